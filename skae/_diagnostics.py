@@ -1,0 +1,57 @@
+"""Signs of trouble, by stated thresholds: numbers in, sentences out."""
+
+import numpy as np
+
+UNDERFITTED = 0.9  # of the variance that as many principal components explain
+OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
+DIVERGED = 2.0  # times the lowest training loss
+DEAD = 0.5  # of a layer's units
+
+
+def underfitting(explained, explained_by_pca, n_components):
+    """Too little of the training variance is reconstructed: yield what to do."""
+    if explained < UNDERFITTED * explained_by_pca:
+        yield (
+            f"Underfitted: the reconstruction explains {explained:.0%} of the training "
+            f"data's variance, where {n_components} principal components explain "
+            f"{explained_by_pca:.0%}. Increase max_iter or learning_rate, widen the "
+            "network or lower its penalties and dropout, or use network='auto', which "
+            "starts from the principal components."
+        )
+
+
+def overfitting(explained, explained_held_out):
+    """Held-out rows are reconstructed much worse: yield what to do."""
+    if explained - explained_held_out > OVERFITTED:
+        yield (
+            f"Overfitted: the reconstruction explains {explained:.0%} of the training "
+            f"data's variance and {explained_held_out:.0%} of the held-out rows'. Use "
+            "more rows, a smaller n_components or network, or regularise with alpha or "
+            "skae.networks.DenseNetwork(dropout=...)."
+        )
+
+
+def divergence(losses):
+    """The training loss ended well above its lowest: yield what to do."""
+    lowest = min(losses)
+    if losses[-1] > DIVERGED * lowest + 1e-12:
+        yield (
+            f"Diverged: the training loss ended at {losses[-1]:.3g}, after it had been "
+            f"{lowest:.3g}. Lower learning_rate or raise batch_size."
+        )
+
+
+def dead_units(activations):
+    """More than half of a layer's units are constant: yield what to do.
+
+    `activations` are arrays (n_rows, n_units) by the layer's name.
+    """
+    for name, values in activations.items():
+        spread = np.ptp(values, axis=0)
+        dead = int((spread <= 1e-6 * max(1.0, spread.max())).sum())
+        if dead > DEAD * len(spread):
+            yield (
+                f"Dead units: {dead} of {len(spread)} units of {name} give the same "
+                "output for every row. Use activation='silu' or 'leaky_relu', lower "
+                "learning_rate, or use fewer units."
+            )

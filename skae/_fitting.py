@@ -1,0 +1,288 @@
+"""One `fit`, from checked rows to fitted attributes."""
+
+import math
+import warnings
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from torch import nn
+
+from skae import _diagnostics
+from skae._engine import OWNED, Job, Net, block_rows, global_randomness
+from skae._rows import Batches, Rows, column_statistics
+from skae.likelihoods import NAMED
+from skae.networks import DenseNetwork, LinearStart, as_network
+
+MAX_AUTO_COMPONENTS = 32
+EXPLAINED_BY_AUTO = 0.9
+SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**24  # from which principal components are found
+BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
+PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
+
+
+class Fitting:
+    """The steps of `fit` in their order, so that the estimator changes only at the end.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None
+    warm : bool
+        Go on from the estimator's ``net_``.
+    one_pass : bool, default=False
+        `partial_fit`: one pass at a constant rate, over all rows.
+    """
+
+    def __init__(self, estimator, X, sample_weight, *, warm, one_pass=False):
+        self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
+        self.device = _device(estimator.device)
+        self.network = as_network(estimator.network)
+        likelihood = estimator.likelihood
+        if isinstance(likelihood, str):
+            likelihood = NAMED[likelihood]()
+        for part in (self.network, likelihood):
+            getattr(part, "validate", lambda: None)()
+        net_params = dict(estimator.net_params or {})
+        for name in net_params:
+            if name in OWNED or name.startswith("module__"):
+                owner = OWNED.get(name, "network")
+                raise ValueError(
+                    f"net_params: {name!r} is not for net_params; set it by the "
+                    f"parameter {owner} instead."
+                )
+        self.net_params = net_params
+
+        self.seed = estimator._draw_seed(keep=one_pass)
+        self.generator = torch.Generator().manual_seed(self.seed)
+        if warm:
+            self.likelihood = estimator.net_.module_.likelihood
+            wanted = estimator.n_components
+            if not one_pass and wanted not in ("auto", None, estimator.n_components_):
+                raise ValueError(
+                    f"warm_start=True cannot change n_components: it is {wanted}, and "
+                    f"was {estimator.n_components_} when fitted. Use warm_start=False."
+                )
+        else:
+            stats = column_statistics(
+                X, sample_weight, estimator._sample_shape_, likelihood.check
+            )
+            self.likelihood = likelihood.build(stats)
+        self.rows = Rows(X, sample_weight, self.likelihood, self.device)
+        self._split(X.shape[0], sample_weight)
+
+    def _split(self, n_samples, sample_weight):
+        estimator = self.estimator
+        index = torch.arange(n_samples)
+        if sample_weight is not None:
+            index = index[torch.from_numpy(sample_weight > 0)]
+        valid = None
+        if estimator.early_stopping and not self.one_pass and len(index) > 1:
+            n_valid = math.ceil(estimator.validation_fraction * len(index))
+            n_valid = min(n_valid, len(index) - 1)
+            order = torch.randperm(len(index), generator=self.generator)
+            valid = index[order[:n_valid].sort().values]
+            index = index[order[n_valid:].sort().values]
+        batch_size = estimator.batch_size
+        if batch_size == "auto":
+            batch_size = 2 ** round(math.log2(max(1, len(index) / BATCH_SHARE)))
+            batch_size = min(MAX_BATCH, max(MIN_BATCH, batch_size))
+        self.train = Batches(self.rows, index, batch_size, self.generator)
+        self.valid = self.valid_index = None
+        if valid is not None:
+            self.valid = Batches(self.rows, valid, max(batch_size, 1024))
+
+    # The net
+
+    def run(self, listener):
+        """Build the net or take up the old one, and train it."""
+        ours = isinstance(self.network, DenseNetwork)
+        own = nullcontext() if ours else global_randomness(self.seed, self.device)
+        with own:
+            sample = self._sample()
+            self._find_components(sample)
+            if self.warm:
+                self.net = self.estimator.net_
+                self.net.retune(**self._tuning())
+            else:
+                self.net = self._build(sample)
+            schedule = "constant" if self.one_pass else self.net.schedule
+            epochs = 1 if self.one_pass else self.estimator.max_iter
+            self.start = len(self.net.history)
+            self.net.train(Job(self.train, self.valid, schedule, listener), epochs)
+        self._measure()
+
+    def _tuning(self):
+        estimator = self.estimator
+        return {
+            "lr": estimator.learning_rate,
+            "alpha": estimator.alpha,
+            "l1_ratio": estimator.l1_ratio,
+            "patience": estimator.n_iter_no_change,
+            "tol": estimator.tol,
+            "verbose": estimator.verbose,
+        }
+
+    def _sample(self):
+        """Return training rows, as the encoder sees them, to find components in."""
+        index = self.train.index
+        n = min(SAMPLE_ROWS, max(1000, SAMPLE_CELLS // self.rows.X.shape[1]))
+        if self.train.weight is not None:  # a row stands for as many as it weighs
+            n = min(n, max(len(index), 1000))
+            weight = self.train.weight.cpu()
+            drawn = torch.multinomial(weight, n, True, generator=self.generator)
+            index = index[drawn.sort().values]
+        elif len(index) > n:
+            drawn = torch.randperm(len(index), generator=self.generator)[:n]
+            index = index[drawn.sort().values]
+        with torch.inference_mode():
+            return self.rows.take(index.to(self.device))
+
+    def _find_components(self, sample):
+        """Find the principal components: a start, a yardstick, the "auto" number."""
+        wanted = self.estimator.n_components
+        most = MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
+        self.sample = sample
+        x = self.likelihood.to(self.device).embed(sample).cpu().numpy()
+        self.pca = PCA(min(most, *x.shape), random_state=self.seed).fit(x)
+        with np.errstate(invalid="ignore"):
+            ratio = np.nan_to_num(np.cumsum(self.pca.explained_variance_ratio_))
+        self.pca_ratio = ratio
+        self.n_components = wanted
+        if self.warm:
+            self.n_components = self.estimator.n_components_
+        elif wanted == "auto":
+            enough = np.searchsorted(ratio, EXPLAINED_BY_AUTO) + 1
+            self.n_components = int(min(enough, len(ratio)))
+
+    def _build(self, sample):
+        likelihood = self.likelihood
+        mean = sample.mean(0).cpu().numpy().astype(np.float64)
+        components = self.pca.components_.astype(np.float64)
+        bias, weight = likelihood.linearize(mean, components)
+        start = LinearStart(
+            components, -components @ self.pca.mean_.astype(np.float64), weight, bias
+        )
+
+        def build():
+            encoder, decoder = self.network.build(
+                likelihood.n_inputs,
+                self.n_components,
+                likelihood.n_params,
+                generator=self.generator,
+                start=start,
+            )
+            for module in (encoder, decoder):
+                if not isinstance(module, nn.Module):
+                    raise ValueError(
+                        "network: build() must return an encoder and a decoder, both "
+                        f"torch.nn.Module. Got {type(module).__name__}."
+                    )
+            return self.estimator._build_module(
+                encoder.float(), decoder.float(), likelihood
+            )
+
+        tuning = self._tuning()
+        net = Net(build, device=self.device, **tuning, **self.net_params)
+        net.initialize()
+        net.module = type(net.module_)  # not the function, which holds the data
+        return net
+
+    # After training
+
+    def _measure(self):
+        """Measure residuals: the likelihood's noise, and how much is explained."""
+        net, likelihood = self.net, self.likelihood
+        parts = [part for part in (self.train, self.valid) if part is not None]
+        sums = [net.squared_residuals(_in_order(part)) for part in parts]
+        counts = [len(part.index) for part in parts]
+        residual = sum(sums) / sum(counts)
+        if self.one_pass and self.warm:
+            seen = min(self.estimator._n_seen_, PARTIAL_FIT_MEMORY * sum(counts))
+            share = sum(counts) / (seen + sum(counts))
+            residual = (1 - share) * likelihood.noise_variance + share * residual
+        likelihood.set_noise(residual)
+        self.n_seen = sum(counts) + (
+            self.estimator._n_seen_ if self.one_pass and self.warm else 0
+        )
+        centred = self.sample - self.sample.mean(0)
+        variance = float(centred.double().square().mean(0).sum())
+        self.explained = [
+            1 - s.sum() / n / variance if variance > 0 else 1.0
+            for s, n in zip(sums, counts, strict=True)
+        ]
+
+    def attributes(self, net):
+        """Return what the estimator's attributes are when `net` is its net."""
+        history = net.history
+        if not hasattr(self, "block"):
+            with torch.inference_mode():
+                first = net.module_.encode(self.sample[:1])
+            self.n_components = first.shape[1]
+            self.block = block_rows(net, self.rows.X.shape[1])
+        attributes = {
+            "net_": net,
+            "history_": history,
+            "loss_curve_": history[:, "train_loss"],
+            "n_iter_": len(history) - self.start,
+            "n_components_": self.n_components,
+            "compression_ratio_": self.rows.X.shape[1] / self.n_components,
+            "_block_rows_": self.block,
+            "_n_seen_": getattr(self, "n_seen", 0),
+        }
+        if self.valid is not None:
+            attributes["validation_loss_curve_"] = history[self.start :, "valid_loss"]
+        return attributes
+
+    def report(self):
+        """Warn once of each sign of trouble."""
+        if self.net.interrupted_:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+            return
+        k = min(self.n_components, len(self.pca_ratio))
+        by_pca = self.pca_ratio[k - 1]
+        signs = [
+            *_diagnostics.underfitting(self.explained[0], by_pca, self.n_components),
+            *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
+            *_diagnostics.divergence(self.net.history[self.start :, "train_loss"]),
+            *_diagnostics.dead_units(self._activations()),
+        ]
+        for sign in signs:
+            warnings.warn(sign, ConvergenceWarning, stacklevel=4)
+
+    def _activations(self):
+        """Return the encoder's hidden units and the code on a sample of rows."""
+        seen, hooks = {}, []
+        for name, layer in self.net.module_.encoder.named_modules():
+            if type(layer).__name__ == "Activation":
+                hooks.append(
+                    layer.register_forward_hook(
+                        lambda _, __, out, name=name: seen.update({name: out})
+                    )
+                )
+        with torch.inference_mode():
+            seen["the code"] = self.net.module_.encode(self.sample[:1000])
+        for hook in hooks:
+            hook.remove()
+        return {name: out.flatten(1).cpu().numpy() for name, out in seen.items()}
+
+
+def _in_order(batches):
+    """Return the same rows in large batches, unshuffled."""
+    return Batches(batches.rows, batches.index, max(batches.batch_size, 1024))
+
+
+def _device(device):
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use "
+            "device='auto' or 'cpu'."
+        ) from error
+    return device

@@ -1,0 +1,39 @@
+"""Losses: pure functions of tensors, one row's columns at a time.
+
+B is the number of rows, d the number of columns. Nothing is reduced here: the one
+reduction is the engine's.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def half_squared_error(mean, x):
+    """0.5 (x - mean)^2: a Gaussian of unit variance, less its constant; (B, d)."""
+    return 0.5 * F.mse_loss(mean, x, reduction="none")
+
+
+def gaussian_nll(mean, x, variance):
+    """-log N(x; mean, variance), column by column; (B, d)."""
+    return half_squared_error(mean, x) / variance + 0.5 * (torch.log(variance) + LOG_2PI)
+
+
+def bernoulli_nll(logits, x):
+    """-x log p - (1 - x) log(1 - p) with p = sigmoid(logits); (B, d)."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def categorical_nll(logits, x):
+    """-x log p with p = softmax(logits) over the columns; (B, d)."""
+    return -x * F.log_softmax(logits, dim=1)
+
+
+def elastic_net(weights, alpha, l1_ratio):
+    """alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2), summed over `weights`; ()."""
+    l1 = sum(w.abs().sum() for w in weights)
+    l2 = sum(w.square().sum() for w in weights)
+    return alpha * (l1_ratio * l1 + 0.5 * (1 - l1_ratio) * l2)

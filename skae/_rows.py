@@ -1,0 +1,152 @@
+"""Rows of any container as float32 batches: blocks, statistics, shuffles.
+
+Nothing here holds more of X at a time than a block, but for the resident copy that
+training makes of data that fit into the memory budget.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from skae.likelihoods import ColumnStatistics
+
+BLOCK_BYTES = 2**22  # of float64, while rows are read for statistics
+CHUNK_BYTES = 2**24  # of float32, shuffled together while data are streamed
+RESIDENT_BYTES = {"cpu": 2**28, "cuda": 2**32}  # of float32 that training may keep
+RUN_LENGTH = 64  # neighbouring rows read together while data are streamed
+
+
+def densify(rows):
+    """Return rows of an array or a sparse matrix as a dense array."""
+    return rows.toarray() if sp.issparse(rows) else rows
+
+
+def blocks(X, n_rows=None):
+    """Yield (slice, dense rows) over X."""
+    n_rows = n_rows or max(1, BLOCK_BYTES // (8 * X.shape[1]))
+    for start in range(0, X.shape[0], n_rows):
+        rows = slice(start, min(start + n_rows, X.shape[0]))
+        yield rows, densify(X[rows])
+
+
+def column_statistics(X, sample_weight, sample_shape, check):
+    """Return the columns' `ColumnStatistics`, by blocks and in float64.
+
+    `check` sees each block, so that rows outside of a likelihood's support are an
+    error before anything is trained.
+    """
+    d = X.shape[1]
+    total, mean, m2 = 0.0, np.zeros(d), np.zeros(d)
+    low, high = np.full(d, np.inf), np.full(d, -np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, block in blocks(X):
+            check(block)
+            w = None
+            if sample_weight is not None:
+                w = sample_weight[rows]
+                block, w = block[w > 0], w[w > 0]
+                if not len(w):
+                    continue
+            block = np.asarray(block, dtype=np.float64)
+            n = len(block) if w is None else w.sum()
+            block_mean = np.average(block, axis=0, weights=w)
+            deviation = np.square(block - block_mean)
+            block_m2 = deviation.sum(0) if w is None else w @ deviation
+            delta, total = block_mean - mean, total + n
+            mean = mean + delta * (n / total)
+            m2 = m2 + block_m2 + delta**2 * (n * (total - n) / total)
+            low = np.minimum(low, block.min(0))
+            high = np.maximum(high, block.max(0))
+    variance = m2 / total
+    if not np.isfinite(variance).all():
+        column = np.flatnonzero(~np.isfinite(variance))[0]
+        raise ValueError(
+            f"X: the values of column {column} are too large to be standardised in "
+            "float64 (their squares overflow). Rescale that column, or remove it."
+        )
+    eps = np.finfo(np.float64).eps  # as scikit-learn's scalers: rounding error only
+    n = X.shape[0]
+    constant = variance <= n * eps * variance + (n * mean * eps) ** 2
+    return ColumnStatistics(
+        mean, variance, low, high, constant, sample_shape, sp.issparse(X)
+    )
+
+
+class Rows:
+    """X as standardised float32 rows on a device, by index.
+
+    Rows live on the device once when they fit into the memory budget; otherwise each
+    call reads its rows from X.
+    """
+
+    def __init__(self, X, sample_weight, likelihood, device):
+        self.X, self.likelihood, self.device = X, likelihood, device
+        self.weight = None
+        if sample_weight is not None:
+            weight = torch.from_numpy(sample_weight.astype(np.float32))
+            self.weight = weight.to(device)
+        self.bytes_per_row = 4 * X.shape[1]
+        budget = RESIDENT_BYTES.get(torch.device(device).type, RESIDENT_BYTES["cpu"])
+        self.resident = None
+        if X.shape[0] * self.bytes_per_row <= budget:
+            data = np.empty(X.shape, dtype=np.float32)
+            for rows, block in blocks(X):
+                likelihood.standardize(block, out=data[rows])
+            self.resident = torch.from_numpy(data).to(device)
+
+    def take(self, index):
+        """Return the rows of a tensor of indices, standardised; (n, d)."""
+        if self.resident is not None:
+            return self.resident.index_select(0, index)
+        index, order = torch.sort(index.cpu())
+        block = densify(self.X[index.numpy()])
+        data = np.empty(block.shape, dtype=np.float32)
+        self.likelihood.standardize(block, out=data)
+        rows = torch.empty(data.shape)
+        rows[order] = torch.from_numpy(data)
+        return rows.to(self.device)
+
+
+class Batches:
+    """(rows, weights) by batches: shuffled anew in each pass, or in order."""
+
+    def __init__(self, rows, index, batch_size, generator=None):
+        self.rows, self.index, self.batch_size = rows, index, batch_size
+        self.generator = generator
+        per_chunk = CHUNK_BYTES // rows.bytes_per_row
+        self.chunk = max(1, per_chunk // batch_size) * batch_size
+        self.weight = None
+        if rows.weight is not None:
+            weight = rows.weight[index.to(rows.weight.device)]
+            if weight.sum() > 0:
+                self.weight = weight / weight.mean()
+
+    def __len__(self):
+        """Return the number of batches."""
+        return -(-len(self.index) // self.batch_size)
+
+    def _positions(self):
+        """Yield the positions in `index` that are read together."""
+        n = len(self.index)
+        if self.generator is None:
+            for start in range(0, n, self.chunk):
+                yield torch.arange(start, min(start + self.chunk, n))
+        elif self.rows.resident is not None:
+            yield from torch.randperm(n, generator=self.generator).split(self.chunk)
+        else:  # runs of neighbours from all over the data, shuffled by the chunk
+            starts = torch.randperm(-(-n // RUN_LENGTH), generator=self.generator)
+            for runs in starts.split(-(-self.chunk // RUN_LENGTH)):
+                position = (runs[:, None] * RUN_LENGTH + torch.arange(RUN_LENGTH)).ravel()
+                position = position[position < n]
+                shuffle = torch.randperm(len(position), generator=self.generator)
+                yield position[shuffle]
+
+    def __iter__(self):
+        device = self.rows.device
+        for position in self._positions():
+            x = self.rows.take(self.index[position].to(device)).split(self.batch_size)
+            if self.weight is None:
+                yield from ((batch, None) for batch in x)
+            else:
+                w = self.weight[position.to(device)].split(self.batch_size)
+                yield from zip(x, w, strict=True)

@@ -1,0 +1,310 @@
+"""Likelihoods: what "close" means, and in which units.
+
+A likelihood is a small parameter object, as ``kernel=`` is to a Gaussian process.
+``fit`` of an autoencoder builds from it a module that knows the columns' means and
+scales: rows go in as they are and reconstructions and scores come out in the same
+units.
+
+B is the number of rows, d the number of columns.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from skae._losses import (
+    bernoulli_nll,
+    categorical_nll,
+    gaussian_nll,
+    half_squared_error,
+)
+from skae._params import Parameters, check_option
+
+__all__ = ["Bernoulli", "Categorical", "Gaussian"]
+
+VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
+_TINY = 0.02  # how near a bounded link's ends the starting point may lie
+
+
+class ColumnStatistics(NamedTuple):
+    """What ``fit`` learns of the columns in one pass, in float64."""
+
+    mean: np.ndarray  # (d,)
+    variance: np.ndarray  # (d,)
+    minimum: np.ndarray  # (d,)
+    maximum: np.ndarray  # (d,)
+    constant: np.ndarray  # (d,) bool
+    sample_shape: tuple  # (d,), (H, W) or (C, H, W)
+    is_sparse: bool
+
+
+class _Link(NamedTuple):
+    """A decoder's output u against the mean it stands for, m = forward(u)."""
+
+    forward: object
+    inverse: object  # u at a given mean
+    slope: object  # du/dm at a given mean
+
+
+_LINKS = {
+    "identity": _Link(lambda u: u, lambda m: m, lambda m: np.ones_like(m)),
+    "sigmoid": _Link(
+        torch.sigmoid, lambda m: np.log(m / (1 - m)), lambda m: 1 / (m * (1 - m))
+    ),
+    "tanh": _Link(torch.tanh, np.arctanh, lambda m: 1 / (1 - m**2)),
+    "softmax": _Link(lambda u: torch.softmax(u, dim=1), np.log, lambda m: 1 / m),
+}
+_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
+
+
+class LikelihoodModule(nn.Module):
+    """A fitted likelihood: standardise, embed, score, and back to data units.
+
+    The statistics are float64 arrays on the host: rows are standardised there, by
+    block, before they become float32 (a column of 1.7e9 +- 10 would not survive
+    otherwise), and not every accelerator has a float64.
+    """
+
+    def __init__(self, likelihood, link, location, scale, active):
+        super().__init__()
+        self.likelihood = replace(likelihood)
+        self.link_name = link
+        self.location = location  # (d,) data units
+        self.scale = scale  # (d,) data units; 0 where nothing can be learnt
+        self.active = active  # (d,) bool: the columns that count in a score
+        self.noise_variance = np.ones(len(location))  # (d,) standardised units
+        with np.errstate(divide="ignore"):
+            self._inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
+        self.n_inputs = self.n_params = len(location)
+
+    def standardize(self, X, out):
+        """Write rows X (B, d) of any dtype, scaled, into the float32 array `out`."""
+        self.likelihood.check(X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(X - self.location, self._inverse_scale, out=out)
+        return out
+
+    def embed(self, x):
+        """Return what the encoder sees of standardised rows; (B, n_inputs)."""
+        return x
+
+    def mean(self, params):
+        """Return the mean that a decoder's output stands for, standardised; (B, d)."""
+        return _LINKS[self.link_name].forward(params)
+
+    def restore(self, mean):
+        """Return standardised means (B, d) in data units, as float64."""
+        return mean.astype(np.float64) * self.scale + self.location
+
+    def set_noise(self, residual_variance):
+        """Take the residuals' mean squares (d,), no smaller than the floor."""
+        self.noise_variance = np.maximum(residual_variance, VARIANCE_FLOOR)
+
+    def nll(self, params, x):
+        """Return the training loss of each cell; (B, d)."""
+        raise NotImplementedError
+
+    def log_prob(self, params, x):
+        """Return log p(x | z), float64 and in data units; (B,)."""
+        nll = self.nll(params.double(), x.double())
+        return -nll.sum(1)
+
+    def linearize(self, mean, components):
+        """Return bias (d,) and weight (d, k) of m + V z, to first order in the link."""
+        link = _LINKS[self.link_name]
+        if self.link_name in _RANGES:
+            low, high = _RANGES[self.link_name]
+            margin = _TINY * (high - low)
+            mean = np.clip(mean, low + margin, high - margin)
+        return link.inverse(mean), link.slope(mean)[:, None] * components.T
+
+
+class _GaussianModule(LikelihoodModule):
+    def nll(self, params, x):
+        return half_squared_error(self.mean(params), x)
+
+    def log_prob(self, params, x):
+        variance = torch.from_numpy(self.noise_variance)
+        nll = gaussian_nll(self.mean(params).double(), x.double(), variance)
+        active = torch.from_numpy(self.active)
+        log_scale = np.log(self.scale[self.active]).sum()
+        return -(nll * active).sum(1) - log_scale
+
+
+class _CrossEntropyModule(LikelihoodModule):
+    """Rows as they are; the encoder sees them centred."""
+
+    def __init__(self, likelihood, link, location, nll):
+        d = len(location)
+        super().__init__(likelihood, link, np.zeros(d), np.ones(d), np.ones(d, bool))
+        self.nll = nll
+        self.register_buffer("center", torch.tensor(location, dtype=torch.float32))
+
+    def embed(self, x):
+        return x - self.center
+
+
+def _check_range(X, low, high, what):
+    outside = (X < low) | (X > high)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise ValueError(
+            f"{what} needs values of X in [{low:g}, {high:g}]; column {column} holds "
+            f"{X[row, column]:g}. Rescale X, for instance with "
+            "sklearn.preprocessing.MinMaxScaler(clip=True), or use "
+            "likelihood='gaussian', which scales by itself."
+        )
+
+
+@dataclass
+class Gaussian(Parameters):
+    """Squared error: a normal distribution around the reconstruction.
+
+    The columns are standardised on the way in and restored on the way out, so that
+    raw data may be passed as they are. After training, the residuals' variance is
+    measured for each column (never below 1e-6 of the squared scale) and is what
+    ``score_samples`` uses.
+
+    Parameters
+    ----------
+    scale : {"auto", "column", "global"} or None, default="auto"
+        What is scaled to unit variance (to the link's range, for a bounded link):
+
+        - "column": each column by itself;
+        - "global": all columns together;
+        - "auto": by column for tables, and for n-d input (pictures) together within
+          a channel; sparse input is scaled but not centred;
+        - None: nothing; X is taken as it is.
+
+        A column that is constant in training is never amplified: it is reconstructed
+        as that constant and counts nothing in a score.
+    link : {"identity", "sigmoid", "tanh"}, default="identity"
+        The activation of the output. "sigmoid" and "tanh" keep reconstructions
+        between the training data's minimum and maximum.
+
+    Examples
+    --------
+    >>> from skae.likelihoods import Gaussian
+    >>> Gaussian(link="sigmoid")
+    Gaussian(scale='auto', link='sigmoid')
+    """
+
+    scale: str | None = "auto"
+    link: str = "identity"
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        scales = ("auto", "column", "global", None)
+        check_option("likelihood", "Gaussian.scale", self.scale, scales)
+        links = ("identity", "sigmoid", "tanh")
+        check_option("likelihood", "Gaussian.link", self.link, links)
+
+    def check(self, X):
+        """Raise a ``ValueError`` if rows lie outside of the support."""
+        if self.scale is None and self.link in _RANGES:
+            low, high = _RANGES[self.link]
+            _check_range(X, low, high, f"Gaussian(scale=None, link={self.link!r})")
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        d = len(stats.mean)
+        if self.scale is None:
+            location, scale = np.zeros(d), np.ones(d)
+            return _GaussianModule(self, self.link, location, scale, ~stats.constant)
+        groups = {"column": d, "global": 1}.get(self.scale)
+        if groups is None:  # "auto"
+            shape = stats.sample_shape
+            groups = {1: d, 2: 1}.get(len(shape), shape[0])
+        location, scale = self._location_and_scale(stats, groups)
+        if groups == d:  # a constant column would be divided by its rounding error
+            scale = np.where(stats.constant, 0.0, scale)
+        return _GaussianModule(self, self.link, location, scale, ~stats.constant)
+
+    def _location_and_scale(self, stats, groups):
+        def grouped(values):
+            return values.reshape(groups, -1)
+
+        def spread(values):
+            return np.repeat(values, len(stats.mean) // groups)
+
+        if self.link == "identity":
+            location = spread(grouped(stats.mean).mean(1))
+            variance = stats.variance + (stats.mean - location) ** 2  # of the group
+            scale = np.sqrt(spread(grouped(variance).mean(1)))
+            if stats.is_sparse:
+                location = np.zeros_like(location)
+        else:
+            low = spread(grouped(stats.minimum).min(1))
+            high = spread(grouped(stats.maximum).max(1))
+            centre = {"sigmoid": 0.0, "tanh": 0.5}[self.link]
+            location = low + centre * (high - low)
+            scale = (high - low) * (1 - centre)
+        return location, np.where(scale > 0, scale, 1.0)
+
+
+@dataclass
+class Bernoulli(Parameters):
+    """Cross-entropy of values in [0, 1] through a sigmoid.
+
+    For binary columns the score is a log-probability. Grey values strictly between 0
+    and 1 are taken as probabilities: the score is then an expected log-likelihood,
+    not a density.
+
+    Examples
+    --------
+    >>> from skae import Autoencoder
+    >>> from skae.likelihoods import Bernoulli
+    >>> Autoencoder(2, likelihood=Bernoulli())
+    Autoencoder(likelihood=Bernoulli(), n_components=2)
+    """
+
+    def validate(self):
+        """Nothing to check: there are no parameters."""
+
+    def check(self, X):
+        """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
+        _check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        return _CrossEntropyModule(self, "sigmoid", stats.mean, bernoulli_nll)
+
+
+@dataclass
+class Categorical(Parameters):
+    """Cross-entropy through a softmax: each row is a distribution over the columns.
+
+    Rows must be non-negative and sum to 1 (one-hot rows, proportions, normalised
+    counts).
+
+    Examples
+    --------
+    >>> from skae import Autoencoder
+    >>> from skae.likelihoods import Categorical
+    >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
+    Categorical()
+    """
+
+    def validate(self):
+        """Nothing to check: there are no parameters."""
+
+    def check(self, X):
+        """Raise a ``ValueError`` if a row is not a distribution."""
+        _check_range(X, 0.0, np.inf, "likelihood='categorical'")
+        off = np.abs(X.sum(axis=1, dtype=np.float64) - 1)
+        if off.max() > 1e-3:
+            raise ValueError(
+                "likelihood='categorical' needs rows that sum to 1; a row of X is off "
+                f"by {off.max():.3g}. Divide each row by its sum, for instance with "
+                "sklearn.preprocessing.normalize(X, norm='l1')."
+            )
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        return _CrossEntropyModule(self, "softmax", stats.mean, categorical_nll)
+
+
+NAMED = {"gaussian": Gaussian, "bernoulli": Bernoulli, "categorical": Categorical}

@@ -1,0 +1,290 @@
+"""Networks: how a row becomes a code and back.
+
+A network is a small parameter object, as ``kernel=`` is to a Gaussian process. Any
+object whose ``build(n_inputs, n_components, n_outputs, *, generator, start)`` returns
+an encoder and a decoder (two ``torch.nn.Module``) can be passed as ``network=``.
+
+B is the number of rows.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skae._params import Parameters, check_option
+
+__all__ = ["DenseNetwork", "LinearStart"]
+
+ACTIVATIONS = {
+    "linear": lambda u: u,
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "gelu": F.gelu,
+}
+_GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3}
+
+
+class LinearStart(NamedTuple):
+    """The best linear autoencoder of the rows (PCA), which a network may start from."""
+
+    encoder_weight: np.ndarray  # (n_directions, n_inputs)
+    encoder_bias: np.ndarray  # (n_directions,)
+    decoder_weight: np.ndarray  # (n_outputs, n_directions)
+    decoder_bias: np.ndarray  # (n_outputs,): the output that stands for the mean row
+
+
+class Activation(nn.Module):
+    """An activation function by name."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def forward(self, u):
+        return ACTIVATIONS[self.name](u)
+
+    def extra_repr(self):
+        return self.name
+
+
+class Dropout(nn.Module):
+    """Dropout whose noise comes from ``generator``, which the engine lends it."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p, self.generator = p, None
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * keep / (1 - self.p)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that uses its running statistics on a batch of one row."""
+
+    def forward(self, x):
+        if self.training and len(x) == 1:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias
+            )
+        return super().forward(x)
+
+
+class TransposedLinear(nn.Module):
+    """x W + b with W another layer's weight: the decoder's half of tied weights."""
+
+    def __init__(self, tied, bias):
+        super().__init__()
+        self.weight, self.bias = tied.weight, bias
+
+    def forward(self, x):
+        return F.linear(x, self.weight.t(), self.bias)
+
+
+class Stack(nn.Module):
+    """Layers one after another, with an optional linear path beside them."""
+
+    def __init__(self, layers, linear=None):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.linear = linear
+
+    def forward(self, x):
+        out = self.layers(x)
+        return out if self.linear is None else out + self.linear(x)
+
+
+def _linear(n_in, n_out, gain, generator):
+    """Return a layer with He's (or Glorot's) normal weights and a bias of zero."""
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, dtype=torch.float32)
+    with torch.no_grad():
+        layer.weight.normal_(0, gain / n_in**0.5, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+@dataclass
+class DenseNetwork(Parameters):
+    """Fully connected layers down to the code and up again.
+
+    ``network=(256, 128)`` is short for ``DenseNetwork((256, 128))``, ``network=()``
+    for ``DenseNetwork(())`` (a linear autoencoder), and ``network="auto"`` for
+    ``DenseNetwork((128,), linear_path=True)``.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(128,)
+        Widths of the encoder's hidden layers, from the data to the code. With
+        ``n_components=None`` the last of them is the code: ``(512, 256, 128, 32)``
+        on 784 columns is the textbook's 784-512-256-128-32 and back.
+    decoder_layer_sizes : tuple of int or None, default=None
+        Widths of the decoder's hidden layers, from the code to the data. None
+        mirrors the encoder.
+    activation : {"silu", "relu", "leaky_relu", "elu", "gelu", "tanh", "sigmoid", \
+            "linear"}, default="silu"
+        Activation of the hidden layers.
+    dropout : float, default=0.0
+        Share of the hidden units dropped at each training step, in [0, 1).
+    normalization : {"layer", "batch"} or None, default=None
+        Normalisation before each activation [1]_, [2]_. With "batch" a training
+        step's result depends on which rows share its batch; "layer" has no such
+        effect.
+    tied_weights : bool, default=False
+        Whether the decoder's weights are the encoder's, transposed. The decoder must
+        then mirror the encoder.
+    linear_path : bool, default=False
+        Whether a linear map runs beside the hidden layers of the encoder and of the
+        decoder. It starts as PCA, and the hidden layers start by adding nothing to
+        the reconstruction, so that training begins at PCA's error.
+
+    References
+    ----------
+    .. [1] Ba, Kiros and Hinton (2016). Layer normalization. arXiv:1607.06450.
+    .. [2] Ioffe and Szegedy (2015). Batch normalization. ICML.
+
+    Examples
+    --------
+    >>> from skae.networks import DenseNetwork
+    >>> DenseNetwork((64, 32), activation="relu").activation
+    'relu'
+    """
+
+    hidden_layer_sizes: tuple = (128,)
+    decoder_layer_sizes: tuple | None = None
+    activation: str = "silu"
+    dropout: float = 0.0
+    normalization: str | None = None
+    tied_weights: bool = False
+    linear_path: bool = False
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        owner = "network"
+        _check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        if self.decoder_layer_sizes is not None:
+            _check_sizes("decoder_layer_sizes", self.decoder_layer_sizes)
+            if self.tied_weights:
+                raise ValueError(
+                    "network: tied_weights=True needs decoder_layer_sizes=None, as "
+                    "the decoder then is the encoder's mirror. "
+                    f"Got {self.decoder_layer_sizes!r}."
+                )
+        check_option(owner, "DenseNetwork.activation", self.activation, ACTIVATIONS)
+        options = (None, "layer", "batch")
+        check_option(owner, "DenseNetwork.normalization", self.normalization, options)
+        if not (isinstance(self.dropout, Real) and 0 <= self.dropout < 1):
+            raise ValueError(
+                "network: DenseNetwork.dropout must be a number in [0, 1). "
+                f"Got {self.dropout!r}."
+            )
+
+    def build(self, n_inputs, n_components, n_outputs, *, generator=None, start=None):
+        """Return the encoder and the decoder.
+
+        Parameters
+        ----------
+        n_inputs, n_outputs : int
+            Width of the encoder's input and of the decoder's output.
+        n_components : int or None
+            Width of the code; None takes the last of ``hidden_layer_sizes``.
+        generator : torch.Generator or None, default=None
+            Source of the initial weights.
+        start : LinearStart or None, default=None
+            Where the linear path and the output's bias start.
+
+        Returns
+        -------
+        encoder, decoder : torch.nn.Module
+        """
+        hidden = tuple(self.hidden_layer_sizes)
+        if n_components is None:
+            *hidden, n_components = hidden or (n_inputs,)
+        mirrored = hidden[::-1]
+        if self.decoder_layer_sizes is not None:
+            mirrored = self.decoder_layer_sizes
+        encoder = self._stack((n_inputs, *hidden, n_components), generator)
+        decoder = self._stack((n_components, *mirrored, n_outputs), generator)
+        if self.tied_weights:
+            _tie(encoder, decoder)
+        if start is not None:
+            self._start(encoder, decoder, start)
+        return encoder, decoder
+
+    def _stack(self, sizes, generator):
+        gain = _GAINS.get(self.activation, 2**0.5)
+        layers = []
+        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+            layers.append(_linear(n_in, n_out, gain, generator))
+            if self.normalization == "layer":
+                layers.append(nn.LayerNorm(n_out, dtype=torch.float32))
+            elif self.normalization == "batch":
+                layers.append(BatchNorm(n_out, dtype=torch.float32))
+            layers.append(Activation(self.activation))
+            if self.dropout:
+                layers.append(Dropout(self.dropout))
+        layers.append(_linear(sizes[-2], sizes[-1], 1.0, generator))
+        linear = None
+        if self.linear_path:
+            linear = _linear(sizes[0], sizes[-1], 1.0, generator)
+        return Stack(layers, linear)
+
+    @torch.no_grad()
+    def _start(self, encoder, decoder, start):
+        def put(parameter, values):
+            parameter.copy_(torch.as_tensor(values, dtype=torch.float32))
+
+        last = decoder.layers[-1]
+        put(last.bias, start.decoder_bias)
+        if self.linear_path:
+            k = min(len(start.encoder_weight), len(encoder.linear.weight))
+            put(encoder.linear.weight[:k], start.encoder_weight[:k])
+            put(encoder.linear.bias[:k], start.encoder_bias[:k])
+            encoder.layers[-1].weight.mul_(0.1)
+            if not self.tied_weights:
+                last.weight.zero_()
+                decoder.linear.weight.zero_()
+                put(decoder.linear.weight[:, :k], start.decoder_weight[:, :k])
+
+
+def _tie(encoder, decoder):
+    down = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
+    for i, layer in enumerate(decoder.layers):
+        if isinstance(layer, nn.Linear):
+            decoder.layers[i] = TransposedLinear(down.pop(), layer.bias)
+    if decoder.linear is not None:
+        decoder.linear = TransposedLinear(encoder.linear, decoder.linear.bias)
+
+
+def _check_sizes(name, sizes):
+    ok = isinstance(sizes, tuple | list) and all(
+        isinstance(size, Integral) and not isinstance(size, bool) and size > 0
+        for size in sizes
+    )
+    if not ok:
+        raise ValueError(
+            f"network: DenseNetwork.{name} must be a tuple of positive integers, for "
+            f"instance (256, 128). Got {sizes!r}."
+        )
+
+
+def as_network(network):
+    """Return the network object that `network` (an object, a tuple, "auto") means."""
+    if isinstance(network, str):
+        return DenseNetwork(linear_path=True)
+    if isinstance(network, tuple | list):
+        return DenseNetwork(tuple(network))
+    return network
