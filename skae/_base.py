@@ -50,7 +50,7 @@ class BaseAutoencoder(
     validation_fraction: float = 0.1
     n_iter_no_change: int = 20
     tol: float = 1e-4
-    alpha: float = 0.0
+    alpha: float = 1e-4
     l1_ratio: float = 0.0
     warm_start: bool = False
     device: str = "auto"
@@ -368,9 +368,7 @@ class BaseAutoencoder(
                 f"X holds samples of shape {shape}, but {type(self).__name__} was "
                 f"fitted on samples of shape {self._sample_shape_}."
             )
-        return validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype="numeric"
-        )
+        return validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric")
 
     def _apply(self, X, fn, standardize):
         return apply(fn, X, self._block_rows_, self.net_.device, standardize)

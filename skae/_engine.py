@@ -122,7 +122,7 @@ class Net(NeuralNet):
             try:
                 self.partial_fit(job, epochs=epochs)
                 if self._best is not None:
-                    self._restore(self._best)
+                    self._settle()
             finally:
                 self._end()
         return self
@@ -133,23 +133,23 @@ class Net(NeuralNet):
         self._cool_from, self._cool_to = (1 - COOL_DOWN) * epochs, epochs
         self._flat, self._grad = self._flatten()
         self._has_hooks = bool(self.callbacks)
-        self._weights = [p for p in self.module_.parameters() if p.ndim > 1]
         self._lend(job.train.generator)
         for group in self.optimizer_.param_groups:
             group.setdefault("initial_lr", group["lr"])
-        self._best, self._best_loss, self._waited = None, math.inf, 0
+        self._best, self._best_loss, self._waited, self._first = None, math.inf, 0, None
         if job.valid is not None:
-            self._best_loss, self._best = self._mean_loss(job.valid), self._snapshot()
+            self._first = self._judged(), self._snapshot()
+            self._best_loss, self._best = float(self._first[0].mean()), self._first[1]
 
     def _end(self):
         self._lend(None)
         self._unflatten()
         self._set_training(False)
         for name in (
-            "_job", "_flat", "_grad", "_best", "_weights", "_cool_from", "_cool_to",
-            "_epochs", "_epoch", "_step", "_has_hooks", "_best_loss", "_waited",
+            "_job", "_flat", "_grad", "_best", "_is_weight", "_cool_from", "_cool_to",
+            "_epochs", "_epoch", "_step", "_has_hooks", "_best_loss", "_waited", "_first", "_data_loss",
         ):  # fmt: skip
-            del self.__dict__[name]
+            self.__dict__.pop(name, None)
 
     def _lend(self, generator):
         for module in self.module_.modules():
@@ -162,6 +162,10 @@ class Net(NeuralNet):
         sizes = [p.numel() for p in params]
         flat = torch.cat([p.detach().reshape(-1) for p in params])
         grad = torch.zeros_like(flat)
+        # biases and normalisation's factors are not penalised
+        self._is_weight = torch.cat(
+            [torch.full((p.numel(),), float(p.ndim > 1)) for p in params]
+        ).to(flat)
         for p, part, g in zip(params, flat.split(sizes), grad.split(sizes), strict=True):
             p.data, p.grad = part.view_as(p), g.view_as(p)
         if self._is_flat:
@@ -177,13 +181,23 @@ class Net(NeuralNet):
             (whole,) = self.optimizer_.param_groups[0]["params"]
             whole.data, whole.grad = self._flat.new_empty(0), None
 
+    def _settle(self):
+        """Take the best weights, or the first if the gain is within its own error.
+
+        On a handful of held-out rows the lowest loss of many is partly luck: as in
+        Breiman's rule, a gain counts from one standard error on.
+        """
+        self._restore(self._best)
+        first, weights = self._first
+        gain = first - self._judged()
+        if gain.mean() <= gain.std(correction=0) / len(gain) ** 0.5:
+            self._restore(weights)
+
     def _snapshot(self):
         return [t.clone() for t in (self._flat, *self.module_.buffers())]
 
     def _restore(self, snapshot):
-        for t, kept in zip(
-            (self._flat, *self.module_.buffers()), snapshot, strict=True
-        ):
+        for t, kept in zip((self._flat, *self.module_.buffers()), snapshot, strict=True):
             t.copy_(kept)
 
     def fit_loop(self, X, y=None, epochs=None, **kwargs):
@@ -216,7 +230,7 @@ class Net(NeuralNet):
             loss = self._train_epoch(iterator)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         else:
-            loss = self._mean_loss(iterator)
+            loss = float(self._judged().mean())
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
@@ -244,10 +258,14 @@ class Net(NeuralNet):
 
         def closure():
             self._grad.zero_()
-            loss = self._loss(batch)
-            if self.alpha:
-                loss = loss + elastic_net(self._weights, self.alpha, self.l1_ratio)
+            self._data_loss = loss = self._loss(batch)
             loss.backward()
+            loss = loss.detach()
+            if self.alpha:
+                weights = self._flat * self._is_weight
+                value, gradient = elastic_net(weights, self.alpha, self.l1_ratio)
+                loss = loss + value
+                self._grad.add_(gradient)
             if self._has_hooks:
                 named = self.module_.named_parameters()
                 self.notify(
@@ -259,29 +277,36 @@ class Net(NeuralNet):
                 self._grad.mul_((self.gradient_clip_value / (norm + 1e-6)).clamp(max=1))
             return loss
 
-        return {"loss": self.optimizer_.step(closure).detach(), "y_pred": None}
+        self.optimizer_.step(closure)
+        return {"loss": self._data_loss.detach(), "y_pred": None}
 
-    def _loss(self, batch):
-        """The one reduction: weighted, summed over columns, a mean over rows, per cell."""
+    def _row_loss(self, batch):
+        """Return what each row costs, weighted and per column (B,), and the penalty."""
         x, w = batch
         terms = self.module_(x)
         row = terms.nll if terms.reg is None else terms.nll + terms.reg
-        total = row.sum() if w is None else torch.dot(row, w)
-        loss = total / x.numel()
-        return loss if terms.penalty is None else loss + terms.penalty
+        row = row if w is None else row * w
+        return row / x[0].numel(), terms.penalty
 
-    def _mean_loss(self, batches):
+    def _loss(self, batch):
+        """The one reduction: a mean over the rows of a batch."""
+        row, penalty = self._row_loss(batch)
+        return row.mean() if penalty is None else row.mean() + penalty
+
+    def _judged(self):
+        """Return what each held-out row costs; (n_valid,)."""
         self._set_training(False)
         with torch.no_grad():
-            total = sum(self._loss(batch) * len(batch[0]) for batch in batches)
-        return float(total) / len(batches.index)
+            return torch.cat([self._row_loss(batch)[0] for batch in self._job.valid])
 
     def _set_learning_rate(self):
         if self._job.schedule == "constant":
             factor = 1.0
         else:
             epoch = self._step / len(self._job.train)
-            rise = (self._step + 1) / max(1.0, WARM_UP * self._epochs * len(self._job.train))
+            rise = (self._step + 1) / max(
+                1.0, WARM_UP * self._epochs * len(self._job.train)
+            )
             fall = (self._cool_to - epoch) / (self._cool_to - self._cool_from)
             factor = min(1.0, rise, max(fall, 0.0))
         for group in self.optimizer_.param_groups:

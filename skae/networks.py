@@ -123,7 +123,8 @@ class DenseNetwork(Parameters):
 
     ``network=(256, 128)`` is short for ``DenseNetwork((256, 128))``, ``network=()``
     for ``DenseNetwork(())`` (a linear autoencoder), and ``network="auto"`` for
-    ``DenseNetwork((128,), linear_path=True)``.
+    ``DenseNetwork((128,), linear_path=True)``. A linear network starts as the best
+    there is for squared error, PCA.
 
     Parameters
     ----------
@@ -247,17 +248,23 @@ class DenseNetwork(Parameters):
         def put(parameter, values):
             parameter.copy_(torch.as_tensor(values, dtype=torch.float32))
 
-        last = decoder.layers[-1]
+        def put_linear(down, up):
+            k = min(len(start.encoder_weight), len(down.weight))
+            put(down.weight[:k], start.encoder_weight[:k])
+            put(down.bias[:k], start.encoder_bias[:k])
+            if not self.tied_weights:
+                up.weight.zero_()
+                put(up.weight[:, :k], start.decoder_weight[:, :k])
+
+        first, last = encoder.layers[-1], decoder.layers[-1]
         put(last.bias, start.decoder_bias)
         if self.linear_path:
-            k = min(len(start.encoder_weight), len(encoder.linear.weight))
-            put(encoder.linear.weight[:k], start.encoder_weight[:k])
-            put(encoder.linear.bias[:k], start.encoder_bias[:k])
-            encoder.layers[-1].weight.mul_(0.1)
+            put_linear(encoder.linear, decoder.linear)
+            first.weight.zero_()
             if not self.tied_weights:
                 last.weight.zero_()
-                decoder.linear.weight.zero_()
-                put(decoder.linear.weight[:, :k], start.decoder_weight[:, :k])
+        elif len(encoder.layers) == len(decoder.layers) == 1:
+            put_linear(first, last)
 
 
 def _tie(encoder, decoder):
