@@ -147,7 +147,8 @@ class Net(NeuralNet):
         self._set_training(False)
         for name in (
             "_job", "_flat", "_grad", "_best", "_is_weight", "_cool_from", "_cool_to",
-            "_epochs", "_epoch", "_step", "_has_hooks", "_best_loss", "_waited", "_first", "_data_loss",
+            "_epochs", "_epoch", "_step", "_has_hooks", "_best_loss", "_waited",
+            "_first", "_data_loss",
         ):  # fmt: skip
             self.__dict__.pop(name, None)
 

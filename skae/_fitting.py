@@ -79,19 +79,18 @@ class Fitting:
         index = torch.arange(n_samples)
         if sample_weight is not None:
             index = index[torch.from_numpy(sample_weight > 0)]
-        self.index, valid = index, None
-        if estimator.early_stopping and not self.one_pass and len(index) > 1:
-            n_valid = math.ceil(estimator.validation_fraction * len(index))
-            n_valid = min(n_valid, len(index) - 1)
-            order = torch.randperm(len(index), generator=self.generator)
-            valid = index[order[:n_valid].sort().values]
-            index = index[order[n_valid:].sort().values]
+        self.index, n, valid = index, len(index), None
+        if estimator.early_stopping and not self.one_pass and n > 1:
+            n_valid = min(math.ceil(estimator.validation_fraction * n), n - 1)
+            held_out = torch.zeros(n, dtype=torch.bool)
+            held_out[torch.randperm(n, generator=self.generator)[:n_valid]] = True
+            valid, index = index[held_out], index[~held_out]
         batch_size = estimator.batch_size
         if batch_size == "auto":
             batch_size = 2 ** round(math.log2(max(1, len(index) / BATCH_SHARE)))
             batch_size = min(MAX_BATCH, max(MIN_BATCH, batch_size))
         self.train = Batches(self.rows, index, batch_size, self.generator)
-        self.valid = self.valid_index = None
+        self.valid = None
         if valid is not None:
             self.valid = Batches(self.rows, valid, max(batch_size, 1024))
 

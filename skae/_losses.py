@@ -33,7 +33,10 @@ def categorical_nll(logits, x):
 
 
 def elastic_net(w, alpha, l1_ratio):
-    """alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2) and its gradient; (), (n,)."""
+    """ElasticNet's penalty on w (n,) and its gradient; (), (n,).
+
+    alpha (l1_ratio |w|_1 + (1 - l1_ratio) |w|_2^2 / 2)
+    """
     l1, l2 = alpha * l1_ratio, alpha * (1 - l1_ratio)
     value = 0.5 * l2 * torch.dot(w, w)
     if not l1:

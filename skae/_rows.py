@@ -21,12 +21,13 @@ def densify(rows):
     return rows.toarray() if sp.issparse(rows) else rows
 
 
-def blocks(X, n_rows=None):
-    """Yield (slice, dense rows) over X."""
-    n_rows = n_rows or max(1, BLOCK_BYTES // (8 * X.shape[1]))
-    for start in range(0, X.shape[0], n_rows):
-        rows = slice(start, min(start + n_rows, X.shape[0]))
-        yield rows, densify(X[rows])
+def blocks(X, index=None):
+    """Yield (slice, dense rows) over X, or over the rows of X that `index` names."""
+    n, n_rows = X.shape[0], max(1, BLOCK_BYTES // (8 * X.shape[1]))
+    n = n if index is None else len(index)
+    for start in range(0, n, n_rows):
+        rows = slice(start, min(start + n_rows, n))
+        yield rows, densify(X[rows if index is None else index[rows]])
 
 
 def column_statistics(X, sample_weight, sample_shape, check):
@@ -99,12 +100,10 @@ class Rows:
         if self.resident is not None:
             return self.resident.index_select(0, index)
         index, order = torch.sort(index.cpu())
-        block = densify(self.X[index.numpy()])
-        data = np.empty(block.shape, dtype=np.float32)
-        self.likelihood.standardize(block, out=data)
-        rows = torch.empty(data.shape)
-        rows[order] = torch.from_numpy(data)
-        return rows.to(self.device)
+        data = np.empty((len(index), self.X.shape[1]), dtype=np.float32)
+        for rows, part in blocks(self.X, index.numpy()):
+            data[order[rows]] = self.likelihood.standardize(part)
+        return torch.from_numpy(data).to(self.device)
 
 
 class Batches:

@@ -80,12 +80,12 @@ class LikelihoodModule(nn.Module):
             self._inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
         self.n_inputs = self.n_params = len(location)
 
-    def standardize(self, X, out):
-        """Write rows X (B, d) of any dtype, scaled, into the float32 array `out`."""
+    def standardize(self, X, out=None):
+        """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
         self.likelihood.check(X)
+        out = np.empty(X.shape, dtype=np.float32) if out is None else out
         with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(X - self.location, self._inverse_scale, out=out)
-        return out
+            return np.multiply(X - self.location, self._inverse_scale, out=out)
 
     def embed(self, x):
         """Return what the encoder sees of standardised rows; (B, n_inputs)."""
@@ -148,7 +148,7 @@ class _CrossEntropyModule(LikelihoodModule):
 
 
 def _check_range(X, low, high, what):
-    outside = (X < low) | (X > high)
+    outside = np.less(X, low) | np.greater(X, high)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         raise ValueError(

@@ -8,6 +8,7 @@ B is the number of rows.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -228,7 +229,7 @@ class DenseNetwork(Parameters):
     def _stack(self, sizes, generator):
         gain = _GAINS.get(self.activation, 2**0.5)
         layers = []
-        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+        for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(_linear(n_in, n_out, gain, generator))
             if self.normalization == "layer":
                 layers.append(nn.LayerNorm(n_out, dtype=torch.float32))
