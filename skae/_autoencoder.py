@@ -33,14 +33,14 @@ class Autoencoder(BaseAutoencoder):
         hidden layers, mirrored in the decoder; "auto" is one hidden layer of 128
         beside a linear path that starts as PCA. A `skae.networks.DenseNetwork` sets
         activations, dropout, normalisation, tied weights and more.
-    likelihood : {"gaussian", "bernoulli", "categorical"} or likelihood object, \
-            default="gaussian"
-        What a close reconstruction is: squared error, binary cross-entropy of values
-        in [0, 1], or cross-entropy of rows that sum to 1. The objects in
-        `skae.likelihoods` set scales and output activations.
-    code_activation : {"linear", "relu", "leaky_relu", "elu", "sigmoid", "tanh", \
-            "silu", "gelu"}, default="linear"
-        Activation of the code.
+    likelihood : str or likelihood object, default="gaussian"
+        What a close reconstruction is: "gaussian" (squared error), "bernoulli"
+        (binary cross-entropy of values in [0, 1]) or "categorical" (cross-entropy of
+        rows that sum to 1). The objects in `skae.likelihoods` set scales and output
+        activations.
+    code_activation : str, default="linear"
+        Activation of the code: "linear", "relu", "leaky_relu", "elu", "sigmoid",
+        "tanh", "silu" or "gelu".
     learning_rate : float, default=0.005
         Largest step size. It rises over the first epochs and falls to zero over the
         last 30 %, or once the held-out loss has stopped falling.
@@ -50,14 +50,15 @@ class Autoencoder(BaseAutoencoder):
     max_iter : int, default=100
         Largest number of epochs (passes over the rows).
     early_stopping : bool, default=True
-        Whether to hold out rows, stop once they are no longer reconstructed better,
-        and keep the weights that did best on them; the weights of the start are kept
-        where no gain exceeds its standard error. Otherwise all rows are trained on
-        for `max_iter` epochs and the last weights are kept.
+        Whether to hold out rows, wind training down once they are no longer
+        reconstructed better, and keep the weights that did best on them (those of the
+        start, where no gain exceeds its standard error). Otherwise all rows are
+        trained on for `max_iter` epochs and the last weights are kept.
     validation_fraction : float, default=0.1
         Share of the rows that is held out, in (0, 1).
     n_iter_no_change : int, default=20
-        Epochs without a better held-out loss after which training winds down.
+        Epochs without a better held-out loss after which training winds down: the
+        learning rate falls to zero over 30 % of the epochs run so far.
     tol : float, default=1e-4
         Relative gain in held-out loss that counts as better.
     alpha : float, default=1e-4
@@ -87,9 +88,10 @@ class Autoencoder(BaseAutoencoder):
     history_ : skorch.history.History
         What was recorded in each epoch.
     loss_curve_ : list of float
-        Training loss per cell in each epoch, without the weights' penalty.
+        Training loss per cell in each epoch, without the weights' penalty; a warm
+        start and `partial_fit` go on appending.
     validation_loss_curve_ : list of float
-        Held-out loss per cell in each epoch; only with ``early_stopping=True``.
+        Held-out loss per cell, likewise; only with ``early_stopping=True``.
     n_iter_ : int
         Number of epochs in the last call of `fit`.
     n_components_ : int
@@ -98,7 +100,7 @@ class Autoencoder(BaseAutoencoder):
         ``n_features_in_ / n_components_``.
     n_features_in_ : int
         Number of features seen during `fit`; for pictures, of all their values.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had string column names.
     random_state_ : RandomState instance
         The generator that `partial_fit` goes on drawing from.

@@ -6,34 +6,21 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skae._engine import CallbackBridge, apply
+from skae._engine import CallbackBridge
 from skae._fitting import Fitting
+from skae._inference import InferenceMixin, check_columns, flatten
 from skae.likelihoods import NAMED
 from skae.networks import ACTIVATIONS
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
-):
+class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
     """Base of the autoencoders: a subclass says what module it trains.
 
     Parameters and attributes are those of `skae.Autoencoder`.
@@ -142,6 +129,7 @@ class BaseAutoencoder(
             if getattr(self, "_skl_callbacks", None):
                 bridge = CallbackBridge(context, fitting.attributes, **arguments)
             fitting.run(bridge)
+            vars(self).pop("validation_loss_curve_", None)
             vars(self).update(fitting.attributes(fitting.net))
             fitting.report()
             context.call_on_fit_task_end(
@@ -203,7 +191,11 @@ class BaseAutoencoder(
             raise
 
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
-        X, sample_shape = _flatten(X)
+        check_columns(X)
+        if reset:
+            X, sample_shape = flatten(X)
+        else:
+            X = self._check_shape(X)
         X = validate_data(
             self,
             X,
@@ -221,174 +213,6 @@ class BaseAutoencoder(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         return X, sample_weight
-
-    # Using what was fitted
-
-    def transform(self, X):
-        """Return the codes of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to encode.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_components), dtype float32
-            The codes. A row's code depends on that row alone.
-        """
-        X = self._check_rows(X)
-        return self._collect(X, self.net_.module_.encode, self.n_components_, np.float32)
-
-    def inverse_transform(self, X):
-        """Return the reconstructions of codes, in the units of the training data.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Codes.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Reconstructions: float32 if `fit` saw float32, else float64. Pictures
-            have the shape that `fit` saw.
-        """
-        check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="X")
-        if X.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but the codes of this "
-                f"{type(self).__name__} have n_components_={self.n_components_}."
-            )
-        module = self.net_.module_
-        return self._reconstructions(X, lambda z: module.likelihood.mean(module.decode(z)))
-
-    def reconstruct(self, X):
-        """Return X encoded and decoded, in the units of the training data.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to reconstruct.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
-            The same as ``inverse_transform(transform(X))``.
-        """
-        X = self._check_rows(X)
-        module = self.net_.module_
-
-        def reconstruct(x):
-            return module.likelihood.mean(module.decode(module.encode(x)))
-
-        return self._reconstructions(X, reconstruct, module.likelihood.standardize)
-
-    def interpolate(self, A, B, n_steps=10):
-        """Return the decoded straight line between the codes of A and of B.
-
-        Parameters
-        ----------
-        A, B : array-like of shape (n_samples, n_features)
-            The rows to start from and to arrive at, pair by pair.
-        n_steps : int, default=10
-            Number of points on the way, both ends included.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_steps, n_features)
-            Reconstructions, in the units of the training data.
-        """
-        if not isinstance(n_steps, Integral) or n_steps < 2:
-            raise ValueError(f"n_steps must be an integer of at least 2. Got {n_steps!r}.")
-        collect = BaseAutoencoder.transform.__wrapped__  # arrays, whatever set_output
-        a, b = collect(self, A), collect(self, B)
-        if a.shape != b.shape:
-            raise ValueError(
-                "A and B must have the same number of rows: they are joined pair by "
-                f"pair. Got {len(a)} and {len(b)}."
-            )
-        t = np.linspace(0, 1, n_steps, dtype=np.float32)[:, None]
-        codes = a[:, None] * (1 - t) + b[:, None] * t
-        X = self.inverse_transform(codes.reshape(-1, self.n_components_))
-        return X.reshape(len(a), n_steps, *X.shape[1:])
-
-    def score_samples(self, X):
-        """Return the log-likelihood of each row given its own code.
-
-        It is the conditional log p(x | z(x)) in the units of the training data, not
-        the marginal log p(x): it says how well a row is reconstructed, and nothing of
-        how likely its code is.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), dtype float64
-            Log-densities in nats; higher is more normal.
-        """
-        X = self._check_rows(X)
-        module = self.net_.module_
-        scores = np.empty(X.shape[0])
-        for rows, x, params in self._apply(
-            X, lambda x: module.decode(module.encode(x)), module.likelihood.standardize
-        ):
-            log_prob = module.likelihood.log_prob(params, x).numpy()
-            scores[rows] = log_prob[: rows.stop - rows.start]
-        return _finite(scores)
-
-    def score(self, X, y=None, sample_weight=None):
-        """Return the mean of `score_samples`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-        y : Ignored
-            Not used, present for API consistency by convention.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much each row counts.
-
-        Returns
-        -------
-        score : float
-            Mean log-likelihood of a row, in nats.
-        """
-        return float(np.average(self.score_samples(X), weights=sample_weight))
-
-    def _check_rows(self, X):
-        check_is_fitted(self)
-        X, shape = _flatten(X)
-        if shape is not None and shape != self._sample_shape_:
-            raise ValueError(
-                f"X holds samples of shape {shape}, but {type(self).__name__} was "
-                f"fitted on samples of shape {self._sample_shape_}."
-            )
-        return validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric")
-
-    def _apply(self, X, fn, standardize):
-        return apply(fn, X, self._block_rows_, self.net_.device, standardize)
-
-    def _collect(self, X, fn, n_columns, dtype, standardize="module", finish=None):
-        if standardize == "module":
-            standardize = self.net_.module_.likelihood.standardize
-        result = np.empty((X.shape[0], n_columns), dtype=dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for rows, _, out in self._apply(X, fn, standardize):
-                values = out[: rows.stop - rows.start].numpy()
-                result[rows] = values if finish is None else finish(values)
-        return _finite(result)
-
-    def _reconstructions(self, X, fn, standardize=None):
-        restore = self.net_.module_.likelihood.restore
-        result = self._collect(
-            X, fn, self.n_features_in_, self._dtype_, standardize, restore
-        )
-        return result.reshape(-1, *self._sample_shape_)
 
     # What scikit-learn asks of an estimator
 
@@ -419,10 +243,6 @@ class BaseAutoencoder(
                     )
         return super().set_params(**params)
 
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
         return hasattr(self, "net_")
@@ -441,27 +261,3 @@ class BaseAutoencoder(
             random_state = getattr(self, "random_state_", random_state)
         self.random_state_ = random_state
         return int(random_state.randint(np.iinfo(np.int32).max))
-
-
-def _flatten(X):
-    """Return X as (n_samples, n_features), and a sample's shape if it had more axes."""
-    if isinstance(X, list | tuple) and np.ndim(X[:1]) > 2:
-        X = np.asarray(X)
-    shape = getattr(X, "shape", ())
-    if len(shape) < 3:
-        return X, None
-    if len(shape) > 4:
-        raise ValueError(
-            f"X has shape {tuple(shape)}: expected (n_samples, n_features), "
-            "(n_samples, height, width) or (n_samples, channels, height, width)."
-        )
-    return X.reshape(shape[0], -1), tuple(shape[1:])
-
-
-def _finite(result):
-    if not np.isfinite(result).all():
-        raise ValueError(
-            "X: a result is beyond the range of its floating-point type, as X holds "
-            "values too far from the training data. Remove or clip them."
-        )
-    return result

@@ -8,22 +8,21 @@ best weights are one operation each, and the loss leaves the device once an epoc
 
 import copy
 import math
-import threading
-from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
 from skae._losses import elastic_net
-from skae._rows import Batches, densify
+from skae._params import check_option
+from skae._rows import Batches
+from skae._runtime import few_threads
 
 WARM_UP = 0.05  # share of the epochs in which the learning rate rises
 COOL_DOWN = 0.3  # share of the epochs in which it falls to zero
-BLOCK_ACTIVATION_BYTES = 2**20  # of one inference block
 OWNED = {  # what an estimator's own parameters say, and net_params may not
     "module": "network", "criterion": "likelihood", "lr": "learning_rate",
     "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
@@ -34,6 +33,9 @@ OWNED = {  # what an estimator's own parameters say, and net_params may not
     "alpha": "alpha", "l1_ratio": "l1_ratio", "patience": "n_iter_no_change",
     "tol": "tol",
 }  # fmt: skip
+
+
+TUNING = ("lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
 
 
 class Job(NamedTuple):
@@ -71,6 +73,17 @@ class Net(NeuralNet):
         optimizer=torch.optim.Adam,
         **kwargs,
     ):
+        if not callable(optimizer):
+            raise ValueError(
+                "optimizer must be a class, for instance torch.optim.SGD. "
+                f"Got {optimizer!r}."
+            )
+        check_option("Net", "schedule", schedule, ("trapezoid", "constant"))
+        if gradient_clip_value is not None and not gradient_clip_value > 0:
+            raise ValueError(
+                "gradient_clip_value must be positive or None. "
+                f"Got {gradient_clip_value!r}."
+            )
         if optimizer is torch.optim.Adam:
             kwargs.setdefault("optimizer__fused", True)
         super().__init__(module, criterion=None, optimizer=optimizer, **kwargs)
@@ -117,40 +130,38 @@ class Net(NeuralNet):
 
     def train(self, job, epochs):
         """Train for at most `epochs` epochs; the best weights stay, if judged."""
-        with torch.inference_mode(False), torch.enable_grad():
-            self._begin(job, epochs)
-            try:
-                self.partial_fit(job, epochs=epochs)
-                if self._best is not None:
-                    self._settle()
-            finally:
-                self._end()
-        return self
-
-    def _begin(self, job, epochs):
+        work = job.train.batch_size * sum(p.numel() for p in self.module_.parameters())
         self.interrupted_ = False
-        self._job, self._epochs, self._epoch, self._step = job, epochs, 0, 0
-        self._cool_from, self._cool_to = (1 - COOL_DOWN) * epochs, epochs
-        self._flat, self._grad = self._flatten()
-        self._has_hooks = bool(self.callbacks)
-        self._lend(job.train.generator)
-        for group in self.optimizer_.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        self._best, self._best_loss, self._waited, self._first = None, math.inf, 0, None
-        if job.valid is not None:
-            self._first = self._judged(), self._snapshot()
-            self._best_loss, self._best = float(self._first[0].mean()), self._first[1]
-
-    def _end(self):
-        self._lend(None)
-        self._unflatten()
-        self._set_training(False)
-        for name in (
-            "_job", "_flat", "_grad", "_best", "_is_weight", "_cool_from", "_cool_to",
-            "_epochs", "_epoch", "_step", "_has_hooks", "_best_loss", "_waited",
-            "_first", "_data_loss",
-        ):  # fmt: skip
-            self.__dict__.pop(name, None)
+        self._run = SimpleNamespace(
+            job=job,
+            epochs=epochs,
+            epoch=0,
+            step=0,
+            cool_from=(1 - COOL_DOWN) * epochs,
+            cool_to=epochs,
+            has_hooks=bool(self.callbacks),
+            best=None,
+            best_loss=math.inf,
+            waited=0,
+        )
+        with torch.inference_mode(False), torch.enable_grad(), few_threads(work):
+            try:
+                self._flatten()
+                self._lend(job.train.generator)
+                for group in self.optimizer_.param_groups:
+                    group.setdefault("initial_lr", group["lr"])
+                if job.valid is not None:
+                    self._run.best_loss = float(self._judged().mean())
+                    self._run.best = self._snapshot()
+                self.partial_fit(job, epochs=epochs)
+                if self._run.best is not None:
+                    self._restore(self._run.best)
+            finally:
+                self._lend(None)
+                self._unflatten()
+                self._set_training(False)
+                del self._run
+        return self
 
     def _lend(self, generator):
         for module in self.module_.modules():
@@ -164,7 +175,7 @@ class Net(NeuralNet):
         flat = torch.cat([p.detach().reshape(-1) for p in params])
         grad = torch.zeros_like(flat)
         # biases and normalisation's factors are not penalised
-        self._is_weight = torch.cat(
+        self._run.is_weight = torch.cat(
             [torch.full((p.numel(),), float(p.ndim > 1)) for p in params]
         ).to(flat)
         for p, part, g in zip(params, flat.split(sizes), grad.split(sizes), strict=True):
@@ -172,7 +183,7 @@ class Net(NeuralNet):
         if self._is_flat:
             (whole,) = self.optimizer_.param_groups[0]["params"]
             whole.data, whole.grad = flat, grad
-        return flat, grad
+        self._run.flat, self._run.grad = flat, grad
 
     def _unflatten(self):
         """Give every weight its own memory again, so that a pickle holds it once."""
@@ -180,25 +191,15 @@ class Net(NeuralNet):
             p.data, p.grad = p.data.clone(), None
         if self._is_flat:
             (whole,) = self.optimizer_.param_groups[0]["params"]
-            whole.data, whole.grad = self._flat.new_empty(0), None
-
-    def _settle(self):
-        """Take the best weights, or the first if the gain is within its own error.
-
-        On a handful of held-out rows the lowest loss of many is partly luck: as in
-        Breiman's rule, a gain counts from one standard error on.
-        """
-        self._restore(self._best)
-        first, weights = self._first
-        gain = first - self._judged()
-        if gain.mean() <= gain.std(correction=0) / len(gain) ** 0.5:
-            self._restore(weights)
+            whole.data, whole.grad = whole.data.new_empty(0), None
 
     def _snapshot(self):
-        return [t.clone() for t in (self._flat, *self.module_.buffers())]
+        return [t.clone() for t in (self._run.flat, *self.module_.buffers())]
 
     def _restore(self, snapshot):
-        for t, kept in zip((self._flat, *self.module_.buffers()), snapshot, strict=True):
+        for t, kept in zip(
+            (self._run.flat, *self.module_.buffers()), snapshot, strict=True
+        ):
             t.copy_(kept)
 
     def fit_loop(self, X, y=None, epochs=None, **kwargs):
@@ -219,7 +220,7 @@ class Net(NeuralNet):
             if self.callbacks:  # skorch's own way to stop early
                 raise StopTraining from stop
             raise
-        if method_name == "on_epoch_end" and self._epoch >= self._cool_to:
+        if method_name == "on_epoch_end" and self._run.epoch >= self._run.cool_to:
             raise StopTraining
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **_):
@@ -239,17 +240,17 @@ class Net(NeuralNet):
         total = 0.0
         for batch in batches:
             self._set_learning_rate()
-            if self._has_hooks:
+            if self._run.has_hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
             step = self.train_step(batch)
             total = total + step["loss"] * len(batch[0])
-            if self._has_hooks:
+            if self._run.has_hooks:
                 self.notify("on_batch_end", batch=batch, training=True, **step)
-            self._step += 1
+            self._run.step += 1
         loss = float(total) / len(batches.index)
         if not math.isfinite(loss):
             raise ValueError(
-                f"Training diverged: the loss is {loss} after epoch {self._epoch + 1}. "
+                f"Training diverged: the loss is {loss} after epoch {self._run.epoch + 1}. "
                 "Lower learning_rate, or look for extreme values in X."
             )
         return loss
@@ -258,88 +259,89 @@ class Net(NeuralNet):
         """Take one step of the optimiser on one batch."""
 
         def closure():
-            self._grad.zero_()
-            self._data_loss = loss = self._loss(batch)
+            self._run.grad.zero_()
+            self._run.data_loss = loss = self._loss(batch)
             loss.backward()
             loss = loss.detach()
             if self.alpha:
-                weights = self._flat * self._is_weight
+                weights = self._run.flat * self._run.is_weight
                 value, gradient = elastic_net(weights, self.alpha, self.l1_ratio)
                 loss = loss + value
-                self._grad.add_(gradient)
-            if self._has_hooks:
+                self._run.grad.add_(gradient)
+            if self._run.has_hooks:
                 named = self.module_.named_parameters()
                 self.notify(
                     "on_grad_computed", named_parameters=named, batch=batch,
                     training=True,
                 )  # fmt: skip
             if self.gradient_clip_value is not None:
-                norm = torch.linalg.vector_norm(self._grad)
-                self._grad.mul_((self.gradient_clip_value / (norm + 1e-6)).clamp(max=1))
+                norm = torch.linalg.vector_norm(self._run.grad)
+                self._run.grad.mul_((self.gradient_clip_value / (norm + 1e-6)).clamp(max=1))
             return loss
 
         self.optimizer_.step(closure)
-        return {"loss": self._data_loss.detach(), "y_pred": None}
+        return {"loss": self._run.data_loss.detach(), "y_pred": None}
 
     def _row_loss(self, batch):
-        """Return what each row costs, weighted and per column (B,), and the penalty."""
+        """Return what each row costs, weighted (B,), and the module's penalty."""
         x, w = batch
         terms = self.module_(x)
         row = terms.nll if terms.reg is None else terms.nll + terms.reg
-        row = row if w is None else row * w
-        return row / x[0].numel(), terms.penalty
+        return row if w is None else row * w, terms.penalty
 
     def _loss(self, batch):
-        """The one reduction: a mean over the rows of a batch."""
+        """The one reduction: a mean over the rows of a batch, per column."""
         row, penalty = self._row_loss(batch)
-        return row.mean() if penalty is None else row.mean() + penalty
+        loss = row.sum() / batch[0].numel()
+        return loss if penalty is None else loss + penalty
 
     def _judged(self):
-        """Return what each held-out row costs; (n_valid,)."""
+        """Return what each held-out row costs, per column; (n_valid,)."""
         self._set_training(False)
         with torch.no_grad():
-            return torch.cat([self._row_loss(batch)[0] for batch in self._job.valid])
+            rows = [self._row_loss(batch)[0] for batch in self._run.job.valid]
+        return torch.cat(rows) / self._run.job.valid.rows.n_columns
 
     def _set_learning_rate(self):
-        if self._job.schedule == "constant":
+        if self._run.job.schedule == "constant":
             factor = 1.0
         else:
-            epoch = self._step / len(self._job.train)
-            rise = (self._step + 1) / max(
-                1.0, WARM_UP * self._epochs * len(self._job.train)
+            epoch = self._run.step / len(self._run.job.train)
+            rise = (self._run.step + 1) / max(
+                1.0, WARM_UP * self._run.epochs * len(self._run.job.train)
             )
-            fall = (self._cool_to - epoch) / (self._cool_to - self._cool_from)
+            fall = (self._run.cool_to - epoch) / (self._run.cool_to - self._run.cool_from)
             factor = min(1.0, rise, max(fall, 0.0))
         for group in self.optimizer_.param_groups:
             group["lr"] = group["initial_lr"] * factor
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
-        if self._job.listener is not None:
-            self._job.listener.begin(self)
+        if self._run.job.listener is not None:
+            self._run.job.listener.begin(self)
 
     def on_epoch_end(self, net, **kwargs):
         """Keep the best weights, cool down on a plateau, tell who listens."""
-        self._epoch += 1
+        self._run.epoch += 1
         self._set_training(False)
-        if self._job.valid is not None:
+        if self._run.job.valid is not None:
             self._judge(self.history[-1, "valid_loss"])
-        if self._job.listener is not None and self._job.listener.end(self):
-            self._cool_to = self._epoch
+        if self._run.job.listener is not None and self._run.job.listener.end(self):
+            self._run.cool_to = self._run.epoch
 
     def _judge(self, loss):
-        better = loss < self._best_loss
-        significant = loss < self._best_loss - self.tol * abs(self._best_loss)
+        better = loss < self._run.best_loss
+        significant = loss < self._run.best_loss - self.tol * abs(self._run.best_loss)
         if better:
-            self._best_loss, self._best = loss, self._snapshot()
+            self._run.best_loss, self._run.best = loss, self._snapshot()
         self.history.record("valid_loss_best", better)
-        self._waited = 0 if significant else self._waited + 1
-        if self._waited >= self.patience and self._epoch < self._cool_from:
-            length = math.ceil(COOL_DOWN * self._epoch)
-            if self._job.schedule == "constant":
+        self._run.waited = 0 if significant else self._run.waited + 1
+        if self._run.waited >= self.patience and self._run.epoch < self._run.cool_from:
+            length = math.ceil(COOL_DOWN * self._run.epoch)
+            if self._run.job.schedule == "constant":
                 length = 0
-            self._cool_from = self._epoch
-            self._cool_to = min(self._epochs, self._epoch + length)
+            self._run.cool_from = self._run.epoch
+            self._run.cool_to = min(self._run.epochs, self._run.epoch + length)
 
     # What an estimator asks of a trained net
 
@@ -352,17 +354,18 @@ class Net(NeuralNet):
 
     def save_state(self):
         """Return all that training changes, to be given to `load_state`."""
-        return copy.deepcopy(
-            (
-                self.module_.state_dict(),
-                self.optimizer_.state_dict(),
-                self.module_.likelihood.noise_variance,
-            )
-        ), len(self.history)
+        state = (
+            self.module_.state_dict(),
+            self.optimizer_.state_dict(),
+            self.module_.likelihood.noise_variance,
+        )
+        tuning = {name: vars(self)[name] for name in TUNING}
+        return copy.deepcopy(state), tuning, len(self.history)
 
     def load_state(self, state):
         """Go back to a saved state, after a training that failed."""
-        (weights, optimizer, noise), n_epochs = state
+        (weights, optimizer, noise), tuning, n_epochs = state
+        vars(self).update(tuning)
         self.module_.load_state_dict(weights)
         self.optimizer_.load_state_dict(optimizer)
         self.module_.likelihood.noise_variance = noise
@@ -377,61 +380,6 @@ class Net(NeuralNet):
                 square = (mean - x).square()
                 total = total + (square.sum(0) if w is None else w @ square).cpu().double()
         return total.numpy()
-
-
-def block_rows(net, n_features):
-    """Return how many rows inference takes at a time, a multiple of 32.
-
-    Small enough that one block's activations stay in the processor's cache; always
-    the same for one fitted net, as that is what makes a row's result the same to the
-    last bit whatever rows surround it.
-    """
-    counts = []
-    hooks = [
-        module.register_forward_hook(lambda _, __, out: counts.append(out[0].numel()))
-        for module in net.module_.modules()
-        if not any(module.children())
-    ]
-    with torch.inference_mode():
-        x = torch.zeros(1, n_features, device=net.device)
-        net.module_.decode(net.module_.encode(x))
-    for hook in hooks:
-        hook.remove()
-    rows = BLOCK_ACTIVATION_BYTES // (4 * max(1, sum(counts)))
-    return int(min(1024, max(32, rows // 32 * 32)))
-
-
-def apply(fn, X, n_rows, device, standardize=None):
-    """Yield (slice, rows, fn(rows)) over X, as CPU tensors, in zero-padded blocks.
-
-    The blocks all have `n_rows` rows: the slice says how many of them are X's.
-    """
-    buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
-    with torch.inference_mode():
-        for start in range(0, X.shape[0], n_rows):
-            rows = densify(X[start : start + n_rows])
-            if standardize is None:
-                buffer[: len(rows)] = rows
-            else:
-                standardize(rows, out=buffer[: len(rows)])
-            buffer[len(rows) :] = 0
-            x = torch.from_numpy(buffer)
-            yield slice(start, start + len(rows)), x, fn(x.to(device)).cpu()
-
-
-_GLOBAL_GENERATOR = threading.Lock()
-
-
-@contextmanager
-def global_randomness(seed, device):
-    """Seed torch's global generator for modules that know no other, and put it back.
-
-    Only users' own networks need it; it is locked, as the generator is the process's.
-    """
-    devices = [device] if torch.device(device).type == "cuda" else []
-    with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 class CallbackBridge:

@@ -1,5 +1,6 @@
 """One `fit`, from checked rows to fitted attributes."""
 
+import copy
 import math
 import warnings
 from contextlib import nullcontext
@@ -11,8 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from skae import _diagnostics
-from skae._engine import OWNED, Job, Net, block_rows, global_randomness
+from skae._engine import OWNED, Job, Net
+from skae._inference import block_rows
 from skae._rows import Batches, Rows, column_statistics
+from skae._runtime import global_randomness
 from skae.likelihoods import NAMED
 from skae.networks import DenseNetwork, LinearStart, as_network
 
@@ -20,6 +23,7 @@ MAX_AUTO_COMPONENTS = 32
 EXPLAINED_BY_AUTO = 0.9
 SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**24  # from which principal components are found
 BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
+LARGEST = 1e12  # scaled value whose square float32 still sums
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
 
 
@@ -44,12 +48,17 @@ class Fitting:
         likelihood = estimator.likelihood
         if isinstance(likelihood, str):
             likelihood = NAMED[likelihood]()
-        for part in (self.network, likelihood):
+        for name, part in (("network", self.network), ("likelihood", likelihood)):
+            if isinstance(part, type):
+                raise ValueError(
+                    f"{name} must be an instance, not the class: write "
+                    f"{name}={part.__name__}(...)."
+                )
             getattr(part, "validate", lambda: None)()
         net_params = dict(estimator.net_params or {})
         for name in net_params:
-            if name in OWNED or name.startswith("module__"):
-                owner = OWNED.get(name, "network")
+            owner = OWNED.get(name, OWNED.get(name.split("__")[0]))
+            if owner is not None:
                 raise ValueError(
                     f"net_params: {name!r} is not for net_params; set it by the "
                     f"parameter {owner} instead."
@@ -60,19 +69,40 @@ class Fitting:
         self.generator = torch.Generator().manual_seed(self.seed)
         if warm:
             self.likelihood = estimator.net_.module_.likelihood
-            wanted = estimator.n_components
-            if not one_pass and wanted not in ("auto", None, estimator.n_components_):
-                raise ValueError(
-                    f"warm_start=True cannot change n_components: it is {wanted}, and "
-                    f"was {estimator.n_components_} when fitted. Use warm_start=False."
-                )
+            self._check_structure(likelihood)
         else:
             stats = column_statistics(
                 X, sample_weight, estimator._sample_shape_, likelihood.check
             )
             self.likelihood = likelihood.build(stats)
+            _check_magnitude(stats, self.likelihood)
         self.rows = Rows(X, sample_weight, self.likelihood, self.device)
         self._split(X.shape[0], sample_weight)
+
+        self.likelihood_params = likelihood
+
+    def _check_structure(self, likelihood):
+        """Raise a ``ValueError`` if going on would need another net."""
+        estimator = self.estimator
+        now = {
+            "network": self.network,
+            "likelihood": likelihood,
+            "code_activation": estimator.code_activation,
+            "n_components": estimator.n_components,
+        }
+        before = dict(estimator._structure_)
+        if now["n_components"] in ("auto", None, estimator.n_components_):
+            before["n_components"] = now["n_components"]
+        for name, value in now.items():
+            same = value == before[name]
+            if not hasattr(value, "get_params") and hasattr(value, "build"):
+                same = type(value) is type(before[name])  # a user's own: no equality
+            if not same:
+                raise ValueError(
+                    f"Training that goes on (warm_start=True or partial_fit) cannot "
+                    f"change {name}: it is {value!r}, and was {before[name]!r} when "
+                    "fitted. Use warm_start=False and fit."
+                )
 
     def _split(self, n_samples, sample_weight):
         estimator = self.estimator
@@ -170,28 +200,27 @@ class Fitting:
             components, -components @ self.pca.mean_.astype(np.float64), weight, bias
         )
 
-        def build():
-            encoder, decoder = self.network.build(
-                likelihood.n_inputs,
-                self.n_components,
-                likelihood.n_params,
-                generator=self.generator,
-                start=start,
-            )
-            for module in (encoder, decoder):
-                if not isinstance(module, nn.Module):
-                    raise ValueError(
-                        "network: build() must return an encoder and a decoder, both "
-                        f"torch.nn.Module. Got {type(module).__name__}."
-                    )
-            return self.estimator._build_module(
-                encoder.float(), decoder.float(), likelihood
-            )
-
+        encoder, decoder = self.network.build(
+            likelihood.n_inputs,
+            self.n_components,
+            likelihood.n_params,
+            generator=self.generator,
+            start=start,
+        )
+        for module in (encoder, decoder):
+            if not isinstance(module, nn.Module):
+                raise ValueError(
+                    "network: build() must return an encoder and a decoder, both "
+                    f"torch.nn.Module. Got {type(module).__name__}."
+                )
+        module = self.estimator._build_module(encoder.float(), decoder.float(), likelihood)
         tuning = self._tuning()
-        net = Net(build, device=self.device, **tuning, **self.net_params)
-        net.initialize()
-        net.module = type(net.module_)  # not the function, which holds the data
+        try:
+            net = Net(lambda: module, device=self.device, **tuning, **self.net_params)
+            net.initialize()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"net_params: {error}") from error
+        net.module = type(module)  # not the function, which holds the module
         return net
 
     # After training
@@ -234,10 +263,17 @@ class Fitting:
             "n_components_": self.n_components,
             "compression_ratio_": self.rows.X.shape[1] / self.n_components,
             "_block_rows_": self.block,
+            "_structure_": {
+                "network": copy.deepcopy(self.network),
+                "likelihood": copy.deepcopy(self.likelihood_params),
+                "code_activation": self.estimator.code_activation,
+                "n_components": self.n_components,
+            },
             "_n_seen_": getattr(self, "n_seen", 0),
         }
-        if self.valid is not None:
-            attributes["validation_loss_curve_"] = history[self.start :, "valid_loss"]
+        held_out = [row["valid_loss"] for row in history if "valid_loss" in row]
+        if held_out:
+            attributes["validation_loss_curve_"] = held_out
         return attributes
 
     def report(self):
@@ -276,6 +312,19 @@ class Fitting:
 def _in_order(batches):
     """Return the same rows in large batches, unshuffled."""
     return Batches(batches.rows, batches.index, max(batches.batch_size, 1024))
+
+
+def _check_magnitude(stats, likelihood):
+    """Raise a ``ValueError`` if scaled values are too large to be squared in float32."""
+    ends = np.stack([stats.minimum, stats.maximum])
+    scaled = np.abs(likelihood.standardize(ends, check=False)).max(0)
+    if not (scaled < LARGEST).all():
+        column = np.flatnonzero(~(scaled < LARGEST))[0]
+        raise ValueError(
+            f"X: the values of column {column} are too large for float32 even after "
+            f"scaling ({scaled[column]:.3g}). Rescale that column, or let "
+            "likelihood=Gaussian(scale='column') do so."
+        )
 
 
 def _device(device):

@@ -30,6 +30,7 @@ class Parameters:
 
 def check_option(owner, name, value, options):
     """Raise a ``ValueError`` that names the parameter and what it may be."""
+    options = tuple(options)
     if value not in options:
         allowed = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")

@@ -86,7 +86,8 @@ class Rows:
         if sample_weight is not None:
             weight = torch.from_numpy(sample_weight.astype(np.float32))
             self.weight = weight.to(device)
-        self.bytes_per_row = 4 * X.shape[1]
+        self.n_columns = X.shape[1]
+        self.bytes_per_row = 4 * self.n_columns
         budget = RESIDENT_BYTES.get(torch.device(device).type, RESIDENT_BYTES["cpu"])
         self.resident = None
         if X.shape[0] * self.bytes_per_row <= budget:

@@ -80,9 +80,10 @@ class LikelihoodModule(nn.Module):
             self._inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
         self.n_inputs = self.n_params = len(location)
 
-    def standardize(self, X, out=None):
+    def standardize(self, X, out=None, check=True):
         """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
-        self.likelihood.check(X)
+        if check:
+            self.likelihood.check(X)
         out = np.empty(X.shape, dtype=np.float32) if out is None else out
         with np.errstate(over="ignore", invalid="ignore"):
             return np.multiply(X - self.location, self._inverse_scale, out=out)
@@ -235,7 +236,7 @@ class Gaussian(Parameters):
             variance = stats.variance + (stats.mean - location) ** 2  # of the group
             scale = np.sqrt(spread(grouped(variance).mean(1)))
             if stats.is_sparse:
-                location = np.zeros_like(location)
+                location = np.where(stats.constant, location, 0.0)
         else:
             low = spread(grouped(stats.minimum).min(1))
             high = spread(grouped(stats.maximum).max(1))

@@ -188,7 +188,9 @@ def explained_variance_scorer(estimator, X, y=None, *, standardize=True, X_train
         Rows to score.
     y : Ignored
         Not used, present for API consistency by convention.
-    standardize, X_train
+    standardize : bool, default=True
+        See `explained_variance_ratio`.
+    X_train : {array-like, sparse matrix} of shape (n_train, n_features), default=None
         See `explained_variance_ratio`.
 
     Returns

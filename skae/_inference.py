@@ -1,0 +1,304 @@
+"""What a fitted autoencoder does: the same for all, and a row at a time in effect."""
+
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+
+import numpy as np
+import torch
+from pandas.api.extensions import ExtensionDtype
+from pandas.api.types import is_numeric_dtype
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from skae._rows import densify
+from skae._runtime import few_threads
+
+BLOCK_ACTIVATION_BYTES = 2**20  # of one inference block
+
+
+def block_rows(net, n_features):
+    """Return how many rows inference takes at a time, a multiple of 32.
+
+    Small enough that one block's activations stay in the processor's cache; always
+    the same for one fitted net, as that is what makes a row's result the same to the
+    last bit whatever rows surround it.
+    """
+    counts = []
+    hooks = [
+        module.register_forward_hook(lambda _, __, out: counts.append(out[0].numel()))
+        for module in net.module_.modules()
+        if not any(module.children())
+    ]
+    with torch.inference_mode():
+        x = torch.zeros(1, n_features, device=net.device)
+        net.module_.decode(net.module_.encode(x))
+    for hook in hooks:
+        hook.remove()
+    rows = BLOCK_ACTIVATION_BYTES // (4 * max(1, sum(counts)))
+    return int(min(1024, max(32, rows // 32 * 32)))
+
+
+def apply(fn, X, n_rows, device, standardize, out, finish=None):
+    """Fill `out` with fn of the standardised rows of X, in zero-padded blocks.
+
+    Each block has `n_rows` rows whatever X has, so that a row's result is the same to
+    the last bit in any company. Blocks are shared among the threads that torch may
+    use. `finish`, if given, takes a block's rows and results before they are cut.
+    """
+
+    def block(start):
+        rows = densify(X[start : start + n_rows])
+        buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
+        if standardize is None:
+            buffer[: len(rows)] = rows
+        else:
+            standardize(rows, out=buffer[: len(rows)])
+        with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
+            x = torch.from_numpy(buffer)
+            values = fn(x.to(device)).cpu()
+            values = values.numpy() if finish is None else finish(x, values)
+            out[start : start + len(rows)] = values[: len(rows)]
+
+    starts = range(0, X.shape[0], n_rows)
+    with few_threads() as n_threads:
+        if n_threads == 1 or len(starts) < 4 * n_threads or device != "cpu":
+            for start in starts:
+                block(start)
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                list(pool.map(block, starts))
+    if not np.isfinite(out).all():
+        raise ValueError(
+            "X: a result is beyond the range of its floating-point type, as X holds "
+            "values too far from the training data. Remove or clip them."
+        )
+    return out
+
+
+def flatten(X):
+    """Return X as (n_samples, n_features), and a sample's shape if it had more axes."""
+    if isinstance(X, list | tuple) and np.ndim(X[:1]) > 2:
+        X = np.asarray(X)
+    shape = getattr(X, "shape", ())
+    if len(shape) < 3:
+        return X, None
+    if len(shape) > 4:
+        raise ValueError(
+            f"X has shape {tuple(shape)}: expected (n_samples, n_features), "
+            "(n_samples, height, width) or (n_samples, channels, height, width)."
+        )
+    return X.reshape(shape[0], -1), tuple(shape[1:])
+
+
+def check_columns(X):
+    """Raise a ``ValueError`` that names the columns that are not numbers."""
+    if getattr(X, "dtype", None) is not None and X.dtype.kind in "mM":
+        raise ValueError(
+            f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
+            "instance to days since a first date."
+        )
+    bad = []
+    for i, name in enumerate(getattr(X, "columns", ())):
+        column = X.iloc[:, i] if hasattr(X, "iloc") else X[:, i]
+        if not _is_numeric(column):
+            bad.append(f"{name!r} ({column.dtype})")
+    if bad:
+        raise ValueError(
+            f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
+            "instance with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer, "
+            "or drop them."
+        )
+
+
+def _is_numeric(column):
+    if isinstance(column.dtype, ExtensionDtype) and is_numeric_dtype(column.dtype):
+        return True  # pandas' nullable numbers and booleans
+    values = np.asarray(column)
+    if values.dtype.kind in "OUST":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            return False
+    return values.dtype.kind in "biufc"
+
+
+class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """The verbs of a fitted autoencoder."""
+
+    def transform(self, X):
+        """Return the codes of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), dtype float32
+            The codes. A row's code depends on that row alone.
+        """
+        X, module = self._check_rows(X), self.net_.module_
+        codes = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
+        return self._apply(module.encode, X, codes)
+
+    def inverse_transform(self, X):
+        """Return the reconstructions of codes, in the units of the training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Reconstructions: float32 if `fit` saw float32, else float64. Pictures
+            have the shape that `fit` saw.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=np.float32, input_name="X")
+        if X.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but the codes of this "
+                f"{type(self).__name__} have n_components_={self.n_components_}."
+            )
+        module = self.net_.module_
+        return self._reconstruct(
+            lambda z: module.likelihood.mean(module.decode(z)), X, standardize=None
+        )
+
+    def reconstruct(self, X):
+        """Return X encoded and decoded, in the units of the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            The same as ``inverse_transform(transform(X))``.
+        """
+        X, module = self._check_rows(X), self.net_.module_
+        return self._reconstruct(
+            lambda x: module.likelihood.mean(module.decode(module.encode(x))), X
+        )
+
+    def interpolate(self, A, B, n_steps=10):
+        """Return the decoded straight line between the codes of A and of B.
+
+        Parameters
+        ----------
+        A, B : array-like of shape (n_samples, n_features)
+            The rows to start from and to arrive at, pair by pair.
+        n_steps : int, default=10
+            Number of points on the way, both ends included.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_steps, n_features)
+            Reconstructions, in the units of the training data.
+        """
+        if not isinstance(n_steps, Integral) or n_steps < 2:
+            raise ValueError(f"n_steps must be an integer of at least 2. Got {n_steps!r}.")
+        collect = InferenceMixin.transform.__wrapped__  # arrays, whatever set_output
+        a, b = collect(self, A), collect(self, B)
+        if a.shape != b.shape:
+            raise ValueError(
+                "A and B must have the same number of rows: they are joined pair by "
+                f"pair. Got {len(a)} and {len(b)}."
+            )
+        t = np.linspace(0, 1, n_steps, dtype=np.float32)[:, None]
+        codes = a[:, None] * (1 - t) + b[:, None] * t
+        X = self.inverse_transform(codes.reshape(-1, self.n_components_))
+        return X.reshape(len(a), n_steps, *X.shape[1:])
+
+    def score_samples(self, X):
+        """Return the log-likelihood of each row given its own code.
+
+        It is the conditional log p(x | z(x)) in the units of the training data, not
+        the marginal log p(x): it says how well a row is reconstructed, and nothing of
+        how likely its code is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            Log-densities in nats; higher is more normal.
+        """
+        X, module = self._check_rows(X), self.net_.module_
+
+        def log_prob(x, params):
+            return module.likelihood.log_prob(params, x).numpy()
+
+        return self._apply(
+            lambda x: module.decode(module.encode(x)),
+            X,
+            np.empty(X.shape[0]),
+            finish=log_prob,
+        )
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            Mean log-likelihood of a row, in nats.
+        """
+        scores = self.score_samples(X)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, scores, ensure_non_negative=True
+            )
+        return float(np.average(scores, weights=sample_weight))
+
+    def _check_rows(self, X):
+        check_is_fitted(self)
+        X = self._check_shape(X)
+        return validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric")
+
+    def _check_shape(self, X):
+        """Return X flat, if its samples have the shape of those that `fit` saw."""
+        X, shape = flatten(X)
+        if shape is not None and shape != self._sample_shape_:
+            raise ValueError(
+                f"X holds samples of shape {shape}, but {type(self).__name__} was "
+                f"fitted on samples of shape {self._sample_shape_}."
+            )
+        return X
+
+    def _apply(self, fn, X, out, standardize="module", finish=None):
+        if standardize == "module":
+            standardize = self.net_.module_.likelihood.standardize
+        return apply(fn, X, self._block_rows_, self.net_.device, standardize, out, finish)
+
+    def _reconstruct(self, fn, X, standardize="module"):
+        out = np.empty((X.shape[0], self.n_features_in_), dtype=self._dtype_)
+        restore = self.net_.module_.likelihood.restore
+        self._apply(fn, X, out, standardize, lambda x, mean: restore(mean.numpy()))
+        return out.reshape(-1, *self._sample_shape_)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
