@@ -127,7 +127,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             fitting = Fitting(self, X_checked, sample_weight, warm=warm)
             bridge = None
             if getattr(self, "_skl_callbacks", None):
-                bridge = CallbackBridge(context, fitting.attributes, **arguments)
+                bridge = CallbackBridge(context, fitting.attributes_now, **arguments)
             fitting.run(bridge)
             vars(self).pop("validation_loss_curve_", None)
             vars(self).update(fitting.attributes(fitting.net))
@@ -168,6 +168,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             fitting = Fitting(self, X, sample_weight, warm=warm, one_pass=True)
             fitting.run(None)
             vars(self).update(fitting.attributes(fitting.net))
+            fitting.report()
         return self
 
     @contextmanager

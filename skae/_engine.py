@@ -136,6 +136,7 @@ class Net(NeuralNet):
             job=job,
             epochs=epochs,
             epoch=0,
+            n_before=len(self.history),
             step=0,
             cool_from=(1 - COOL_DOWN) * epochs,
             cool_to=epochs,
@@ -149,7 +150,7 @@ class Net(NeuralNet):
                 self._flatten()
                 self._lend(job.train.generator)
                 for group in self.optimizer_.param_groups:
-                    group.setdefault("initial_lr", group["lr"])
+                    group["lr"] = group.setdefault("initial_lr", group["lr"])
                 if job.valid is not None:
                     self._run.best_loss = float(self._judged().mean())
                     self._run.best = self._snapshot()
@@ -210,6 +211,7 @@ class Net(NeuralNet):
             pass
         except KeyboardInterrupt:
             self.interrupted_ = True
+            del self.history[self._run.n_before + self._run.epoch :]
         return self
 
     def notify(self, method_name, **kwargs):
@@ -303,17 +305,14 @@ class Net(NeuralNet):
         return torch.cat(rows) / self._run.job.valid.rows.n_columns
 
     def _set_learning_rate(self):
-        if self._run.job.schedule == "constant":
-            factor = 1.0
-        else:
-            epoch = self._run.step / len(self._run.job.train)
-            rise = (self._run.step + 1) / max(
-                1.0, WARM_UP * self._run.epochs * len(self._run.job.train)
-            )
-            fall = (self._run.cool_to - epoch) / (self._run.cool_to - self._run.cool_from)
-            factor = min(1.0, rise, max(fall, 0.0))
+        run = self._run
+        if run.job.schedule == "constant":
+            return
+        epoch = run.step / len(run.job.train)
+        rise = (run.step + 1) / max(1.0, WARM_UP * run.epochs * len(run.job.train))
+        fall = (run.cool_to - epoch) / (run.cool_to - run.cool_from)
         for group in self.optimizer_.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["initial_lr"] * min(1.0, rise, max(fall, 0.0))
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)

@@ -179,10 +179,12 @@ class Fitting:
         wanted = self.estimator.n_components
         most = MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
         self.sample = sample
+        if self.one_pass and self.warm:
+            return
         x = self.likelihood.to(self.device).embed(sample).cpu().numpy()
-        self.pca = PCA(min(most, *x.shape), random_state=self.seed).fit(x)
-        with np.errstate(invalid="ignore"):
-            ratio = np.nan_to_num(np.cumsum(self.pca.explained_variance_ratio_))
+        with np.errstate(invalid="ignore", divide="ignore"):  # constant data
+            self.pca = PCA(min(most, *x.shape), random_state=self.seed).fit(x)
+        ratio = np.nan_to_num(np.cumsum(self.pca.explained_variance_ratio_), nan=1.0)
         self.pca_ratio = ratio
         self.n_components = wanted
         if self.warm:
@@ -247,6 +249,11 @@ class Fitting:
             for s, n in zip(sums, counts, strict=True)
         ]
 
+    def attributes_now(self, net):
+        """Return what the estimator's attributes would be if training stopped now."""
+        self._measure()
+        return self.attributes(net)
+
     def attributes(self, net):
         """Return what the estimator's attributes are when `net` is its net."""
         history = net.history
@@ -258,7 +265,7 @@ class Fitting:
         attributes = {
             "net_": net,
             "history_": history,
-            "loss_curve_": history[:, "train_loss"],
+            "loss_curve_": [row["train_loss"] for row in history],
             "n_iter_": len(history) - self.start,
             "n_components_": self.n_components,
             "compression_ratio_": self.rows.X.shape[1] / self.n_components,
@@ -280,11 +287,12 @@ class Fitting:
         """Warn once of each sign of trouble."""
         if self.net.interrupted_:
             warnings.warn("Training interrupted by user.", stacklevel=4)
+        if self.net.interrupted_ or self.one_pass:
             return
         k = min(self.n_components, len(self.pca_ratio))
         by_pca = self.pca_ratio[k - 1]
         signs = [
-            *_diagnostics.underfitting(self.explained[0], by_pca, self.n_components),
+            *_diagnostics.underfitting(self.explained[0], by_pca, k),
             *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
             *_diagnostics.divergence(self.net.history[self.start :, "train_loss"]),
             *_diagnostics.dead_units(self._activations()),

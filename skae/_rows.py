@@ -68,6 +68,7 @@ def column_statistics(X, sample_weight, sample_shape, check):
     eps = np.finfo(np.float64).eps  # as scikit-learn's scalers: rounding error only
     n = X.shape[0]
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
+    mean = np.where(low == high, low, mean)  # without the mean's rounding error
     return ColumnStatistics(
         mean, variance, low, high, constant, sample_shape, sp.issparse(X)
     )
@@ -135,15 +136,22 @@ class Batches:
             yield from torch.randperm(n, generator=self.generator).split(self.chunk)
         else:  # runs of neighbours from all over the data, shuffled by the chunk
             starts = torch.randperm(-(-n // RUN_LENGTH), generator=self.generator)
+            left = torch.empty(0, dtype=torch.int64)
             for runs in starts.split(-(-self.chunk // RUN_LENGTH)):
                 position = (runs[:, None] * RUN_LENGTH + torch.arange(RUN_LENGTH)).ravel()
-                position = position[position < n]
+                position = torch.cat([left, position[position < n]])
                 shuffle = torch.randperm(len(position), generator=self.generator)
-                yield position[shuffle]
+                position = position[shuffle]
+                whole = len(position) // self.batch_size * self.batch_size
+                yield position[:whole]
+                left = position[whole:]
+            yield left
 
     def __iter__(self):
         device = self.rows.device
         for position in self._positions():
+            if not len(position):
+                continue
             x = self.rows.take(self.index[position].to(device)).split(self.batch_size)
             if self.weight is None:
                 yield from ((batch, None) for batch in x)
