@@ -117,7 +117,7 @@ class Autoencoder(BaseAutoencoder):
     underfitting (less than 0.9 of the training variance that as many principal
     components explain), overfitting (0.4 less of the variance explained on held-out
     rows than in training), divergence (the last training loss above twice the
-    lowest) and dead units (over half of a layer's units constant).
+    lowest, or a residual above twice the variance) and dead units (over half of a layer's units constant).
 
     References
     ----------

@@ -4,7 +4,7 @@ import numpy as np
 
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
-DIVERGED = 2.0  # times the lowest training loss
+DIVERGED = 2.0  # times the lowest training loss, or the variance
 DEAD = 0.5  # of a layer's units
 
 
@@ -31,13 +31,14 @@ def overfitting(explained, explained_held_out):
         )
 
 
-def divergence(losses):
-    """The training loss ended well above its lowest: yield what to do."""
+def divergence(losses, explained):
+    """The training loss ended well above its lowest, or the mean's: yield what to do."""
     lowest = min(losses)
-    if losses[-1] > DIVERGED * lowest + 1e-12:
+    if losses[-1] > DIVERGED * lowest + 1e-12 or explained < 1 - DIVERGED:
         yield (
-            f"Diverged: the training loss ended at {losses[-1]:.3g}, after it had been "
-            f"{lowest:.3g}. Lower learning_rate or raise batch_size."
+            f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
+            f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "
+            "variance. Lower learning_rate or raise batch_size."
         )
 
 

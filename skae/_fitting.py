@@ -291,10 +291,11 @@ class Fitting:
             return
         k = min(self.n_components, len(self.pca_ratio))
         by_pca = self.pca_ratio[k - 1]
+        losses = self.net.history[self.start :, "train_loss"]
+        diverged = list(_diagnostics.divergence(losses, self.explained[0]))
         signs = [
-            *_diagnostics.underfitting(self.explained[0], by_pca, k),
+            *(diverged or _diagnostics.underfitting(self.explained[0], by_pca, k)),
             *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
-            *_diagnostics.divergence(self.net.history[self.start :, "train_loss"]),
             *_diagnostics.dead_units(self._activations()),
         ]
         for sign in signs:
