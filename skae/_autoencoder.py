@@ -51,9 +51,8 @@ class Autoencoder(BaseAutoencoder):
         Largest number of epochs (passes over the rows).
     early_stopping : bool, default=True
         Whether to hold out rows, wind training down once they are no longer
-        reconstructed better, and keep the weights that did best on them (those of the
-        start, where no gain exceeds its standard error). Otherwise all rows are
-        trained on for `max_iter` epochs and the last weights are kept.
+        reconstructed better, and keep the weights that did best on them. Otherwise
+        all rows are trained on for `max_iter` epochs and the last weights are kept.
     validation_fraction : float, default=0.1
         Share of the rows that is held out, in (0, 1).
     n_iter_no_change : int, default=20
@@ -117,7 +116,8 @@ class Autoencoder(BaseAutoencoder):
     underfitting (less than 0.9 of the training variance that as many principal
     components explain), overfitting (0.4 less of the variance explained on held-out
     rows than in training), divergence (the last training loss above twice the
-    lowest, or a residual above twice the variance) and dead units (over half of a layer's units constant).
+    lowest, or a residual above twice the variance) and dead units (over half of a
+    layer's units constant).
 
     References
     ----------

@@ -10,6 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skae import Autoencoder, _diagnostics
 from skae.networks import DenseNetwork
 
+BUNDLED = ["digits", "breast_cancer", "wine", "diabetes", "iris", "linnerud"]
+
 
 def signs(estimator, X):
     with warnings.catch_warnings(record=True) as caught:
@@ -72,7 +74,7 @@ def test_dead_units_are_told_with_their_remedy():
 
 
 @pytest.mark.parametrize("n_components", ["auto", 2])
-@pytest.mark.parametrize("name", ["digits", "breast_cancer", "wine", "diabetes", "iris", "linnerud"])  # fmt: skip
+@pytest.mark.parametrize("name", BUNDLED)
 def test_healthy_fits_are_silent(name, n_components):
     X = getattr(datasets, f"load_{name}")().data
     for random_state in range(2):

@@ -4,6 +4,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
 from tests.common import ESTIMATORS
 
 # scikit-learn excuses its own mini-batch learners so, in these words; the second is the
