@@ -5,6 +5,7 @@ import numpy as np
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
 DIVERGED = 2.0  # times the lowest training loss, or the variance
+NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
 DEAD = 0.5  # of a layer's units
 
 
@@ -34,7 +35,7 @@ def overfitting(explained, explained_held_out):
 def divergence(losses, explained):
     """The training loss ended well above its lowest, or the mean's: yield what to do."""
     lowest = min(losses)
-    if losses[-1] > DIVERGED * lowest + 1e-12 or explained < 1 - DIVERGED:
+    if losses[-1] > DIVERGED * lowest + NEGLIGIBLE or explained < 1 - DIVERGED:
         yield (
             f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
             f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "

@@ -165,6 +165,10 @@ class Net(NeuralNet):
         return self
 
     def _lend(self, generator):
+        """Lend dropout and its like a source of noise, on the device they are on."""
+        if generator is not None and torch.device(self.device).type != "cpu":
+            seed = int(torch.randint(2**62, (1,), generator=generator))
+            generator = torch.Generator(self.device).manual_seed(seed)
         for module in self.module_.modules():
             if "generator" in vars(module):
                 module.generator = generator
@@ -266,10 +270,7 @@ class Net(NeuralNet):
             loss.backward()
             loss = loss.detach()
             if self.alpha:
-                weights = self._run.flat * self._run.is_weight
-                value, gradient = elastic_net(weights, self.alpha, self.l1_ratio)
-                loss = loss + value
-                self._run.grad.add_(gradient)
+                loss = self._penalise(loss)
             if self._run.has_hooks:
                 named = self.module_.named_parameters()
                 self.notify(
@@ -277,12 +278,21 @@ class Net(NeuralNet):
                     training=True,
                 )  # fmt: skip
             if self.gradient_clip_value is not None:
-                norm = torch.linalg.vector_norm(self._run.grad)
-                self._run.grad.mul_((self.gradient_clip_value / (norm + 1e-6)).clamp(max=1))
+                self._run.grad[None].renorm_(2, 0, self.gradient_clip_value)
             return loss
 
         self.optimizer_.step(closure)
         return {"loss": self._run.data_loss.detach(), "y_pred": None}
+
+    def _penalise(self, loss):
+        """Add the weights' penalty to the gradient, and to the loss where it is used."""
+        run = self._run
+        if self._is_flat and not self.l1_ratio:  # nobody reads Adam's loss
+            run.grad.addcmul_(run.flat, run.is_weight, value=self.alpha)
+            return loss
+        value, gradient = elastic_net(run.flat * run.is_weight, self.alpha, self.l1_ratio)
+        run.grad.add_(gradient)
+        return loss + value
 
     def _row_loss(self, batch):
         """Return what each row costs, weighted (B,), and the module's penalty."""

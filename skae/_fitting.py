@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import LRScheduler
 from torch import nn
 
 from skae import _diagnostics
@@ -138,7 +139,9 @@ class Fitting:
                 self.net.retune(**self._tuning())
             else:
                 self.net = self._build(sample)
-            schedule = "constant" if self.one_pass else self.net.schedule
+            own_schedule = any(_is_scheduler(c) for c in self.net.callbacks or ())
+            constant = self.one_pass or own_schedule
+            schedule = "constant" if constant else self.net.schedule
             epochs = 1 if self.one_pass else self.estimator.max_iter
             self.start = len(self.net.history)
             self.net.train(Job(self.train, self.valid, schedule, listener), epochs)
@@ -316,6 +319,13 @@ class Fitting:
         for hook in hooks:
             hook.remove()
         return {name: out.flatten(1).cpu().numpy() for name, out in seen.items()}
+
+
+def _is_scheduler(callback):
+    """Tell whether a callback, as skorch takes them, sets the learning rate itself."""
+    callback = callback[1] if isinstance(callback, tuple | list) else callback
+    kind = callback if isinstance(callback, type) else type(callback)
+    return issubclass(kind, LRScheduler)
 
 
 def _in_order(batches):

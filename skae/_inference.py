@@ -1,6 +1,5 @@
 """What a fitted autoencoder does: the same for all, and a row at a time in effect."""
 
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 
 import numpy as np
@@ -16,9 +15,8 @@ from sklearn.utils.validation import (
 )
 
 from skae._rows import densify
-from skae._runtime import few_threads
 
-BLOCK_ACTIVATION_BYTES = 2**20  # of one inference block
+BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
 
 
 def block_rows(net, n_features):
@@ -47,31 +45,24 @@ def apply(fn, X, n_rows, device, standardize, out, finish=None):
     """Fill `out` with fn of the standardised rows of X, in zero-padded blocks.
 
     Each block has `n_rows` rows whatever X has, so that a row's result is the same to
-    the last bit in any company. Blocks are shared among the threads that torch may
-    use. `finish`, if given, takes a block's rows and results before they are cut.
+    the last bit in any company. `finish`, if given, takes a block's rows and results
+    before they are cut.
     """
 
-    def block(start):
-        rows = densify(X[start : start + n_rows])
-        buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
-        if standardize is None:
-            buffer[: len(rows)] = rows
-        else:
-            standardize(rows, out=buffer[: len(rows)])
-        with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
+    buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
+    with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, X.shape[0], n_rows):
+            rows = densify(X[start : start + n_rows])
+            block = buffer[: len(rows)]
+            if standardize is None:
+                block[:] = rows
+            else:
+                standardize(rows, out=block)
+            buffer[len(rows) :] = 0
             x = torch.from_numpy(buffer)
             values = fn(x.to(device)).cpu()
             values = values.numpy() if finish is None else finish(x, values)
             out[start : start + len(rows)] = values[: len(rows)]
-
-    starts = range(0, X.shape[0], n_rows)
-    with few_threads() as n_threads:
-        if n_threads == 1 or len(starts) < 4 * n_threads or device != "cpu":
-            for start in starts:
-                block(start)
-        else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(block, starts))
     if not np.isfinite(out).all():
         raise ValueError(
             "X: a result is beyond the range of its floating-point type, as X holds "

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 WORK_FOR_THREADS = 10**8  # multiplications in a step from which threads pay
-_GENERATOR = threading.Lock()
+_GENERATOR = threading.RLock()  # a user's network may itself fit an autoencoder
 
 
 class _OneThread:

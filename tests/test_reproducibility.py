@@ -315,3 +315,24 @@ def test_workers_do_not_share_cores_among_too_many_threads():
         joblib.delayed(_threads)(i) for i in range(2)
     )
     assert all(n == 1 or 2 * n <= joblib.cpu_count() for n in threads)
+
+
+def test_a_network_that_fits_an_autoencoder_while_it_is_built_does_not_deadlock():
+    script = """
+import numpy as np, torch
+from skae import Autoencoder
+X = np.random.default_rng(0).normal(size=(40, 4))
+class Inner:
+    def build(self, i, k, o, *, generator, start):
+        return torch.nn.Linear(i, k), torch.nn.Linear(k, o)
+class Outer(Inner):
+    def build(self, i, k, o, **kwargs):
+        Autoencoder(2, network=Inner(), max_iter=1).fit(X)
+        return super().build(i, k, o, **kwargs)
+print(Autoencoder(2, network=Outer(), max_iter=1).fit(X).n_iter_)
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.stdout.strip() == "1", result.stderr
