@@ -48,7 +48,6 @@ def apply(fn, X, n_rows, device, standardize, out, finish=None):
     the last bit in any company. `finish`, if given, takes a block's rows and results
     before they are cut.
     """
-
     buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
     with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, X.shape[0], n_rows):
