@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae.networks import Activation
+from skae.networks import ACTIVATIONS
 
 
 class Terms(NamedTuple):
@@ -25,7 +25,7 @@ class AutoencoderModule(nn.Module):
     def __init__(self, encoder, decoder, likelihood, code_activation="linear"):
         super().__init__()
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
-        self.code_activation = Activation(code_activation)
+        self.code_activation = ACTIVATIONS[code_activation]
 
     def encode(self, x):
         """Return the codes of standardised rows; (B, d) to (B, k)."""

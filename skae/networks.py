@@ -21,8 +21,13 @@ from skae._params import Parameters, check_option
 
 __all__ = ["DenseNetwork", "LinearStart"]
 
+
+def _identity(u):
+    return u
+
+
 ACTIVATIONS = {
-    "linear": lambda u: u,
+    "linear": _identity,
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
@@ -126,7 +131,9 @@ class Stack(nn.Module):
         self.linear = linear
 
     def forward(self, x):
-        out = self.layers(x)
+        out = x
+        for layer in self.layers:
+            out = layer(out)
         return out if self.linear is None else out + self.linear(x)
 
 
