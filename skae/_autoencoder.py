@@ -90,9 +90,10 @@ class Autoencoder(BaseAutoencoder):
         Training loss per cell in each epoch, without the weights' penalty; a warm
         start and `partial_fit` go on appending.
     validation_loss_curve_ : list of float
-        Held-out loss per cell, likewise; only with ``early_stopping=True``.
+        Held-out loss per cell in each epoch that was judged; only if
+        ``early_stopping=True`` in a call.
     n_iter_ : int
-        Number of epochs in the last call of `fit`.
+        Number of epochs in the last call of `fit` (1 after `partial_fit`).
     n_components_ : int
         Width of the code.
     compression_ratio_ : float
@@ -115,8 +116,9 @@ class Autoencoder(BaseAutoencoder):
     `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of four signs of trouble:
     underfitting (less than 0.9 of the training variance that as many principal
     components explain), overfitting (0.4 less of the variance explained on held-out
-    rows than in training), divergence (the last training loss above twice the
-    lowest, or a residual above twice the variance) and dead units (over half of a
+    rows than in training), divergence (a residual above twice the variance, or,
+    with ``early_stopping=False``, a last training loss clearly above twice the
+    lowest) and dead units (over half of a
     layer's units constant).
 
     References

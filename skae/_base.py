@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
@@ -111,8 +112,8 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             If a parameter or X cannot be, before any training, or if training
             diverges. The estimator is then what it was before the call.
         """
-        with self._all_or_nothing():
-            warm = self.warm_start and self.__sklearn_is_fitted__()
+        warm = self.warm_start and self.__sklearn_is_fitted__()
+        with self._all_or_nothing(warm):
             X_checked, sample_weight = self._check_fit(X, sample_weight, reset=not warm)
             arguments = {
                 "estimator": self,
@@ -143,8 +144,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Train on one more batch of rows, passing over them once.
 
         The first call decides, from its rows, how columns are scaled (and
-        `n_components`, if "auto"). The learning rate is constant, and
-        `early_stopping` and `max_iter` play no part.
+        `n_components`, if "auto"): give it rows that are like the later ones. A
+        column that is constant in the first call stays so; a later row that differs
+        there is warned of. The learning rate is constant, and `early_stopping` and
+        `max_iter` play no part.
 
         Parameters
         ----------
@@ -160,8 +163,8 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         self : object
             The fitted estimator.
         """
-        with self._all_or_nothing():
-            warm = self.__sklearn_is_fitted__()
+        warm = self.__sklearn_is_fitted__()
+        with self._all_or_nothing(warm):
             X, sample_weight = self._check_fit(
                 X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
             )
@@ -172,17 +175,18 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     @contextmanager
-    def _all_or_nothing(self):
+    def _all_or_nothing(self, warm):
         """Put back what was fitted before, whatever happens in between."""
 
         def fitted():
             return {name: value for name, value in vars(self).items() if name[-1] == "_"}
 
         before = fitted()
-        net = before.get("net_")
+        net = self.net_ if warm else None  # a cold fit leaves the old net alone
         state = None if net is None else net.save_state()
         try:
-            yield
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
         except BaseException:
             for name in fitted():
                 delattr(self, name)

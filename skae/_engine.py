@@ -20,6 +20,7 @@ from skae._losses import elastic_net
 from skae._params import check_option
 from skae._rows import Batches
 from skae._runtime import few_threads
+from skae.networks import Dropout
 
 WARM_UP = 0.05  # share of the epochs in which the learning rate rises
 COOL_DOWN = 0.3  # share of the epochs in which it falls to zero
@@ -84,7 +85,8 @@ class Net(NeuralNet):
                 "gradient_clip_value must be positive or None. "
                 f"Got {gradient_clip_value!r}."
             )
-        if optimizer is torch.optim.Adam:
+        unfused = {"optimizer__foreach", "optimizer__differentiable"} & set(kwargs)
+        if optimizer is torch.optim.Adam and not unfused:
             kwargs.setdefault("optimizer__fused", True)
         super().__init__(module, criterion=None, optimizer=optimizer, **kwargs)
         self.alpha, self.l1_ratio = alpha, l1_ratio
@@ -109,7 +111,7 @@ class Net(NeuralNet):
         )
         named = list(self.get_all_learnable_params())
         if self._is_flat:
-            named = [("flat", nn.Parameter(torch.empty(0, device=self.device)))]
+            named = [("flat", nn.Parameter(torch.empty(0, dtype=torch.float32)))]
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
         return self
@@ -145,7 +147,7 @@ class Net(NeuralNet):
             best_loss=math.inf,
             waited=0,
         )
-        with torch.inference_mode(False), torch.enable_grad(), few_threads(work):
+        with few_threads(work):
             try:
                 self._flatten()
                 self._lend(job.train.generator)
@@ -170,12 +172,14 @@ class Net(NeuralNet):
             seed = int(torch.randint(2**62, (1,), generator=generator))
             generator = torch.Generator(self.device).manual_seed(seed)
         for module in self.module_.modules():
-            if "generator" in vars(module):
+            if isinstance(module, Dropout):
                 module.generator = generator
 
     def _flatten(self):
         """Move all weights into one tensor, and give them one of gradients."""
         params = [p for p in self.module_.parameters() if p.requires_grad]
+        if not params:
+            raise ValueError("network: there is nothing to train, no weight requires_grad.")
         sizes = [p.numel() for p in params]
         flat = torch.cat([p.detach().reshape(-1) for p in params])
         grad = torch.zeros_like(flat)
@@ -188,7 +192,7 @@ class Net(NeuralNet):
         if self._is_flat:
             (whole,) = self.optimizer_.param_groups[0]["params"]
             whole.data, whole.grad = flat, grad
-        self._run.flat, self._run.grad = flat, grad
+        self._run.params, self._run.flat, self._run.grad = params, flat, grad
 
     def _unflatten(self):
         """Give every weight its own memory again, so that a pickle holds it once."""
@@ -211,10 +215,9 @@ class Net(NeuralNet):
         """Run the epochs; remember whether it was the user who stopped them."""
         try:
             super().fit_loop(X, y, epochs=epochs, **kwargs)
-        except StopTraining:
-            pass
-        except KeyboardInterrupt:
-            self.interrupted_ = True
+        except KeyboardInterrupt as stop:
+            self.interrupted_ = not isinstance(stop, StopTraining)
+            # an epoch that was cut off has no losses
             del self.history[self._run.n_before + self._run.epoch :]
         return self
 
@@ -273,6 +276,8 @@ class Net(NeuralNet):
             loss = loss.detach()
             if self.alpha:
                 loss = self._penalise(loss)
+            if self._run.has_hooks and not all(p.requires_grad for p in self._run.params):
+                self._run.grad.mul_(self._trained())  # a callback has frozen some
             if self._run.has_hooks:
                 named = self.module_.named_parameters()
                 self.notify(
@@ -285,6 +290,11 @@ class Net(NeuralNet):
 
         self.optimizer_.step(closure)
         return {"loss": self._run.data_loss.detach(), "y_pred": None}
+
+    def _trained(self):
+        """Return 1 for each number that is trained and 0 for the frozen ones."""
+        sizes = [(p.numel(), float(p.requires_grad)) for p in self._run.params]
+        return torch.cat([self._run.flat.new_full((n,), on) for n, on in sizes])
 
     def _penalise(self, loss):
         """Add the weights' penalty to the gradient, and to the loss where it is used."""
@@ -354,6 +364,15 @@ class Net(NeuralNet):
             self._run.cool_from = self._run.epoch
             self._run.cool_to = min(self._run.epochs, self._run.epoch + length)
 
+    def __getstate__(self):
+        """Leave out what only a training in progress needs, the data among it."""
+        run = vars(self).pop("_run", None)
+        try:
+            return super().__getstate__()
+        finally:
+            if run is not None:
+                self._run = run
+
     # What an estimator asks of a trained net
 
     def retune(self, **params):
@@ -363,6 +382,12 @@ class Net(NeuralNet):
             group["initial_lr"] = group.get("initial_lr", group["lr"]) * ratio
         vars(self).update(params)
 
+    def set_callbacks(self, callbacks):
+        """Take other callbacks for the next training."""
+        if callbacks is not self.callbacks:
+            self.callbacks = callbacks
+            self.initialize_callbacks()
+
     def save_state(self):
         """Return all that training changes, to be given to `load_state`."""
         state = (
@@ -370,7 +395,7 @@ class Net(NeuralNet):
             self.optimizer_.state_dict(),
             self.module_.likelihood.noise_variance,
         )
-        tuning = {name: vars(self)[name] for name in TUNING}
+        tuning = {name: vars(self)[name] for name in (*TUNING, "callbacks", "callbacks_")}
         return copy.deepcopy(state), tuning, len(self.history)
 
     def load_state(self, state):

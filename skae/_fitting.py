@@ -15,14 +15,14 @@ from torch import nn
 from skae import _diagnostics
 from skae._engine import OWNED, Job, Net
 from skae._inference import block_rows
-from skae._rows import Batches, Rows, column_statistics
+from skae._rows import CHUNK_BYTES, Batches, Rows, blocks, column_statistics
 from skae._runtime import global_randomness
 from skae.likelihoods import NAMED
 from skae.networks import DenseNetwork, LinearStart, as_network
 
 MAX_AUTO_COMPONENTS = 32
 EXPLAINED_BY_AUTO = 0.9
-SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**24  # from which principal components are found
+SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**22  # from which principal components are found
 BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
 LARGEST = 1e12  # scaled value whose square float32 still sums
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
@@ -44,7 +44,9 @@ class Fitting:
 
     def __init__(self, estimator, X, sample_weight, *, warm, one_pass=False):
         self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
-        self.device = _device(estimator.device)
+        self.device = estimator.net_.device if warm else _device(estimator.device)
+        if sample_weight is not None and np.ptp(sample_weight) == 0:
+            sample_weight = None
         self.network = as_network(estimator.network)
         likelihood = estimator.likelihood
         if isinstance(likelihood, str):
@@ -71,6 +73,7 @@ class Fitting:
         if warm:
             self.likelihood = estimator.net_.module_.likelihood
             self._check_structure(likelihood)
+            self._warn_of_frozen_columns(X)
         else:
             stats = column_statistics(
                 X, sample_weight, estimator._sample_shape_, likelihood.check
@@ -90,6 +93,7 @@ class Fitting:
             "likelihood": likelihood,
             "code_activation": estimator.code_activation,
             "n_components": estimator.n_components,
+            "net_params": _lasting(self.net_params),
         }
         before = dict(estimator._structure_)
         if now["n_components"] in ("auto", None, estimator.n_components_):
@@ -104,6 +108,21 @@ class Fitting:
                     f"change {name}: it is {value!r}, and was {before[name]!r} when "
                     "fitted. Use warm_start=False and fit."
                 )
+
+    def _warn_of_frozen_columns(self, X):
+        """Warn of rows that differ where all rows of the first call were the same."""
+        frozen = np.flatnonzero(self.likelihood.scale == 0)
+        constant = self.likelihood.location[frozen]
+        moved = np.zeros(len(frozen), dtype=bool)
+        for _, rows in blocks(X) if len(frozen) else ():
+            moved |= ~np.isclose(rows[:, frozen], constant).all(axis=0)
+        if moved.any():
+            warnings.warn(
+                f"X: columns {frozen[moved].tolist()} were constant in the first call "
+                "of fit or partial_fit, and are ignored. Fit anew on rows in which they "
+                "vary.",
+                stacklevel=4,
+            )
 
     def _split(self, n_samples, sample_weight):
         estimator = self.estimator
@@ -123,7 +142,7 @@ class Fitting:
         self.train = Batches(self.rows, index, batch_size, self.generator)
         self.valid = None
         if valid is not None:
-            self.valid = Batches(self.rows, valid, max(batch_size, 1024))
+            self.valid = Batches(self.rows, valid, _large(self.rows, batch_size))
 
     # The net
 
@@ -137,6 +156,7 @@ class Fitting:
             if self.warm:
                 self.net = self.estimator.net_
                 self.net.retune(**self._tuning())
+                self.net.set_callbacks(self.net_params.get("callbacks"))
             else:
                 self.net = self._build(sample)
             own_schedule = any(_is_scheduler(c) for c in self.net.callbacks or ())
@@ -165,8 +185,10 @@ class Fitting:
         small tables, and a judge that knows the start can only stop too early.
         """
         index = self.index
-        n = min(SAMPLE_ROWS, max(1000, SAMPLE_CELLS // self.rows.X.shape[1]))
-        if self.rows.weight is not None:  # a row stands for as many as it weighs
+        n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.rows.X.shape[1]))
+        if self.one_pass and self.warm:  # nothing is to be found
+            index = index[:1]
+        elif self.rows.weight is not None:  # a row stands for as many as it weighs
             share = self.rows.weight.cpu()[index].double().cumsum(0)
             point = torch.rand(n, generator=self.generator, dtype=torch.float64)
             drawn = torch.searchsorted(share, point * share[-1])
@@ -181,7 +203,8 @@ class Fitting:
         """Find the principal components: a start, a yardstick, the "auto" number."""
         wanted = self.estimator.n_components
         most = MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
-        self.sample = sample
+        self.variance = float(sample.var(0, correction=0).double().sum())
+        self.sample = sample[:: max(1, len(sample) // 1000)].clone()
         if self.one_pass and self.warm:
             return
         x = self.likelihood.to(self.device).embed(sample).cpu().numpy()
@@ -219,14 +242,33 @@ class Fitting:
                     f"torch.nn.Module. Got {type(module).__name__}."
                 )
         module = self.estimator._build_module(encoder.float(), decoder.float(), likelihood)
+        self._check_shapes(module.to(self.device), sample[:2])
         tuning = self._tuning()
         try:
             net = Net(lambda: module, device=self.device, **tuning, **self.net_params)
             net.initialize()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"net_params: {error}") from error
         net.module = type(module)  # not the function, which holds the module
         return net
+
+    def _check_shapes(self, module, rows):
+        """Raise a ``ValueError`` if a network's output has not the width it was told."""
+        module.eval()
+        with torch.no_grad():
+            codes = module.encode(rows)
+            wanted = (len(rows), self.n_components or codes.shape[-1])
+            if tuple(codes.shape) != wanted:
+                raise ValueError(
+                    f"network: the encoder returns codes of shape {tuple(codes.shape)} "
+                    f"for {len(rows)} rows, not {wanted}."
+                )
+            params, wanted = module.decode(codes), (len(rows), self.likelihood.n_params)
+        if tuple(params.shape) != wanted:
+            raise ValueError(
+                f"network: the decoder returns shape {tuple(params.shape)} for "
+                f"{len(rows)} codes, not {wanted}."
+            )
 
     # After training
 
@@ -236,7 +278,12 @@ class Fitting:
         parts = [part for part in (self.train, self.valid) if part is not None]
         sums = [net.squared_residuals(_in_order(part)) for part in parts]
         counts = [len(part.index) for part in parts]
-        residual = sum(sums) / sum(counts)
+        # each part's weights have mean 1 in it
+        shares = np.array([part.total_weight for part in parts])
+        shares = shares / shares.sum() if shares.any() else shares + 1 / len(shares)
+        residual = sum(
+            share * s / n for share, s, n in zip(shares, sums, counts, strict=True)
+        )
         if self.one_pass and self.warm:
             seen = min(self.estimator._n_seen_, PARTIAL_FIT_MEMORY * sum(counts))
             share = sum(counts) / (seen + sum(counts))
@@ -245,10 +292,8 @@ class Fitting:
         self.n_seen = sum(counts) + (
             self.estimator._n_seen_ if self.one_pass and self.warm else 0
         )
-        centred = self.sample - self.sample.mean(0)
-        variance = float(centred.double().square().mean(0).sum())
         self.explained = [
-            1 - s.sum() / n / variance if variance > 0 else 1.0
+            1 - s.sum() / n / self.variance if self.variance > 0 else 1.0
             for s, n in zip(sums, counts, strict=True)
         ]
 
@@ -262,8 +307,7 @@ class Fitting:
         history = net.history
         if not hasattr(self, "block"):
             with torch.inference_mode():
-                first = net.module_.encode(self.sample[:1])
-            self.n_components = first.shape[1]
+                self.n_components = net.module_.encode(self.sample[:1]).shape[1]
             self.block = block_rows(net, self.rows.X.shape[1])
         attributes = {
             "net_": net,
@@ -278,6 +322,7 @@ class Fitting:
                 "likelihood": copy.deepcopy(self.likelihood_params),
                 "code_activation": self.estimator.code_activation,
                 "n_components": self.n_components,
+                "net_params": _lasting(self.net_params),
             },
             "_n_seen_": getattr(self, "n_seen", 0),
         }
@@ -290,16 +335,19 @@ class Fitting:
         """Warn once of each sign of trouble."""
         if self.net.interrupted_:
             warnings.warn("Training interrupted by user.", stacklevel=4)
-        if self.net.interrupted_ or self.one_pass:
+        losses = [row["train_loss"] for row in self.net.history[self.start :]]
+        if self.net.interrupted_ or self.one_pass or not losses:
             return
         k = min(self.n_components, len(self.pca_ratio))
         by_pca = self.pca_ratio[k - 1]
-        losses = self.net.history[self.start :, "train_loss"]
-        diverged = list(_diagnostics.divergence(losses, self.explained[0]))
+        judged = self.valid is not None  # then the best weights stay, not the last
+        diverged = list(
+            _diagnostics.divergence(losses[-1:] if judged else losses, self.explained[0])
+        )
         signs = [
             *(diverged or _diagnostics.underfitting(self.explained[0], by_pca, k)),
             *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
-            *_diagnostics.dead_units(self._activations()),
+            *(_diagnostics.dead_units(self._activations()) if self.variance else ()),
         ]
         for sign in signs:
             warnings.warn(sign, ConvergenceWarning, stacklevel=4)
@@ -315,10 +363,15 @@ class Fitting:
                     )
                 )
         with torch.inference_mode():
-            seen["the code"] = self.net.module_.encode(self.sample[:1000])
+            seen["the code"] = self.net.module_.encode(self.sample)
         for hook in hooks:
             hook.remove()
         return {name: out.flatten(1).cpu().numpy() for name, out in seen.items()}
+
+
+def _lasting(net_params):
+    """Return the parameters that a net keeps: all but the callbacks."""
+    return {name: value for name, value in net_params.items() if name != "callbacks"}
 
 
 def _is_scheduler(callback):
@@ -328,9 +381,15 @@ def _is_scheduler(callback):
     return issubclass(kind, LRScheduler)
 
 
+def _large(rows, batch_size):
+    """Return a batch size for passes without gradients, bounded in bytes."""
+    return max(batch_size, min(1024, CHUNK_BYTES // rows.bytes_per_row))
+
+
 def _in_order(batches):
     """Return the same rows in large batches, unshuffled."""
-    return Batches(batches.rows, batches.index, max(batches.batch_size, 1024))
+    size = _large(batches.rows, batches.batch_size)
+    return Batches(batches.rows, batches.index, size)
 
 
 def _check_magnitude(stats, likelihood):

@@ -1,5 +1,6 @@
 """What a fitted autoencoder does: the same for all, and a row at a time in effect."""
 
+import math
 from numbers import Integral
 
 import numpy as np
@@ -33,7 +34,7 @@ def block_rows(net, n_features):
         if not any(module.children())
     ]
     with torch.inference_mode():
-        x = torch.zeros(1, n_features, device=net.device)
+        x = torch.zeros(1, n_features, dtype=torch.float32, device=net.device)
         net.module_.decode(net.module_.encode(x))
     for hook in hooks:
         hook.remove()
@@ -82,7 +83,7 @@ def flatten(X):
             f"X has shape {tuple(shape)}: expected (n_samples, n_features), "
             "(n_samples, height, width) or (n_samples, channels, height, width)."
         )
-    return X.reshape(shape[0], -1), tuple(shape[1:])
+    return X.reshape(shape[0], math.prod(shape[1:])), tuple(shape[1:])
 
 
 def check_columns(X):

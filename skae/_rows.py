@@ -85,7 +85,8 @@ class Rows:
         self.X, self.likelihood, self.device = X, likelihood, device
         self.weight = None
         if sample_weight is not None:
-            weight = torch.from_numpy(sample_weight.astype(np.float32))
+            weight = (sample_weight / sample_weight.max()).astype(np.float32)
+            weight = torch.from_numpy(weight)
             self.weight = weight.to(device)
         self.n_columns = X.shape[1]
         self.bytes_per_row = 4 * self.n_columns
@@ -116,9 +117,10 @@ class Batches:
         self.generator = generator
         per_chunk = CHUNK_BYTES // rows.bytes_per_row
         self.chunk = max(1, per_chunk // batch_size) * batch_size
-        self.weight = None
+        self.weight, self.total_weight = None, float(len(index))
         if rows.weight is not None:
             weight = rows.weight[index.to(rows.weight.device)]
+            self.total_weight = float(weight.double().sum())
             if weight.sum() > 0:
                 self.weight = weight / weight.mean()
 

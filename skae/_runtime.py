@@ -13,29 +13,34 @@ class _OneThread:
     """How many calls want torch to run on one thread, and what to go back to."""
 
     lock, users, before = threading.Lock(), 0, 1
+    local = threading.local()  # torch's count is each thread's own
 
 
 @contextmanager
-def few_threads(work=0):
+def few_threads(work):
     """Run on one thread where `work` multiplications are too few to share.
 
     Small steps are up to twice as fast so, and searches with ``n_jobs`` do not fight
-    for cores. Yields how many threads there were.
+    for cores.
     """
     if work >= WORK_FOR_THREADS:
-        yield torch.get_num_threads()
+        yield
         return
     with _OneThread.lock:
         if not _OneThread.users:
             _OneThread.before = torch.get_num_threads()
-            torch.set_num_threads(1)
         _OneThread.users += 1
+        depth = getattr(_OneThread.local, "depth", 0)
+        if not depth:
+            torch.set_num_threads(1)
+        _OneThread.local.depth = depth + 1
     try:
-        yield _OneThread.before
+        yield
     finally:
         with _OneThread.lock:
             _OneThread.users -= 1
-            if not _OneThread.users:
+            _OneThread.local.depth = depth
+            if not depth:
                 torch.set_num_threads(_OneThread.before)
 
 
@@ -45,7 +50,10 @@ def global_randomness(seed, device):
 
     Only users' own networks need it; it is locked, as the generator is the process's.
     """
-    devices = [device] if torch.device(device).type == "cuda" else []
-    with _GENERATOR, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    on_cuda = torch.device(device).type == "cuda"
+    with _GENERATOR, torch.random.fork_rng(devices=[device] if on_cuda else []):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed reseeds all GPUs
+        if on_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield

@@ -180,8 +180,8 @@ class Gaussian(Parameters):
           a channel; sparse input is scaled but not centred;
         - None: nothing; X is taken as it is.
 
-        A column that is constant in training is never amplified: it is reconstructed
-        as that constant and counts nothing in a score.
+        A column that is constant in training is never amplified and counts nothing in
+        a score; scaled by column, it is reconstructed as that constant.
     link : {"identity", "sigmoid", "tanh"}, default="identity"
         The activation of the output. "sigmoid" and "tanh" keep reconstructions
         between the training data's minimum and maximum.

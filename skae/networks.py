@@ -152,8 +152,8 @@ class DenseNetwork(Parameters):
 
     ``network=(256, 128)`` is short for ``DenseNetwork((256, 128))``, ``network=()``
     for ``DenseNetwork(())`` (a linear autoencoder), and ``network="auto"`` for
-    ``DenseNetwork((128,), linear_path=True)``. A linear network starts as the best
-    there is for squared error, PCA.
+    ``DenseNetwork((128,), linear_path=True)``. A linear network, too, starts as PCA
+    if `n_components` is a number.
 
     Parameters
     ----------

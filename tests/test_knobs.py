@@ -596,3 +596,56 @@ def test_the_elastic_net_is_that_of_the_formula(alpha, l1_ratio, expected):
     assert value.item() == pytest.approx(alpha * expected)
     value.backward()
     np.testing.assert_allclose(gradient.detach(), w.grad, rtol=1e-6)
+
+
+def test_the_noise_is_the_weighted_mean_square_of_all_residuals():
+    weight = np.random.default_rng(0).exponential(size=len(X)) ** 3
+    for early_stopping in (True, False):
+        estimator = make(early_stopping=early_stopping).fit(X, sample_weight=weight)
+        likelihood = estimator.net_.module_.likelihood
+        residual = (X - estimator.reconstruct(X)) / likelihood.scale
+        expected = np.average(residual**2, axis=0, weights=weight)
+        np.testing.assert_allclose(likelihood.noise_variance, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1e-46, 1e39])
+def test_the_unit_of_weights_does_not_matter(factor):
+    weight = np.random.default_rng(0).exponential(size=len(X))
+    one = make().fit(X, sample_weight=weight)
+    other = make().fit(X, sample_weight=weight * factor)
+    np.testing.assert_allclose(other.transform(X), one.transform(X), rtol=1e-3, atol=1e-4)
+
+
+def test_equal_weights_are_no_weights():
+    other = make().fit(X, sample_weight=np.full(len(X), 2.0))
+    np.testing.assert_array_equal(other.transform(X), make().fit(X).transform(X))
+
+
+def test_frozen_weights_stay_as_they_were():
+    from skorch.callbacks import Freezer
+
+    kept = []
+    for max_iter in (1, 5):
+        net_params = {"callbacks": [Freezer("encoder.*")]}
+        estimator = make(net_params=net_params, max_iter=max_iter, alpha=0.1).fit(X)
+        kept.append(estimator.net_.module_.encoder.state_dict())
+    for name, value in kept[0].items():
+        torch.testing.assert_close(kept[1][name], value, rtol=0, atol=0)
+
+
+def test_columns_that_begin_to_vary_are_told():
+    first = X.copy()
+    first[:, 1] = 3.0
+    estimator = make().partial_fit(first)
+    with pytest.warns(UserWarning, match=r"columns \[1\] were constant"):
+        estimator.partial_fit(X)
+
+
+def test_a_network_of_the_wrong_width_is_refused_with_its_shape():
+    class Narrow:
+        def build(self, n_inputs, n_components, n_outputs, **kwargs):
+            linear = torch.nn.Linear
+            return linear(n_inputs, n_components), linear(n_components, 1)
+
+    with pytest.raises(ValueError, match=r"network: the decoder returns shape \(2, 1\)"):
+        make(network=Narrow()).fit(X)

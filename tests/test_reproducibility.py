@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 from torch import nn
 
 from skae import Autoencoder
@@ -336,3 +337,72 @@ print(Autoencoder(2, network=Outer(), max_iter=1).fit(X).n_iter_)
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert result.stdout.strip() == "1", result.stderr
+
+
+def test_torchs_thread_count_is_given_back_to_every_thread():
+    script = """
+import warnings; warnings.simplefilter("ignore")
+import numpy as np, torch
+from concurrent.futures import ThreadPoolExecutor
+from skae import Autoencoder
+torch.set_num_threads(3)
+X = np.random.default_rng(0).normal(size=(200, 4))
+def fit(seed):
+    Autoencoder(2, max_iter=5, random_state=seed).fit(X)
+    return torch.get_num_threads()
+with ThreadPoolExecutor(3) as pool:
+    print(list(pool.map(fit, range(6))) + [fit(0)])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout.strip() == str([3] * 7), result.stderr
+
+
+def test_the_default_dtype_and_inference_mode_of_the_user_do_not_matter():
+    estimator = make().fit(X)
+    torch.set_default_dtype(torch.float64)
+    try:
+        other = make().fit(X)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.inference_mode():
+        third = make().fit(X)
+    np.testing.assert_array_equal(other.transform(X), estimator.transform(X))
+    np.testing.assert_array_equal(third.transform(X), estimator.transform(X))
+
+
+class PicklesTheNet(Callback):
+    """Copies and pickles the net in the middle of training."""
+
+    def on_batch_end(self, net, **kwargs):
+        copy.deepcopy(net)
+        self.size = len(pickle.dumps(net))
+
+
+def test_a_half_trained_net_can_be_copied_and_pickled_without_the_data():
+    rows = np.random.default_rng(0).normal(size=(5000, 40))
+    callback = PicklesTheNet()
+    estimator = make(network=(8,), max_iter=1, net_params={"callbacks": [callback]})
+    estimator.fit(rows)
+    assert callback.size < rows.nbytes / 4
+
+
+class StopsInABatch(Callback):
+    """Stops training, as skorch's callbacks do, within an epoch."""
+
+    def __init__(self, at):
+        self.at, self.n = at, 0
+
+    def on_batch_end(self, net, **kwargs):
+        self.n += 1
+        if self.n == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("at", [1, 7])
+def test_a_callback_may_stop_within_an_epoch(at):
+    net_params = {"callbacks": [StopsInABatch(at)]}
+    estimator = make(net_params=net_params, batch_size=8).fit(X)
+    assert len(estimator.loss_curve_) == estimator.n_iter_ < 3
+    assert np.isfinite(estimator.score(X))
