@@ -246,19 +246,17 @@ class Net(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def _train_epoch(self, batches):
-        losses, sizes = [], []
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in batches:
             self._set_learning_rate()
             if self._run.has_hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
             step = self.train_step(batch)
-            losses.append(step["loss"])
-            sizes.append(len(batch[0]))
+            total.add_(step["loss"], alpha=len(batch[0]))
             if self._run.has_hooks:
                 self.notify("on_batch_end", batch=batch, training=True, **step)
             self._run.step += 1
-        loss = float(torch.stack(losses).cpu().double() @ torch.tensor(sizes).double())
-        loss /= sum(sizes)
+        loss = float(total) / len(batches.index)
         if not math.isfinite(loss):
             raise ValueError(
                 f"Training diverged: the loss is {loss} after epoch {self._run.epoch + 1}. "
