@@ -246,7 +246,7 @@ class Net(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def _train_epoch(self, batches):
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        total = torch.zeros((), dtype=torch.float32, device=self.device)
         for batch in batches:
             self._set_learning_rate()
             if self._run.has_hooks:
