@@ -1,8 +1,18 @@
 """Autoencoders that drop into scikit-learn."""
 
-from skae import likelihoods, metrics, networks
+from skae import corruption, likelihoods, metrics, networks
 from skae._autoencoder import Autoencoder
+from skae._convolutional import ConvolutionalAutoencoder
+from skae._denoising import DenoisingAutoencoder
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["Autoencoder", "likelihoods", "metrics", "networks"]
+__all__ = [
+    "Autoencoder",
+    "ConvolutionalAutoencoder",
+    "DenoisingAutoencoder",
+    "corruption",
+    "likelihoods",
+    "metrics",
+    "networks",
+]

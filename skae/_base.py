@@ -9,27 +9,120 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skae._engine import CallbackBridge
 from skae._fitting import Fitting
-from skae._inference import InferenceMixin, check_columns, flatten
+from skae._inference import InferenceMixin, check_columns
+from skae._layers import ACTIVATIONS
+from skae._modules import AutoencoderModule
+from skae._rows import flatten
+from skae.corruption import NAMED as CORRUPTIONS
+from skae.corruption import as_corruption
 from skae.likelihoods import NAMED
-from skae.networks import ACTIVATIONS
+from skae.networks import as_network
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
-    """Base of the autoencoders: a subclass says what module it trains.
+    """Base of the autoencoders: the plain one, unless a subclass says otherwise.
 
-    Parameters and attributes are those of `skae.Autoencoder`.
+    Parameters
+    ----------
+    n_components : int, "auto" or None, default="auto"
+        Width of the code. "auto" takes the fewest standardised principal components
+        that explain 90 % of the variance, at most 32; None takes the network's
+        natural size (the last of a dense network's `hidden_layer_sizes`).
+    network : "auto", tuple of int or network object, default="auto"
+        How rows become codes and back. A tuple gives the widths of the encoder's
+        hidden layers, mirrored in the decoder; "auto" is one hidden layer of 128
+        beside a linear path that starts as PCA. A `skae.networks.DenseNetwork` sets
+        activations, dropout, normalisation, tied weights and more; a
+        `skae.networks.ConvolutionalNetwork` is for pictures and signals.
+    likelihood : str or likelihood object, default="gaussian"
+        What a close reconstruction is: "gaussian" (squared error), "bernoulli"
+        (binary cross-entropy of values in [0, 1]) or "categorical" (cross-entropy of
+        rows that sum to 1). The objects in `skae.likelihoods` set scales and output
+        activations.
+    corruption : str, corruption object, list of such or None, default=None
+        What training does to the input of each batch, while the target stays clean:
+        the name of one of `skae.corruption` ("gaussian", "masking", ...), an object
+        that says how strong, or several, to be applied in turn.
+    code_activation : str, default="linear"
+        Activation of the code: "linear", "relu", "leaky_relu", "elu", "sigmoid",
+        "tanh", "silu" or "gelu".
+    learning_rate : float, default=0.005
+        Largest step size. It rises over the first epochs and falls to zero over the
+        last 30 %, or once the held-out loss has stopped falling.
+    batch_size : int or "auto", default="auto"
+        Rows in a training step. "auto" takes a 20th of the rows, rounded to a power
+        of two between 32 and 512.
+    max_iter : int, default=100
+        Largest number of epochs (passes over the rows).
+    early_stopping : bool, default=True
+        Whether to hold out rows, wind training down once they are no longer
+        reconstructed better, and keep the weights that did best on them. Otherwise
+        all rows are trained on for `max_iter` epochs and the last weights are kept.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out, in (0, 1).
+    n_iter_no_change : int, default=20
+        Epochs without a better held-out loss after which training winds down: the
+        learning rate falls to zero over 30 % of the epochs run so far.
+    tol : float, default=1e-4
+        Relative gain in held-out loss that counts as better.
+    alpha : float, default=1e-4
+        Strength of the penalty on the weights (not on biases), as in ElasticNet:
+        ``alpha * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|_2^2)`` is added to the
+        mean loss per cell.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1].
+    warm_start : bool, default=False
+        Whether `fit` goes on from the previous weights and column scales.
+    device : str, default="auto"
+        Where to train: "auto" takes a CUDA device if there is one, else the CPU.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net: ``optimizer`` (any of torch's),
+        ``optimizer__<param>``, ``callbacks``, ``compile``, ``gradient_clip_value``
+        (1.0; None does not clip) and ``schedule`` ("trapezoid" or "constant").
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, held-out rows, shuffles, corruption and
+        dropout. An int gives
+        the same result in each call. No global generator is read or changed.
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+    history_ : skorch.history.History
+        What was recorded in each epoch.
+    loss_curve_ : list of float
+        Training loss per cell in each epoch, without the weights' penalty; a warm
+        start and `partial_fit` go on appending.
+    validation_loss_curve_ : list of float
+        Held-out loss per cell in each epoch that was judged; only if
+        ``early_stopping=True`` in a call.
+    n_iter_ : int
+        Number of epochs in the last call of `fit` (1 after `partial_fit`).
+    n_components_ : int
+        Width of the code.
+    compression_ratio_ : float
+        ``n_features_in_ / n_components_``.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+    random_state_ : RandomState instance
+        The generator that `partial_fit` goes on drawing from.
     """
 
     n_components: int | str | None = field(default="auto", kw_only=False)
     network: object = "auto"
     likelihood: object = "gaussian"
+    corruption: object = None
     code_activation: str = "linear"
     learning_rate: float = 5e-3
     batch_size: int | str = "auto"
@@ -54,6 +147,13 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         ],
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
         "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
+        "corruption": [
+            StrOptions(set(CORRUPTIONS)),
+            HasMethods(["apply"]),
+            tuple,
+            list,
+            None,
+        ],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -80,7 +180,15 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
 
     def _build_module(self, encoder, decoder, likelihood):
         """Return the torch module to train, which has `encode`, `decode`, `forward`."""
-        raise NotImplementedError
+        return AutoencoderModule(encoder, decoder, likelihood, self.code_activation)
+
+    def _network(self):
+        """Return the network object that the parameters mean."""
+        return as_network(self.network)
+
+    def _corruption(self, has_pairs):
+        """Return the corruption object that the parameters mean, or None."""
+        return as_corruption(self.corruption)
 
     # Fitting
 
@@ -112,9 +220,13 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             If a parameter or X cannot be, before any training, or if training
             diverges. The estimator is then what it was before the call.
         """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight, X_clean=None):
         warm = self.warm_start and self.__sklearn_is_fitted__()
         with self._all_or_nothing(warm):
             X_checked, sample_weight = self._check_fit(X, sample_weight, reset=not warm)
+            clean = self._check_clean(X_clean, X_checked)
             arguments = {
                 "estimator": self,
                 "X": X,
@@ -125,7 +237,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             }
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(**arguments)
-            fitting = Fitting(self, X_checked, sample_weight, warm=warm)
+            fitting = Fitting(self, X_checked, sample_weight, warm=warm, X_clean=clean)
             bridge = None
             if getattr(self, "_skl_callbacks", None):
                 bridge = CallbackBridge(context, fitting.attributes_now, **arguments)
@@ -163,12 +275,18 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         self : object
             The fitted estimator.
         """
+        return self._partial_fit(X, sample_weight)
+
+    def _partial_fit(self, X, sample_weight, X_clean=None):
         warm = self.__sklearn_is_fitted__()
         with self._all_or_nothing(warm):
             X, sample_weight = self._check_fit(
                 X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
             )
-            fitting = Fitting(self, X, sample_weight, warm=warm, one_pass=True)
+            X_clean = self._check_clean(X_clean, X)
+            fitting = Fitting(
+                self, X, sample_weight, warm=warm, one_pass=True, X_clean=X_clean
+            )
             fitting.run(None)
             vars(self).update(fitting.attributes(fitting.net))
             fitting.report()
@@ -218,6 +336,22 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         return X, sample_weight
+
+    def _check_clean(self, X_clean, X):
+        """Return what the rows of X should become, checked as X is, or None."""
+        if X_clean is None:
+            return None
+        check_columns(X_clean)
+        given = getattr(X_clean, "shape", None)
+        X_clean = check_array(
+            flatten(X_clean)[0], accept_sparse="csr", dtype="numeric", input_name="X_clean"
+        )
+        if X_clean.shape != X.shape:
+            raise ValueError(
+                f"X_clean has shape {given or X_clean.shape}; it must be that of X, whose "
+                f"rows it holds without noise: {X.shape[0]} rows of {X.shape[1]} values."
+            )
+        return X_clean
 
     # What scikit-learn asks of an estimator
 

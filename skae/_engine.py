@@ -16,11 +16,12 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
+from skae._layers import Dropout
 from skae._losses import elastic_net
+from skae._modules import row_cost
 from skae._params import check_option
 from skae._rows import Batches
 from skae._runtime import few_threads
-from skae.networks import Dropout
 
 WARM_UP = 0.05  # share of the epochs in which the learning rate rises
 COOL_DOWN = 0.3  # share of the epochs in which it falls to zero
@@ -46,6 +47,8 @@ class Job(NamedTuple):
     valid: Batches | None
     schedule: str
     listener: object = None  # begin(net), end(net) around each epoch; true stops
+    corruption: object = None  # of the rows, but not of what they should become
+    space: object = None  # where the corruption takes place
 
 
 class StopTraining(KeyboardInterrupt):
@@ -132,8 +135,11 @@ class Net(NeuralNet):
 
     def train(self, job, epochs):
         """Train for at most `epochs` epochs; the best weights stay, if judged."""
-        work = job.train.batch_size * sum(p.numel() for p in self.module_.parameters())
         self.interrupted_ = False
+        row = torch.zeros(
+            1, job.train.rows.n_columns, dtype=torch.float32, device=self.device
+        )
+        work = job.train.batch_size * row_cost(self.module_, row).multiplications
         self._run = SimpleNamespace(
             job=job,
             epochs=epochs,
@@ -148,9 +154,12 @@ class Net(NeuralNet):
             waited=0,
         )
         with few_threads(work):
+            hooks = []
             try:
                 self._flatten()
                 self._lend(job.train.generator)
+                if job.corruption is not None:
+                    hooks = self._corrupt_hidden()
                 for group in self.optimizer_.param_groups:
                     group["lr"] = group.setdefault("initial_lr", group["lr"])
                 if job.valid is not None:
@@ -160,6 +169,8 @@ class Net(NeuralNet):
                 if self._run.best is not None:
                     self._restore(self._run.best)
             finally:
+                for hook in hooks:
+                    hook.remove()
                 self._lend(None)
                 self._unflatten()
                 self._set_training(False)
@@ -174,6 +185,17 @@ class Net(NeuralNet):
         for module in self.module_.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
+        self._run.generator = generator
+
+    def _corrupt_hidden(self):
+        """Let the corruption into the hidden layers, and fix the noise to judge by."""
+        corruption, generator = self._run.job.corruption, self._run.generator
+        self._run.judging = torch.Generator(generator.device)
+        self._run.judging_seed = int(
+            torch.randint(2**62, (1,), generator=generator, device=generator.device)
+        )
+        attach = getattr(corruption, "attach", None)
+        return attach(self.module_, generator) if attach else []
 
     def _flatten(self):
         """Move all weights into one tensor, and give them one of gradients."""
@@ -304,24 +326,30 @@ class Net(NeuralNet):
         run.grad.add_(gradient)
         return loss + value
 
-    def _row_loss(self, batch):
+    def _row_loss(self, batch, generator):
         """Return what each row costs, weighted (B,), and the module's penalty."""
-        x, w = batch
-        terms = self.module_(x)
+        x, w, clean = batch
+        clean = x if clean is None else clean
+        if self._run.job.corruption is not None:
+            x = self._run.job.corruption.apply(x, self._run.job.space, generator)
+        terms = self.module_(x, clean)
         row = terms.nll if terms.reg is None else terms.nll + terms.reg
         return row if w is None else row * w, terms.penalty
 
     def _loss(self, batch):
         """The one reduction: a mean over the rows of a batch, per column."""
-        row, penalty = self._row_loss(batch)
+        row, penalty = self._row_loss(batch, self._run.generator)
         loss = row.sum() / batch[0].numel()
         return loss if penalty is None else loss + penalty
 
     def _judged(self):
         """Return what each held-out row costs, per column; (n_valid,)."""
         self._set_training(False)
+        generator = None
+        if self._run.job.corruption is not None:  # the same noise each time
+            generator = self._run.judging.manual_seed(self._run.judging_seed)
         with torch.no_grad():
-            rows = [self._row_loss(batch)[0] for batch in self._run.job.valid]
+            rows = [self._row_loss(batch, generator)[0] for batch in self._run.job.valid]
         return torch.cat(rows) / self._run.job.valid.rows.n_columns
 
     def _set_learning_rate(self):
@@ -409,9 +437,8 @@ class Net(NeuralNet):
         """Return the columns' weighted sums of squared residuals, standardised; (d,)."""
         module, total = self.module_, 0.0
         with torch.inference_mode():
-            for x, w in batches:
-                mean = module.likelihood.mean(module.decode(module.encode(x)))
-                square = (mean - x).square()
+            for x, w, clean in batches:
+                square = (module.reconstruct(x) - (x if clean is None else clean)).square()
                 total = total + (square.sum(0) if w is None else w @ square).cpu().double()
         return total.numpy()
 

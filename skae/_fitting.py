@@ -15,10 +15,13 @@ from torch import nn
 from skae import _diagnostics
 from skae._engine import OWNED, Job, Net
 from skae._inference import block_rows
+from skae._modules import watched
+from skae._pretraining import pretrain
 from skae._rows import CHUNK_BYTES, Batches, Rows, blocks, column_statistics
 from skae._runtime import global_randomness
+from skae.corruption import Space, filling
 from skae.likelihoods import NAMED
-from skae.networks import DenseNetwork, LinearStart, as_network
+from skae.networks import ConvolutionalNetwork, DenseNetwork, LinearStart
 
 MAX_AUTO_COMPONENTS = 32
 EXPLAINED_BY_AUTO = 0.9
@@ -40,24 +43,32 @@ class Fitting:
         Go on from the estimator's ``net_``.
     one_pass : bool, default=False
         `partial_fit`: one pass at a constant rate, over all rows.
+    X_clean : ndarray or CSR matrix of the shape of X, default=None
+        What the rows should become, where it is not the rows themselves.
     """
 
-    def __init__(self, estimator, X, sample_weight, *, warm, one_pass=False):
+    def __init__(self, estimator, X, sample_weight, *, warm, one_pass=False, X_clean=None):
         self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
         self.device = estimator.net_.device if warm else _device(estimator.device)
         if sample_weight is not None and np.ptp(sample_weight) == 0:
             sample_weight = None
-        self.network = as_network(estimator.network)
-        likelihood = estimator.likelihood
+        self.network, likelihood = estimator._network(), estimator.likelihood
         if isinstance(likelihood, str):
             likelihood = NAMED[likelihood]()
-        for name, part in (("network", self.network), ("likelihood", likelihood)):
+        self.corruption = estimator._corruption(X_clean is not None)
+        for name, part in (
+            ("network", self.network),
+            ("likelihood", likelihood),
+            ("corruption", self.corruption),
+        ):
             if isinstance(part, type):
                 raise ValueError(
                     f"{name} must be an instance, not the class: write "
                     f"{name}={part.__name__}(...)."
                 )
             getattr(part, "validate", lambda: None)()
+        if hasattr(self.network, "resolve"):
+            self.network = self.network.resolve(estimator._sample_shape_)
         net_params = dict(estimator.net_params or {})
         for name in net_params:
             owner = OWNED.get(name, OWNED.get(name.split("__")[0]))
@@ -70,17 +81,23 @@ class Fitting:
 
         self.seed = estimator._draw_seed(keep=one_pass)
         self.generator = torch.Generator().manual_seed(self.seed)
+        self.target = target = X if X_clean is None else X_clean
         if warm:
+            self.statistics = estimator._statistics_
             self.likelihood = estimator.net_.module_.likelihood
             self._check_structure(likelihood)
-            self._warn_of_frozen_columns(X)
+            self._warn_of_frozen_columns(target)
         else:
-            stats = column_statistics(
-                X, sample_weight, estimator._sample_shape_, likelihood.check
+            shape = getattr(self.network, "image_shape", estimator._sample_shape_)
+            self.statistics = column_statistics(
+                target, sample_weight, shape, likelihood.check
             )
-            self.likelihood = likelihood.build(stats)
-            _check_magnitude(stats, self.likelihood)
-        self.rows = Rows(X, sample_weight, self.likelihood, self.device)
+            self.likelihood = likelihood.build(self.statistics)
+            _check_magnitude(self.statistics, self.likelihood)
+        self.rows = Rows(target, sample_weight, self.likelihood, self.device)
+        self.clean = self.rows  # what principal components are found in
+        if X_clean is not None:
+            self.rows = Rows(X, sample_weight, self.likelihood, self.device, self.clean)
         self._split(X.shape[0], sample_weight)
 
         self.likelihood_params = likelihood
@@ -148,7 +165,7 @@ class Fitting:
 
     def run(self, listener):
         """Build the net or take up the old one, and train it."""
-        ours = isinstance(self.network, DenseNetwork)
+        ours = isinstance(self.network, DenseNetwork | ConvolutionalNetwork)
         own = nullcontext() if ours else global_randomness(self.seed, self.device)
         with own:
             sample = self._sample()
@@ -159,13 +176,56 @@ class Fitting:
                 self.net.set_callbacks(self.net_params.get("callbacks"))
             else:
                 self.net = self._build(sample)
+                self.pretraining = self._pretrain(sample)
             own_schedule = any(_is_scheduler(c) for c in self.net.callbacks or ())
             constant = self.one_pass or own_schedule
             schedule = "constant" if constant else self.net.schedule
             epochs = 1 if self.one_pass else self.estimator.max_iter
             self.start = len(self.net.history)
-            self.net.train(Job(self.train, self.valid, schedule, listener), epochs)
+            space = None if self.corruption is None else self._space(sample)
+            job = Job(self.train, self.valid, schedule, listener, self.corruption, space)
+            self.net.train(job, epochs)
         self._measure()
+
+    def _pretrain(self, sample):
+        """Train layer by layer, where the estimator asks for it; the loss curves."""
+        epochs = getattr(self.estimator, "pretrain_max_iter", 0)
+        if not epochs or self.one_pass:
+            return []
+        tuning = self._tuning() | {"device": self.device} | _lasting(self.net_params)
+        return pretrain(
+            self.net.module_,
+            self.network,
+            Job(self.train, self.valid, self.net.schedule, None, self.corruption),
+            self._space(sample),
+            sample,
+            lambda module: Net(lambda: module, **tuning).initialize(),
+            epochs,
+        )
+
+    def _space(self, sample):
+        """Return where corruption takes place, having tried it on a few rows."""
+        likelihood = self.likelihood
+        space = Space.of(
+            self.statistics,
+            likelihood.location,
+            likelihood.inverse_scale,
+            device=self.device,
+        )
+        x = sample[:3].clone()
+        generator = torch.Generator(self.device).manual_seed(0)
+        out = self.corruption.apply(x, space, generator)
+        if not torch.is_tensor(out) or out.shape != x.shape or out.dtype != x.dtype:
+            raise ValueError(
+                "corruption: apply() must return a tensor of the shape and type of the "
+                f"rows. Got {getattr(out, 'shape', type(out).__name__)}."
+            )
+        if not torch.equal(x, sample[:3]):
+            raise ValueError(
+                "corruption: apply() must return a copy, and has changed the rows that "
+                "it was given."
+            )
+        return space
 
     def _tuning(self):
         estimator = self.estimator
@@ -197,7 +257,7 @@ class Fitting:
             drawn = torch.randperm(len(index), generator=self.generator)[:n]
             index = index[drawn.sort().values]
         with torch.inference_mode():
-            return self.rows.take(index.to(self.device))
+            return self.clean.take(index.to(self.device))
 
     def _find_components(self, sample):
         """Find the principal components: a start, a yardstick, the "auto" number."""
@@ -317,6 +377,8 @@ class Fitting:
             "n_components_": self.n_components,
             "compression_ratio_": self.rows.X.shape[1] / self.n_components,
             "_block_rows_": self.block,
+            "_statistics_": self.statistics,
+            "_fill_": filling(self.corruption, self.statistics),
             "_structure_": {
                 "network": copy.deepcopy(self.network),
                 "likelihood": copy.deepcopy(self.likelihood_params),
@@ -326,6 +388,8 @@ class Fitting:
             },
             "_n_seen_": getattr(self, "n_seen", 0),
         }
+        if getattr(self, "pretraining", None):
+            attributes["pretraining_loss_curves_"] = self.pretraining
         held_out = [row["valid_loss"] for row in history if "valid_loss" in row]
         if held_out:
             attributes["validation_loss_curve_"] = held_out
@@ -344,8 +408,15 @@ class Fitting:
         diverged = list(
             _diagnostics.divergence(losses[-1:] if judged else losses, self.explained[0])
         )
+        # what is learnt from corrupted rows may explain the clean ones less well
+        faithful = self.corruption is None and self.rows.clean is None
         signs = [
-            *(diverged or _diagnostics.underfitting(self.explained[0], by_pca, k)),
+            *diverged,
+            *(
+                _diagnostics.underfitting(self.explained[0], by_pca, k)
+                if faithful and not diverged
+                else ()
+            ),
             *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
             *(_diagnostics.dead_units(self._activations()) if self.variance else ()),
         ]
@@ -354,19 +425,22 @@ class Fitting:
 
     def _activations(self):
         """Return the encoder's hidden units and the code on a sample of rows."""
-        seen, hooks = {}, []
-        for name, layer in self.net.module_.encoder.named_modules():
-            if type(layer).__name__ == "Activation":
-                hooks.append(
-                    layer.register_forward_hook(
-                        lambda _, __, out, name=name: seen.update({name: out})
-                    )
-                )
-        with torch.inference_mode():
-            seen["the code"] = self.net.module_.encode(self.sample)
-        for hook in hooks:
-            hook.remove()
-        return {name: out.flatten(1).cpu().numpy() for name, out in seen.items()}
+        seen, encoder = {}, self.net.module_.encoder
+        names = {
+            layer: name
+            for name, layer in encoder.named_modules()
+            if type(layer).__name__ == "Activation"
+        }
+
+        def keep(layer, args, out):
+            seen[names[layer]] = out.movedim(1, -1).flatten(0, -2)  # a channel is a unit
+
+        with torch.inference_mode(), watched(names, keep):
+            code = self.net.module_.encode(self.sample)
+        is_map = isinstance(self.network, ConvolutionalNetwork)
+        if self.estimator.n_components is not None or not is_map:
+            seen["the code"] = code
+        return {name: out.cpu().numpy() for name, out in seen.items()}
 
 
 def _lasting(net_params):

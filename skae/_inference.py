@@ -1,6 +1,6 @@
 """What a fitted autoencoder does: the same for all, and a row at a time in effect."""
 
-import math
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -8,14 +8,15 @@ import torch
 from pandas.api.extensions import ExtensionDtype
 from pandas.api.types import is_numeric_dtype
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
-from skae._rows import densify
+from skae._modules import row_cost
+from skae._rows import densify, flatten
 
 BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
 
@@ -27,63 +28,43 @@ def block_rows(net, n_features):
     the same for one fitted net, as that is what makes a row's result the same to the
     last bit whatever rows surround it.
     """
-    counts = []
-    hooks = [
-        module.register_forward_hook(lambda _, __, out: counts.append(out[0].numel()))
-        for module in net.module_.modules()
-        if not any(module.children())
-    ]
-    with torch.inference_mode():
-        x = torch.zeros(1, n_features, dtype=torch.float32, device=net.device)
-        net.module_.decode(net.module_.encode(x))
-    for hook in hooks:
-        hook.remove()
-    rows = BLOCK_ACTIVATION_BYTES // (4 * max(1, sum(counts)))
+    x = torch.zeros(1, n_features, dtype=torch.float32, device=net.device)
+    rows = BLOCK_ACTIVATION_BYTES // (4 * row_cost(net.module_, x).numbers)
     return int(min(1024, max(32, rows // 32 * 32)))
 
 
-def apply(fn, X, n_rows, device, standardize, out, finish=None):
-    """Fill `out` with fn of the standardised rows of X, in zero-padded blocks.
+def padded(X, n_rows, standardize):
+    """Yield (slice, rows as a zero-padded float32 tensor) over X; the tensor is reused."""
+    buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
+    for start in range(0, X.shape[0], n_rows):
+        rows = densify(X[start : start + n_rows])
+        block = buffer[: len(rows)]
+        if standardize is None:
+            block[:] = rows
+        else:
+            standardize(rows, out=block)
+        buffer[len(rows) :] = 0
+        yield slice(start, start + len(rows)), torch.from_numpy(buffer)
 
-    Each block has `n_rows` rows whatever X has, so that a row's result is the same to
-    the last bit in any company. `finish`, if given, takes a block's rows and results
+
+def apply(fn, blocks, device, out, finish=None):
+    """Fill `out` with fn of the standardised rows in `blocks`, as `padded` yields them.
+
+    Each block has as many rows whatever X has, so that a row's result is the same to
+    the last bit in any company. `finish`, if given, takes a block's results and place
     before they are cut.
     """
-    buffer = np.zeros((n_rows, X.shape[1]), dtype=np.float32)
     with torch.inference_mode(), np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, X.shape[0], n_rows):
-            rows = densify(X[start : start + n_rows])
-            block = buffer[: len(rows)]
-            if standardize is None:
-                block[:] = rows
-            else:
-                standardize(rows, out=block)
-            buffer[len(rows) :] = 0
-            x = torch.from_numpy(buffer)
+        for rows, x in blocks:
             values = fn(x.to(device)).cpu()
-            values = values.numpy() if finish is None else finish(x, values)
-            out[start : start + len(rows)] = values[: len(rows)]
+            values = values.numpy() if finish is None else finish(values, x)
+            out[rows] = values[: rows.stop - rows.start]
     if not np.isfinite(out).all():
         raise ValueError(
             "X: a result is beyond the range of its floating-point type, as X holds "
             "values too far from the training data. Remove or clip them."
         )
     return out
-
-
-def flatten(X):
-    """Return X as (n_samples, n_features), and a sample's shape if it had more axes."""
-    if isinstance(X, list | tuple) and np.ndim(X[:1]) > 2:
-        X = np.asarray(X)
-    shape = getattr(X, "shape", ())
-    if len(shape) < 3:
-        return X, None
-    if len(shape) > 4:
-        raise ValueError(
-            f"X has shape {tuple(shape)}: expected (n_samples, n_features), "
-            "(n_samples, height, width) or (n_samples, channels, height, width)."
-        )
-    return X.reshape(shape[0], math.prod(shape[1:])), tuple(shape[1:])
 
 
 def check_columns(X):
@@ -121,6 +102,8 @@ def _is_numeric(column):
 class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The verbs of a fitted autoencoder."""
 
+    _inputs_are_checked = True  # whether rows must lie in the likelihood's support
+
     def transform(self, X):
         """Return the codes of X.
 
@@ -136,7 +119,8 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         X, module = self._check_rows(X), self.net_.module_
         codes = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
-        return self._apply(module.encode, X, codes)
+        blocks = padded(X, self._block_rows_, self._standardize())
+        return apply(module.encode, blocks, self.net_.device, codes)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes, in the units of the training data.
@@ -161,26 +145,58 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         module = self.net_.module_
         return self._reconstruct(
-            lambda z: module.likelihood.mean(module.decode(z)), X, standardize=None
+            lambda z: module.likelihood.mean(module.decode(z)), X, None
         )
 
-    def reconstruct(self, X):
+    def reconstruct(self, X, mask=None):
         """Return X encoded and decoded, in the units of the training data.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
+        mask : array-like of bool, of X's shape or of one sample's, default=None
+            Cells to fill in, as in inpainting: where it is True, X is not looked at
+            (it may be NaN) and the reconstruction is returned; elsewhere X comes back
+            as it is. The encoder sees the lost cells as training did with
+            ``corruption`` `Masking` or `RegionMasking`, otherwise as the column's
+            mean. None reconstructs all.
 
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
-            The same as ``inverse_transform(transform(X))``.
+            The same as ``inverse_transform(transform(X))``, where no mask is given.
         """
-        X, module = self._check_rows(X), self.net_.module_
-        return self._reconstruct(
-            lambda x: module.likelihood.mean(module.decode(module.encode(x))), X
+        X = self._check_rows(X, ensure_all_finite=mask is None)
+        if mask is None:
+            return self._reconstruct(self.net_.module_.reconstruct, X, self._standardize())
+        X, mask = densify(X), self._check_mask(mask, X.shape)
+        blank = np.where(mask, self._fill_, X)
+        assert_all_finite(blank, input_name="X outside of mask")
+        filled = self._reconstruct(
+            self.net_.module_.reconstruct, blank, self._standardize()
         )
+        filled = filled.reshape(X.shape)
+        np.copyto(filled, X, where=~mask)
+        return filled.reshape(-1, *self._sample_shape_)
+
+    def _check_mask(self, mask, shape):
+        """Return which cells are lost as a flat bool array."""
+        mask = np.asarray(mask)
+        whole = (shape[0], *self._sample_shape_)
+        if mask.dtype != bool:
+            raise ValueError(
+                "mask must hold booleans, True for the cells to reconstruct. Got "
+                f"{mask.dtype}."
+            )
+        if mask.shape not in (shape, whole, self._sample_shape_):
+            raise ValueError(
+                f"mask has shape {mask.shape}; it must be that of X, {whole}, or of one "
+                f"sample, {self._sample_shape_}."
+            )
+        if mask.shape == self._sample_shape_ and mask.shape != shape:
+            mask = np.broadcast_to(mask, whole)
+        return mask.reshape(shape)
 
     def interpolate(self, A, B, n_steps=10):
         """Return the decoded straight line between the codes of A and of B.
@@ -228,16 +244,27 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         scores : ndarray of shape (n_samples,), dtype float64
             Log-densities in nats; higher is more normal.
         """
-        X, module = self._check_rows(X), self.net_.module_
+        return self._score_samples(self._check_rows(X))
 
-        def log_prob(x, params):
-            return module.likelihood.log_prob(params, x).numpy()
+    def _score_samples(self, X, X_clean=None):
+        module, out = self.net_.module_, np.empty(X.shape[0])
+        standardize = module.likelihood.standardize
+        clean = None
+        if X_clean is not None:
+            clean = padded(X_clean, self._block_rows_, standardize)
+            standardize = partial(standardize, check=False)
 
-        return self._apply(
+        def log_prob(params, x):
+            target = x if clean is None else next(clean)[1]
+            return module.likelihood.log_prob(params, target).numpy()
+
+        blocks = padded(X, self._block_rows_, standardize)
+        return apply(
             lambda x: module.decode(module.encode(x)),
-            X,
-            np.empty(X.shape[0]),
-            finish=log_prob,
+            blocks,
+            self.net_.device,
+            out,
+            log_prob,
         )
 
     def score(self, X, y=None, sample_weight=None):
@@ -257,17 +284,22 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         score : float
             Mean log-likelihood of a row, in nats.
         """
-        scores = self.score_samples(X)
+        return self._mean_score(self.score_samples(X), sample_weight)
+
+    @staticmethod
+    def _mean_score(scores, sample_weight):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, scores, ensure_non_negative=True
             )
         return float(np.average(scores, weights=sample_weight))
 
-    def _check_rows(self, X):
+    def _check_rows(self, X, **kwargs):
         check_is_fitted(self)
         X = self._check_shape(X)
-        return validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric")
+        return validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype="numeric", **kwargs
+        )
 
     def _check_shape(self, X):
         """Return X flat, if its samples have the shape of those that `fit` saw."""
@@ -279,15 +311,16 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return X
 
-    def _apply(self, fn, X, out, standardize="module", finish=None):
-        if standardize == "module":
-            standardize = self.net_.module_.likelihood.standardize
-        return apply(fn, X, self._block_rows_, self.net_.device, standardize, out, finish)
+    def _standardize(self):
+        """Return what standardises rows for the encoder."""
+        standardize = self.net_.module_.likelihood.standardize
+        return partial(standardize, check=self._inputs_are_checked)
 
-    def _reconstruct(self, fn, X, standardize="module"):
+    def _reconstruct(self, fn, X, standardize):
         out = np.empty((X.shape[0], self.n_features_in_), dtype=self._dtype_)
         restore = self.net_.module_.likelihood.restore
-        self._apply(fn, X, out, standardize, lambda x, mean: restore(mean.numpy()))
+        blocks = padded(X, self._block_rows_, standardize)
+        apply(fn, blocks, self.net_.device, out, lambda mean, x: restore(mean.numpy()))
         return out.reshape(-1, *self._sample_shape_)
 
     @property

@@ -3,12 +3,14 @@
 B is the number of rows, d the columns, k the components of the code.
 """
 
+import math
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from skae.networks import ACTIVATIONS
+from skae._layers import ACTIVATIONS
 
 
 class Terms(NamedTuple):
@@ -35,5 +37,47 @@ class AutoencoderModule(nn.Module):
         """Return the likelihood's parameters at codes; (B, k) to (B, n_params)."""
         return self.decoder(z)
 
-    def forward(self, x):
-        return Terms(nll=self.likelihood.nll(self.decode(self.encode(x)), x).sum(1))
+    def reconstruct(self, x):
+        """Return the means at the rows' codes, standardised; (B, d)."""
+        return self.likelihood.mean(self.decode(self.encode(x)))
+
+    def forward(self, x, clean):
+        """Return what rows x (B, d), corrupted perhaps, cost against the clean ones."""
+        return Terms(nll=self.likelihood.nll(self.decode(self.encode(x)), clean).sum(1))
+
+
+@contextmanager
+def watched(modules, hook):
+    """Call ``hook(module, arguments, output)`` after each of the modules' forwards."""
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class RowCost(NamedTuple):
+    """What encoding and decoding one row takes."""
+
+    numbers: int  # that the layers put out
+    multiplications: int
+
+
+def row_cost(module, x):
+    """Return the cost of one row x (1, d)."""
+    numbers, products = [], []
+
+    def count(layer, args, out):
+        numbers.append(out[0].numel())
+        weight = getattr(layer, "weight", None)
+        if weight is not None:  # of a convolution, at each pixel of the smaller map
+            pixels = min(math.prod(t.shape[2:]) for t in (args[0], out))
+            products.append(pixels * weight.numel())
+
+    leaves = [layer for layer in module.modules() if not any(layer.children())]
+    with torch.inference_mode(), watched(leaves, count):
+        module.eval()
+        module.decode(module.encode(x))
+    in_all = sum(p.numel() for p in module.parameters())
+    return RowCost(max(1, sum(numbers)), max(in_all, sum(products)))

@@ -1,6 +1,7 @@
 """Parameter objects: small dataclasses that scikit-learn can clone and search."""
 
 from dataclasses import fields
+from numbers import Integral
 
 
 class Parameters:
@@ -34,3 +35,16 @@ def check_option(owner, name, value, options):
     if value not in options:
         allowed = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")
+
+
+def check_sizes(name, sizes, lengths=None, example=(256, 128)):
+    """Raise a ``ValueError`` unless `sizes` is a tuple of so many positive integers."""
+    ok = isinstance(sizes, tuple | list) and all(
+        isinstance(size, Integral) and not isinstance(size, bool) and size > 0
+        for size in sizes
+    )
+    if not ok or (lengths is not None and len(sizes) not in lengths):
+        raise ValueError(
+            f"network: {name} must be a tuple of positive integers, for instance "
+            f"{example}. Got {sizes!r}."
+        )

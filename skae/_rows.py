@@ -4,6 +4,10 @@ Nothing here holds more of X at a time than a block, but for the resident copy t
 training makes of data that fit into the memory budget.
 """
 
+import math
+from functools import partial
+from itertools import repeat
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -14,6 +18,21 @@ BLOCK_BYTES = 2**22  # of float64, while rows are read for statistics
 CHUNK_BYTES = 2**24  # of float32, shuffled together while data are streamed
 RESIDENT_BYTES = {"cpu": 2**28, "cuda": 2**32}  # of float32 that training may keep
 RUN_LENGTH = 64  # neighbouring rows read together while data are streamed
+
+
+def flatten(X):
+    """Return X as (n_samples, n_features), and a sample's shape if it had more axes."""
+    if isinstance(X, list | tuple) and np.ndim(X[:1]) > 2:
+        X = np.asarray(X)
+    shape = getattr(X, "shape", ())
+    if len(shape) < 3:
+        return X, None
+    if len(shape) > 4:
+        raise ValueError(
+            f"X has shape {tuple(shape)}: expected (n_samples, n_features), "
+            "(n_samples, height, width) or (n_samples, channels, height, width)."
+        )
+    return X.reshape(shape[0], math.prod(shape[1:])), tuple(shape[1:])
 
 
 def densify(rows):
@@ -81,8 +100,10 @@ class Rows:
     call reads its rows from X.
     """
 
-    def __init__(self, X, sample_weight, likelihood, device):
-        self.X, self.likelihood, self.device = X, likelihood, device
+    def __init__(self, X, sample_weight, likelihood, device, clean=None):
+        self.X, self.device = X, device
+        self.clean = clean  # Rows of what they should become, where it is not X
+        self.standardize = partial(likelihood.standardize, check=clean is None)
         self.weight = None
         if sample_weight is not None:
             weight = (sample_weight / sample_weight.max()).astype(np.float32)
@@ -95,7 +116,7 @@ class Rows:
         if X.shape[0] * self.bytes_per_row <= budget:
             data = np.empty(X.shape, dtype=np.float32)
             for rows, block in blocks(X):
-                likelihood.standardize(block, out=data[rows])
+                self.standardize(block, out=data[rows])
             self.resident = torch.from_numpy(data).to(device)
 
     def take(self, index):
@@ -105,12 +126,15 @@ class Rows:
         index, order = torch.sort(index.cpu())
         data = np.empty((len(index), self.X.shape[1]), dtype=np.float32)
         for rows, part in blocks(self.X, index.numpy()):
-            data[order[rows]] = self.likelihood.standardize(part)
+            data[order[rows]] = self.standardize(part)
         return torch.from_numpy(data).to(self.device)
 
 
 class Batches:
-    """(rows, weights) by batches: shuffled anew in each pass, or in order."""
+    """(rows, weights, clean rows) by batches: shuffled in each pass, or in order.
+
+    Weights are None where all are 1, clean rows where they are the rows themselves.
+    """
 
     def __init__(self, rows, index, batch_size, generator=None):
         self.rows, self.index, self.batch_size = rows, index, batch_size
@@ -154,9 +178,13 @@ class Batches:
         for position in self._positions():
             if not len(position):
                 continue
-            x = self.rows.take(self.index[position].to(device)).split(self.batch_size)
-            if self.weight is None:
-                yield from ((batch, None) for batch in x)
-            else:
-                w = self.weight[position.to(device)].split(self.batch_size)
-                yield from zip(x, w, strict=True)
+            index = self.index[position].to(device)
+            parts = [self.rows.take(index), None, None]
+            if self.weight is not None:
+                parts[1] = self.weight[position.to(device)]
+            if self.rows.clean is not None:
+                parts[2] = self.rows.clean.take(index)
+            yield from zip(
+                *(repeat(None) if p is None else p.split(self.batch_size) for p in parts),
+                strict=False,
+            )

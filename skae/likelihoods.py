@@ -77,7 +77,7 @@ class LikelihoodModule(nn.Module):
         self.active = active  # (d,) bool: the columns that count in a score
         self.noise_variance = np.ones(len(location))  # (d,) standardised units
         with np.errstate(divide="ignore"):
-            self._inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
+            self.inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
         self.n_inputs = self.n_params = len(location)
 
     def standardize(self, X, out=None, check=True):
@@ -86,7 +86,7 @@ class LikelihoodModule(nn.Module):
             self.likelihood.check(X)
         out = np.empty(X.shape, dtype=np.float32) if out is None else out
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.multiply(X - self.location, self._inverse_scale, out=out)
+            return np.multiply(X - self.location, self.inverse_scale, out=out)
 
     def embed(self, x):
         """Return what the encoder sees of standardised rows; (B, n_inputs)."""

@@ -9,34 +9,30 @@ B is the number of rows.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Integral, Real
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from skae._params import Parameters, check_option
+from skae._convolutional_network import ConvolutionalNetwork
+from skae._layers import (
+    ACTIVATIONS,
+    GAINS,
+    Activation,
+    Dropout,
+    Stack,
+    TransposedLinear,
+    linear,
+    normalization,
+    put,
+    start_linear,
+    start_paths,
+)
+from skae._params import Parameters, check_option, check_sizes
 
-__all__ = ["DenseNetwork", "LinearStart"]
-
-
-def _identity(u):
-    return u
-
-
-ACTIVATIONS = {
-    "linear": _identity,
-    "relu": F.relu,
-    "leaky_relu": F.leaky_relu,
-    "elu": F.elu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "silu": F.silu,
-    "gelu": F.gelu,
-}
-_GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3}
+__all__ = ["ConvolutionalNetwork", "DenseNetwork", "LinearStart"]
 
 
 class LinearStart(NamedTuple):
@@ -46,104 +42,6 @@ class LinearStart(NamedTuple):
     encoder_bias: np.ndarray  # (n_directions,)
     decoder_weight: np.ndarray  # (n_outputs, n_directions)
     decoder_bias: np.ndarray  # (n_outputs,): the output that stands for the mean row
-
-
-class Activation(nn.Module):
-    """An activation function by name."""
-
-    def __init__(self, name):
-        super().__init__()
-        self.name = name
-
-    def forward(self, u):
-        return ACTIVATIONS[self.name](u)
-
-    def extra_repr(self):
-        return self.name
-
-
-class Dropout(nn.Module):
-    """Dropout whose noise comes from ``generator``, which the engine lends it."""
-
-    def __init__(self, p):
-        super().__init__()
-        self.p, self.generator = p, None
-
-    def forward(self, x):
-        if not self.training:
-            return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep / (1 - self.p)
-
-    def extra_repr(self):
-        return f"p={self.p}"
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that uses its running statistics on a batch of one row."""
-
-    def forward(self, x):
-        if self.training and len(x) == 1:
-            return F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias
-            )
-        return super().forward(x)
-
-
-class Linear(nn.Linear):
-    """A linear layer whose row results do not depend on the rows beside them.
-
-    In evaluation the columns are padded with zeros to a multiple of four: otherwise
-    rows lie at different alignments, and the processor's kernels round a narrow
-    product by a row's place in its block.
-    """
-
-    def forward(self, x):
-        if self.training:
-            return F.linear(x, self.weight, self.bias)
-        return _aligned_linear(x, self.weight, self.bias)
-
-
-def _aligned_linear(x, weight, bias):
-    gap = -x.shape[-1] % 4
-    if gap:
-        x, weight = F.pad(x, (0, gap)), F.pad(weight, (0, gap))
-    return F.linear(x, weight, bias)
-
-
-class TransposedLinear(nn.Module):
-    """x W + b with W another layer's weight: the decoder's half of tied weights."""
-
-    def __init__(self, tied, bias):
-        super().__init__()
-        self.weight, self.bias = tied.weight, bias
-
-    def forward(self, x):
-        return _aligned_linear(x, self.weight.t(), self.bias)
-
-
-class Stack(nn.Module):
-    """Layers one after another, with an optional linear path beside them."""
-
-    def __init__(self, layers, linear=None):
-        super().__init__()
-        self.layers = nn.Sequential(*layers)
-        self.linear = linear
-
-    def forward(self, x):
-        out = x
-        for layer in self.layers:
-            out = layer(out)
-        return out if self.linear is None else out + self.linear(x)
-
-
-def _linear(n_in, n_out, gain, generator):
-    """Return a layer with He's (or Glorot's) normal weights and a bias of zero."""
-    layer = nn.utils.skip_init(Linear, n_in, n_out, dtype=torch.float32)
-    with torch.no_grad():
-        layer.weight.normal_(0, gain / n_in**0.5, generator=generator)
-        layer.bias.zero_()
-    return layer
 
 
 @dataclass
@@ -204,9 +102,9 @@ class DenseNetwork(Parameters):
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
         owner = "network"
-        _check_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        check_sizes("DenseNetwork.hidden_layer_sizes", self.hidden_layer_sizes)
         if self.decoder_layer_sizes is not None:
-            _check_sizes("decoder_layer_sizes", self.decoder_layer_sizes)
+            check_sizes("DenseNetwork.decoder_layer_sizes", self.decoder_layer_sizes)
             if self.tied_weights:
                 raise ValueError(
                     "network: tied_weights=True needs decoder_layer_sizes=None, as "
@@ -255,45 +153,25 @@ class DenseNetwork(Parameters):
         return encoder, decoder
 
     def _stack(self, sizes, generator):
-        gain = _GAINS.get(self.activation, 2**0.5)
+        gain = GAINS.get(self.activation, 2**0.5)
         layers = []
         for n_in, n_out in pairwise(sizes[:-1]):
-            layers.append(_linear(n_in, n_out, gain, generator))
-            if self.normalization == "layer":
-                layers.append(nn.LayerNorm(n_out, dtype=torch.float32))
-            elif self.normalization == "batch":
-                layers.append(BatchNorm(n_out, dtype=torch.float32))
+            layers.append(linear(n_in, n_out, gain, generator))
+            layers += normalization(self.normalization, n_out)
             layers.append(Activation(self.activation))
             if self.dropout:
                 layers.append(Dropout(self.dropout))
-        layers.append(_linear(sizes[-2], sizes[-1], 1.0, generator))
-        linear = None
-        if self.linear_path:
-            linear = _linear(sizes[0], sizes[-1], 1.0, generator)
-        return Stack(layers, linear)
+        layers.append(linear(sizes[-2], sizes[-1], 1.0, generator))
+        path = linear(sizes[0], sizes[-1], 1.0, generator) if self.linear_path else None
+        return Stack(layers, path)
 
-    @torch.no_grad()
     def _start(self, encoder, decoder, start):
-        def put(parameter, values):
-            parameter.copy_(torch.as_tensor(values, dtype=torch.float32))
-
-        def put_linear(down, up):
-            k = min(len(start.encoder_weight), len(down.weight))
-            put(down.weight[:k], start.encoder_weight[:k])
-            put(down.bias[:k], start.encoder_bias[:k])
-            if not self.tied_weights:
-                up.weight.zero_()
-                put(up.weight[:, :k], start.decoder_weight[:, :k])
-
-        first, last = encoder.layers[-1], decoder.layers[-1]
-        put(last.bias, start.decoder_bias)
+        with torch.no_grad():
+            put(decoder.layers[-1].bias, start.decoder_bias)
         if self.linear_path:
-            put_linear(encoder.linear, decoder.linear)
-            first.weight.zero_()
-            if not self.tied_weights:
-                last.weight.zero_()
+            start_paths(encoder, decoder, start, self.tied_weights)
         elif len(encoder.layers) == len(decoder.layers) == 1:
-            put_linear(first, last)
+            start_linear(encoder.layers[-1], decoder.layers[-1], start, self.tied_weights)
 
 
 def _tie(encoder, decoder):
@@ -303,18 +181,6 @@ def _tie(encoder, decoder):
             decoder.layers[i] = TransposedLinear(down.pop(), layer.bias)
     if decoder.linear is not None:
         decoder.linear = TransposedLinear(encoder.linear, decoder.linear.bias)
-
-
-def _check_sizes(name, sizes):
-    ok = isinstance(sizes, tuple | list) and all(
-        isinstance(size, Integral) and not isinstance(size, bool) and size > 0
-        for size in sizes
-    )
-    if not ok:
-        raise ValueError(
-            f"network: DenseNetwork.{name} must be a tuple of positive integers, for "
-            f"instance (256, 128). Got {sizes!r}."
-        )
 
 
 def as_network(network):

@@ -733,7 +733,7 @@ def poisoned_loss(monkeypatch, n=2):
     def poisoned(self, batch, **kwargs):
         calls.append(1)
         if len(calls) >= n:
-            batch = (batch[0] * torch.nan, batch[1])
+            batch = (batch[0] * torch.nan, *batch[1:])
         return step(self, batch, **kwargs)
 
     monkeypatch.setattr(Net, "train_step", poisoned)

@@ -8,8 +8,9 @@ from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRSc
 
 from skae import Autoencoder, _losses
 from skae._engine import Net
+from skae._layers import ACTIVATIONS
 from skae.likelihoods import VARIANCE_FLOOR, Bernoulli, Categorical, Gaussian
-from skae.networks import ACTIVATIONS, DenseNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -399,8 +400,8 @@ def held_out_loss(estimator, monkeypatch):
         estimator.fit(X)
     module, total, n = estimator.net_.module_.eval(), 0.0, 0
     with torch.no_grad():
-        for x, _ in jobs[0].valid:
-            total += float(module(x).nll.sum())
+        for x, _, _ in jobs[0].valid:
+            total += float(module(x, x).nll.sum())
             n += x.numel()
     return total / n
 

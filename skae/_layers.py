@@ -1,0 +1,223 @@
+"""Layers: what the networks are built of, seeded and the same for a row in any company.
+
+B is the number of rows; a map is (B, channels, height, width).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def _identity(u):
+    return u
+
+
+ACTIVATIONS = {
+    "linear": _identity,
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "gelu": F.gelu,
+}
+GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3}
+
+
+class Activation(nn.Module):
+    """An activation function by name."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def forward(self, u):
+        return ACTIVATIONS[self.name](u)
+
+    def extra_repr(self):
+        return self.name
+
+
+class Dropout(nn.Module):
+    """Dropout whose noise comes from ``generator``, which the engine lends it."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p, self.generator = p, None
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * keep / (1 - self.p)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that uses its running statistics on a batch of one row.
+
+    Of rows (B, n) or of maps (B, n, height, width).
+    """
+
+    def _check_input_dim(self, x):
+        """Nothing: torch's three classes differ in this alone."""
+
+    def forward(self, x):
+        if self.training and len(x) == 1:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias
+            )
+        return super().forward(x)
+
+
+class Linear(nn.Linear):
+    """A linear layer whose row results do not depend on the rows beside them.
+
+    In evaluation the columns are padded with zeros to a multiple of four: otherwise
+    rows lie at different alignments, and the processor's kernels round a narrow
+    product by a row's place in its block.
+    """
+
+    def forward(self, x):
+        if self.training:
+            return F.linear(x, self.weight, self.bias)
+        return _aligned_linear(x, self.weight, self.bias)
+
+
+def _aligned_linear(x, weight, bias):
+    gap = -x.shape[-1] % 4
+    if gap:
+        x, weight = F.pad(x, (0, gap)), F.pad(weight, (0, gap))
+    return F.linear(x, weight, bias)
+
+
+class TransposedLinear(nn.Module):
+    """x W + b with W another layer's weight: the decoder's half of tied weights."""
+
+    def __init__(self, tied, bias):
+        super().__init__()
+        self.weight, self.bias = tied.weight, bias
+
+    def forward(self, x):
+        return _aligned_linear(x, self.weight.t(), self.bias)
+
+
+class Stack(nn.Module):
+    """Layers one after another, with an optional linear path beside them."""
+
+    def __init__(self, layers, linear=None):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.linear = linear
+
+    def forward(self, x):
+        out = x
+        for layer in self.layers:
+            out = layer(out)
+        return out if self.linear is None else out + self.linear(x)
+
+
+class ToMap(nn.Module):
+    """Rows (B, c h w) as maps (B, c, h, w), a pixel's channels side by side in memory."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x):
+        c, h, w = self.shape
+        if c == 1:
+            return x.view(-1, h, w, 1).permute(0, 3, 1, 2)
+        return x.view(-1, c, h, w).contiguous(memory_format=torch.channels_last)
+
+    def extra_repr(self):
+        return " x ".join(map(str, self.shape))
+
+
+def random_start(layer, fan_in, gain, generator):
+    """Give a layer He's (or Glorot's) normal weights and a bias of zero; return it."""
+    with torch.no_grad():
+        layer.weight.normal_(0, gain / fan_in**0.5, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+def linear(n_in, n_out, gain, generator):
+    """Return a linear layer, started."""
+    layer = nn.utils.skip_init(Linear, n_in, n_out, dtype=torch.float32)
+    return random_start(layer, n_in, gain, generator)
+
+
+def normalization(kind, n, of_maps=False):
+    """Return the layers that normalise n units, or n channels of a map."""
+    if kind == "batch":
+        return [BatchNorm(n, dtype=torch.float32)]
+    if kind == "layer":
+        layer = nn.GroupNorm(1, n) if of_maps else nn.LayerNorm(n)
+        return [layer.float()]
+    return []
+
+
+def convolution(c_in, c_out, kernel, stride, size, gain, generator):
+    """Return a convolution of a map of `size` (h, w) to one of ceil(size / stride)."""
+    padding = "same"
+    if stride != (1, 1):
+        out = [-(-n // s) for n, s in zip(size, stride, strict=True)]
+        total = [
+            (o - 1) * s + k - n
+            for o, s, k, n in zip(out, stride, kernel, size, strict=True)
+        ]
+        padding = tuple(max(0, -(-t // 2)) for t in total)
+    layer = nn.utils.skip_init(
+        nn.Conv2d, c_in, c_out, kernel, stride, padding, dtype=torch.float32
+    )
+    layer.to(memory_format=torch.channels_last)
+    return random_start(layer, c_in * kernel[0] * kernel[1], gain, generator)
+
+
+def transposed_convolution(c_in, c_out, kernel, stride, size, gain, generator):
+    """Return a transposed convolution of a map of ceil(size / stride) to one of `size`."""
+    crop = [
+        (-(-n // s) - 1) * s + k - n for n, s, k in zip(size, stride, kernel, strict=True)
+    ]
+    padding = tuple(max(0, -(-c // 2)) for c in crop)
+    more = tuple(2 * p - c for p, c in zip(padding, crop, strict=True))
+    layer = nn.utils.skip_init(
+        nn.ConvTranspose2d, c_in, c_out, kernel, stride, padding, more, dtype=torch.float32
+    )
+    layer.to(memory_format=torch.channels_last)
+    taps = kernel[0] * kernel[1] / (stride[0] * stride[1])
+    return random_start(layer, c_in * max(1, taps), gain, generator)
+
+
+@torch.no_grad()
+def put(parameter, values):
+    parameter.copy_(torch.as_tensor(values, dtype=torch.float32))
+
+
+@torch.no_grad()
+def start_linear(down, up, start, tied=False):
+    """Let two linear layers be PCA, but for the output's bias."""
+    k = min(len(start.encoder_weight), len(down.weight))
+    put(down.weight[:k], start.encoder_weight[:k])
+    put(down.bias[:k], start.encoder_bias[:k])
+    if not tied:
+        up.weight.zero_()
+        put(up.weight[:, :k], start.decoder_weight[:, :k])
+
+
+@torch.no_grad()
+def start_paths(encoder, decoder, start, tied=False):
+    """Let the linear paths be PCA, and the layers beside them add nothing."""
+    start_linear(encoder.linear, decoder.linear, start, tied)
+    last_layer(encoder).weight.zero_()
+    if not tied:
+        last_layer(decoder).weight.zero_()
+
+
+def last_layer(stack):
+    """Return a stack's last layer with weights."""
+    return [layer for layer in stack.layers if hasattr(layer, "weight")][-1]
