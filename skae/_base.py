@@ -171,6 +171,8 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    _example_network: ClassVar[str] = "DenseNetwork((128,))"
+
     _doc_link_module = "skae"
     _doc_link_template = (
         "https://skae.readthedocs.io/en/stable/generated/skae.{estimator_name}.html"
@@ -242,7 +244,8 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             if getattr(self, "_skl_callbacks", None):
                 bridge = CallbackBridge(context, fitting.attributes_now, **arguments)
             fitting.run(bridge)
-            vars(self).pop("validation_loss_curve_", None)
+            for name in ("validation_loss_curve_", "pretraining_loss_curves_")[: 2 - warm]:
+                vars(self).pop(name, None)
             vars(self).update(fitting.attributes(fitting.net))
             fitting.report()
             context.call_on_fit_task_end(
@@ -341,15 +344,18 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Return what the rows of X should become, checked as X is, or None."""
         if X_clean is None:
             return None
-        check_columns(X_clean)
-        given = getattr(X_clean, "shape", None)
-        X_clean = check_array(
-            flatten(X_clean)[0], accept_sparse="csr", dtype="numeric", input_name="X_clean"
-        )
-        if X_clean.shape != X.shape:
+        try:
+            check_columns(X_clean)
+            X_clean, shape = flatten(X_clean)
+            X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from error
+        wanted = self._sample_shape_
+        if X_clean.shape != X.shape or shape not in (None, wanted):
             raise ValueError(
-                f"X_clean has shape {given or X_clean.shape}; it must be that of X, whose "
-                f"rows it holds without noise: {X.shape[0]} rows of {X.shape[1]} values."
+                f"X_clean holds {X_clean.shape[0]} rows of shape "
+                f"{shape or X_clean.shape[1:]}; it must have the shape of X, whose rows it "
+                f"holds without noise: {X.shape[0]} rows of shape {wanted}."
             )
         return X_clean
 
@@ -377,7 +383,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
                     raise ValueError(
                         f"{key} cannot be set: {name}={value!r} has no parameters. Pass "
                         f"an object as {name}, for instance "
-                        "network=skae.networks.DenseNetwork((128,)), "
+                        f"network=skae.networks.{self._example_network}, "
                         "likelihood=skae.likelihoods.Gaussian()."
                     )
         return super().set_params(**params)

@@ -68,22 +68,27 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
     n_components: int | str | None = field(default=None, kw_only=False)
     image_shape: tuple | None = None
 
+    _example_network: ClassVar[str] = "ConvolutionalNetwork(filters=(32, 64))"
+
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
-        "network": [StrOptions({"auto"}), HasMethods(["build"])],
+        "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
         "image_shape": [tuple, list, None],
     }
 
     def _network(self):
         network = ConvolutionalNetwork() if isinstance(self.network, str) else self.network
-        if not isinstance(network, ConvolutionalNetwork | type):
+        if isinstance(network, type):
+            return network  # told by its own error
+        if not isinstance(network, ConvolutionalNetwork):
             raise ValueError(
-                "network of ConvolutionalAutoencoder must be a ConvolutionalNetwork. Use "
+                "'network' of ConvolutionalAutoencoder must be a ConvolutionalNetwork. Use "
                 f"Autoencoder with network={network!r}."
             )
         if self.image_shape is None:
             return network
-        if network.image_shape not in (None, self.image_shape):
+        shapes = {(1, *s)[-3:] for s in (network.image_shape, self.image_shape) if s}
+        if len(shapes) > 1:
             raise ValueError(
                 f"image_shape={self.image_shape} and network's image_shape="
                 f"{network.image_shape} differ. Give one of them."

@@ -9,7 +9,6 @@ from torch import nn
 
 from skae._layers import (
     ACTIVATIONS,
-    GAINS,
     Activation,
     Stack,
     ToMap,
@@ -48,7 +47,8 @@ class ConvolutionalNetwork(Parameters):
         Channels of the encoder's maps, one number for each level.
     kernel_size : int, default=3
         Height and width of the convolutions' windows in pixels (1 along an axis of
-        length 1). Borders are padded with zeros.
+        length 1). Borders are padded with zeros. Less than 2 leaves out pixels where
+        levels halve and double by strides.
     downsampling : {"stride", "max_pool", "average_pool"}, default="stride"
         How a level of the encoder halves its map: by a convolution of stride 2, or by
         pooling 2 x 2 pixels after a convolution of stride 1, several times slower.
@@ -106,7 +106,8 @@ class ConvolutionalNetwork(Parameters):
                 "ConvolutionalNetwork.image_shape", self.image_shape, (2, 3), (28, 28)
             )
         check_sizes("ConvolutionalNetwork.filters", self.filters, range(1, 32), (16, 32))
-        if not isinstance(self.kernel_size, Integral) or self.kernel_size < 1:
+        kernel_size = self.kernel_size
+        if not isinstance(kernel_size, Integral) or kernel_size < 1 or kernel_size is True:
             raise ValueError(
                 "network: ConvolutionalNetwork.kernel_size must be a positive integer. "
                 f"Got {self.kernel_size!r}."
@@ -146,7 +147,7 @@ class ConvolutionalNetwork(Parameters):
             if len(shape) == 1:
                 side = math.isqrt(d)
                 shape = (side, side) if side * side == d else (1, d)
-            elif shape[-1] in (3, 4) and min(shape) not in shape[:-1]:
+            elif len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) > 4:
                 raise ValueError(
                     f"X holds samples of shape {shape}, which looks like channels in "
                     "the last place; (channels, height, width) is expected. Use "
@@ -213,16 +214,15 @@ class ConvolutionalNetwork(Parameters):
             encoder[-1] = nn.Flatten()
             return Stack(encoder), Stack(decoder)
         n = channels[-1] * math.prod(sizes[-1])
-        gain = GAINS.get(self.activation, 2**0.5)
-        encoder += [nn.Flatten(), linear(n, n_components, 1.0, generator)]
+        encoder += [nn.Flatten(), linear(n, n_components, generator)]
         decoder = [
-            linear(n_components, n, gain, generator), Activation(self.activation), *decoder,
+            linear(n_components, n, generator), Activation(self.activation), *decoder,
         ]  # fmt: skip
         paths = None, None
         if self.linear_path:
             paths = (
-                linear(n_inputs, n_components, 1.0, generator),
-                linear(n_components, n_outputs, 1.0, generator),
+                linear(n_inputs, n_components, generator),
+                linear(n_components, n_outputs, generator),
             )
         encoder, decoder = Stack(encoder, paths[0]), Stack(decoder, paths[1])
         if self.linear_path and start is not None:
@@ -235,7 +235,7 @@ class ConvolutionalNetwork(Parameters):
         halve = tuple(min(2, n) for n in size)
         strided = self.downsampling == "stride"
         stride = halve if strided else (1, 1)
-        layers = [convolution(c_in, c_out, *self._window(stride, size), generator)]
+        layers = convolution(c_in, c_out, *self._window(stride, size), generator)
         if not strided:
             pool = {"max_pool": nn.MaxPool2d, "average_pool": nn.AvgPool2d}
             layers.append(pool[self.downsampling](halve, ceil_mode=True))
@@ -248,13 +248,13 @@ class ConvolutionalNetwork(Parameters):
             return [transposed_convolution(c_in, c_out, *window, generator)]
         return [
             nn.Upsample(size=size, mode=self.upsampling),
-            convolution(c_in, c_out, *self._window((1, 1), size), generator),
+            *convolution(c_in, c_out, *self._window((1, 1), size), generator),
         ]
 
     def _window(self, stride, size):
-        """Return kernel, stride, size and the weights' gain of a convolution."""
+        """Return a convolution's kernel, stride and size."""
         kernel = tuple(self.kernel_size if n > 1 else 1 for n in size)
-        return kernel, stride, size, GAINS.get(self.activation, 2**0.5)
+        return kernel, stride, size
 
 
 def _shapes_of(d, most=6):

@@ -9,7 +9,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._base import BaseAutoencoder
 from skae._docs import documented
-from skae._pretraining import check
 from skae.corruption import NAMED, Gaussian
 
 
@@ -104,12 +103,6 @@ class DenoisingAutoencoder(BaseAutoencoder):
         if self.corruption == "auto":
             return None if has_pairs else Gaussian()
         return super()._corruption(has_pairs)
-
-    def _network(self):
-        network = super()._network()
-        if self.pretrain_max_iter:
-            check(network)
-        return network
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, X_clean=None):

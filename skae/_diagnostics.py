@@ -1,6 +1,10 @@
 """Signs of trouble, by stated thresholds: numbers in, sentences out."""
 
 import numpy as np
+import torch
+
+from skae._layers import Activation
+from skae._modules import watched
 
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
@@ -57,3 +61,23 @@ def dead_units(activations):
                 "output for every row. Use activation='silu' or 'leaky_relu', lower "
                 "learning_rate, or use fewer units."
             )
+
+
+def activations(module, x, n_units):
+    """Return the encoder's hidden units, and the code's, at rows x, by layer.
+
+    A map's units are its channels, each at many places; so are the code's if it has
+    more than `n_units` numbers.
+    """
+    layers = module.encoder.named_modules()
+    names = {layer: name for name, layer in layers if isinstance(layer, Activation)}
+    seen = {}
+
+    def keep(layer, args, out):
+        seen[names[layer]] = out
+
+    with torch.inference_mode(), watched(names, keep):
+        seen["the code"] = module.encode(x).unflatten(1, (n_units, -1))
+    return {
+        name: out.movedim(1, -1).flatten(0, -2).cpu().numpy() for name, out in seen.items()
+    }

@@ -203,14 +203,22 @@ class Net(NeuralNet):
         if not params:
             raise ValueError("network: there is nothing to train, no weight requires_grad.")
         sizes = [p.numel() for p in params]
-        flat = torch.cat([p.detach().reshape(-1) for p in params])
+        if not self._is_flat:  # LBFGS and its like take each weight as a vector
+            for p in params:
+                p.data = p.data.contiguous()
+        flat = torch.cat([_in_memory_order(p.detach()) for p in params])
         grad = torch.zeros_like(flat)
         # biases and normalisation's factors are not penalised
         self._run.is_weight = torch.cat(
             [torch.full((p.numel(),), float(p.ndim > 1)) for p in params]
         ).to(flat)
         for p, part, g in zip(params, flat.split(sizes), grad.split(sizes), strict=True):
-            p.data, p.grad = part.view_as(p), g.view_as(p)
+            layout = (
+                p.shape,
+                p.stride() if _is_channels_last(p) else p.contiguous().stride(),
+            )
+            p.data = flat.as_strided(*layout, part.storage_offset())
+            p.grad = grad.as_strided(*layout, g.storage_offset())
         if self._is_flat:
             (whole,) = self.optimizer_.param_groups[0]["params"]
             whole.data, whole.grad = flat, grad
@@ -441,6 +449,16 @@ class Net(NeuralNet):
                 square = (module.reconstruct(x) - (x if clean is None else clean)).square()
                 total = total + (square.sum(0) if w is None else w @ square).cpu().double()
         return total.numpy()
+
+
+def _is_channels_last(p):
+    """Tell whether a weight's channels lie side by side in memory."""
+    return p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last)
+
+
+def _in_memory_order(p):
+    """Return a tensor's numbers as a vector, in the order that `_flatten` gives back."""
+    return (p.permute(0, 2, 3, 1) if _is_channels_last(p) else p).reshape(-1)
 
 
 class CallbackBridge:

@@ -1,6 +1,5 @@
 """One `fit`, from checked rows to fitted attributes."""
 
-import copy
 import math
 import warnings
 from contextlib import nullcontext
@@ -13,21 +12,25 @@ from skorch.callbacks import LRScheduler
 from torch import nn
 
 from skae import _diagnostics
-from skae._engine import OWNED, Job, Net
+from skae._engine import Job, Net
 from skae._inference import block_rows
-from skae._modules import watched
+from skae._parts import (
+    Parts,
+    check_magnitude,
+    find_device,
+    lasting,
+    warn_of_frozen_columns,
+)
 from skae._pretraining import pretrain
-from skae._rows import CHUNK_BYTES, Batches, Rows, blocks, column_statistics
+from skae._rows import CHUNK_BYTES, Batches, Rows, column_statistics
 from skae._runtime import global_randomness
 from skae.corruption import Space, filling
-from skae.likelihoods import NAMED
 from skae.networks import ConvolutionalNetwork, DenseNetwork, LinearStart
 
 MAX_AUTO_COMPONENTS = 32
 EXPLAINED_BY_AUTO = 0.9
 SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**22  # from which principal components are found
 BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
-LARGEST = 1e12  # scaled value whose square float32 still sums
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
 
 
@@ -49,97 +52,32 @@ class Fitting:
 
     def __init__(self, estimator, X, sample_weight, *, warm, one_pass=False, X_clean=None):
         self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
-        self.device = estimator.net_.device if warm else _device(estimator.device)
+        self.device = estimator.net_.device if warm else find_device(estimator.device)
         if sample_weight is not None and np.ptp(sample_weight) == 0:
             sample_weight = None
-        self.network, likelihood = estimator._network(), estimator.likelihood
-        if isinstance(likelihood, str):
-            likelihood = NAMED[likelihood]()
-        self.corruption = estimator._corruption(X_clean is not None)
-        for name, part in (
-            ("network", self.network),
-            ("likelihood", likelihood),
-            ("corruption", self.corruption),
-        ):
-            if isinstance(part, type):
-                raise ValueError(
-                    f"{name} must be an instance, not the class: write "
-                    f"{name}={part.__name__}(...)."
-                )
-            getattr(part, "validate", lambda: None)()
-        if hasattr(self.network, "resolve"):
-            self.network = self.network.resolve(estimator._sample_shape_)
-        net_params = dict(estimator.net_params or {})
-        for name in net_params:
-            owner = OWNED.get(name, OWNED.get(name.split("__")[0]))
-            if owner is not None:
-                raise ValueError(
-                    f"net_params: {name!r} is not for net_params; set it by the "
-                    f"parameter {owner} instead."
-                )
-        self.net_params = net_params
+        self.parts = Parts.of(estimator, has_pairs=X_clean is not None)
 
         self.seed = estimator._draw_seed(keep=one_pass)
         self.generator = torch.Generator().manual_seed(self.seed)
-        self.target = target = X if X_clean is None else X_clean
+        target = X if X_clean is None else X_clean
         if warm:
             self.statistics = estimator._statistics_
             self.likelihood = estimator.net_.module_.likelihood
-            self._check_structure(likelihood)
-            self._warn_of_frozen_columns(target)
+            self.parts.check_structure(estimator)
+            warn_of_frozen_columns(self.likelihood, target)
         else:
-            shape = getattr(self.network, "image_shape", estimator._sample_shape_)
+            shape = getattr(self.parts.network, "image_shape", estimator._sample_shape_)
+            likelihood = self.parts.likelihood
             self.statistics = column_statistics(
                 target, sample_weight, shape, likelihood.check
             )
             self.likelihood = likelihood.build(self.statistics)
-            _check_magnitude(self.statistics, self.likelihood)
+            check_magnitude(self.statistics, self.likelihood)
         self.rows = Rows(target, sample_weight, self.likelihood, self.device)
         self.clean = self.rows  # what principal components are found in
         if X_clean is not None:
             self.rows = Rows(X, sample_weight, self.likelihood, self.device, self.clean)
         self._split(X.shape[0], sample_weight)
-
-        self.likelihood_params = likelihood
-
-    def _check_structure(self, likelihood):
-        """Raise a ``ValueError`` if going on would need another net."""
-        estimator = self.estimator
-        now = {
-            "network": self.network,
-            "likelihood": likelihood,
-            "code_activation": estimator.code_activation,
-            "n_components": estimator.n_components,
-            "net_params": _lasting(self.net_params),
-        }
-        before = dict(estimator._structure_)
-        if now["n_components"] in ("auto", None, estimator.n_components_):
-            before["n_components"] = now["n_components"]
-        for name, value in now.items():
-            same = value == before[name]
-            if not hasattr(value, "get_params") and hasattr(value, "build"):
-                same = type(value) is type(before[name])  # a user's own: no equality
-            if not same:
-                raise ValueError(
-                    f"Training that goes on (warm_start=True or partial_fit) cannot "
-                    f"change {name}: it is {value!r}, and was {before[name]!r} when "
-                    "fitted. Use warm_start=False and fit."
-                )
-
-    def _warn_of_frozen_columns(self, X):
-        """Warn of rows that differ where all rows of the first call were the same."""
-        frozen = np.flatnonzero(self.likelihood.scale == 0)
-        constant = self.likelihood.location[frozen]
-        moved = np.zeros(len(frozen), dtype=bool)
-        for _, rows in blocks(X) if len(frozen) else ():
-            moved |= ~np.isclose(rows[:, frozen], constant).all(axis=0)
-        if moved.any():
-            warnings.warn(
-                f"X: columns {frozen[moved].tolist()} were constant in the first call "
-                "of fit or partial_fit, and are ignored. Fit anew on rows in which they "
-                "vary.",
-                stacklevel=4,
-            )
 
     def _split(self, n_samples, sample_weight):
         estimator = self.estimator
@@ -165,7 +103,7 @@ class Fitting:
 
     def run(self, listener):
         """Build the net or take up the old one, and train it."""
-        ours = isinstance(self.network, DenseNetwork | ConvolutionalNetwork)
+        ours = isinstance(self.parts.network, DenseNetwork | ConvolutionalNetwork)
         own = nullcontext() if ours else global_randomness(self.seed, self.device)
         with own:
             sample = self._sample()
@@ -173,31 +111,35 @@ class Fitting:
             if self.warm:
                 self.net = self.estimator.net_
                 self.net.retune(**self._tuning())
-                self.net.set_callbacks(self.net_params.get("callbacks"))
+                self.net.set_callbacks(self.parts.net_params.get("callbacks"))
             else:
                 self.net = self._build(sample)
-                self.pretraining = self._pretrain(sample)
             own_schedule = any(_is_scheduler(c) for c in self.net.callbacks or ())
             constant = self.one_pass or own_schedule
-            schedule = "constant" if constant else self.net.schedule
-            epochs = 1 if self.one_pass else self.estimator.max_iter
+            job = Job(
+                self.train,
+                self.valid,
+                "constant" if constant else self.net.schedule,
+                listener,
+                self.parts.corruption,
+                self._space(sample),
+            )
+            if not self.warm:
+                self.pretraining = self._pretrain(job, sample)
             self.start = len(self.net.history)
-            space = None if self.corruption is None else self._space(sample)
-            job = Job(self.train, self.valid, schedule, listener, self.corruption, space)
-            self.net.train(job, epochs)
+            self.net.train(job, 1 if self.one_pass else self.estimator.max_iter)
         self._measure()
 
-    def _pretrain(self, sample):
+    def _pretrain(self, job, sample):
         """Train layer by layer, where the estimator asks for it; the loss curves."""
         epochs = getattr(self.estimator, "pretrain_max_iter", 0)
         if not epochs or self.one_pass:
             return []
-        tuning = self._tuning() | {"device": self.device} | _lasting(self.net_params)
+        tuning = self._tuning() | {"device": self.device} | lasting(self.parts.net_params)
         return pretrain(
+            self.parts.network,
             self.net.module_,
-            self.network,
-            Job(self.train, self.valid, self.net.schedule, None, self.corruption),
-            self._space(sample),
+            job,
             sample,
             lambda module: Net(lambda: module, **tuning).initialize(),
             epochs,
@@ -205,6 +147,8 @@ class Fitting:
 
     def _space(self, sample):
         """Return where corruption takes place, having tried it on a few rows."""
+        if self.parts.corruption is None:
+            return None
         likelihood = self.likelihood
         space = Space.of(
             self.statistics,
@@ -214,7 +158,7 @@ class Fitting:
         )
         x = sample[:3].clone()
         generator = torch.Generator(self.device).manual_seed(0)
-        out = self.corruption.apply(x, space, generator)
+        out = self.parts.corruption.apply(x, space, generator)
         if not torch.is_tensor(out) or out.shape != x.shape or out.dtype != x.dtype:
             raise ValueError(
                 "corruption: apply() must return a tensor of the shape and type of the "
@@ -288,7 +232,7 @@ class Fitting:
             components, -components @ self.pca.mean_.astype(np.float64), weight, bias
         )
 
-        encoder, decoder = self.network.build(
+        encoder, decoder = self.parts.network.build(
             likelihood.n_inputs,
             self.n_components,
             likelihood.n_params,
@@ -305,7 +249,7 @@ class Fitting:
         self._check_shapes(module.to(self.device), sample[:2])
         tuning = self._tuning()
         try:
-            net = Net(lambda: module, device=self.device, **tuning, **self.net_params)
+            net = Net(lambda: module, device=self.device, **tuning, **self.parts.net_params)
             net.initialize()
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"net_params: {error}") from error
@@ -378,14 +322,8 @@ class Fitting:
             "compression_ratio_": self.rows.X.shape[1] / self.n_components,
             "_block_rows_": self.block,
             "_statistics_": self.statistics,
-            "_fill_": filling(self.corruption, self.statistics),
-            "_structure_": {
-                "network": copy.deepcopy(self.network),
-                "likelihood": copy.deepcopy(self.likelihood_params),
-                "code_activation": self.estimator.code_activation,
-                "n_components": self.n_components,
-                "net_params": _lasting(self.net_params),
-            },
+            "_fill_": filling(self.parts.corruption, self.statistics),
+            "_structure_": self.parts.structure(self.estimator, self.n_components),
             "_n_seen_": getattr(self, "n_seen", 0),
         }
         if getattr(self, "pretraining", None):
@@ -408,44 +346,22 @@ class Fitting:
         diverged = list(
             _diagnostics.divergence(losses[-1:] if judged else losses, self.explained[0])
         )
-        # what is learnt from corrupted rows may explain the clean ones less well
-        faithful = self.corruption is None and self.rows.clean is None
         signs = [
             *diverged,
-            *(
-                _diagnostics.underfitting(self.explained[0], by_pca, k)
-                if faithful and not diverged
-                else ()
-            ),
             *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
-            *(_diagnostics.dead_units(self._activations()) if self.variance else ()),
         ]
+        # what is learnt from corrupted rows may explain the clean ones less well
+        if self.parts.corruption is None and self.rows.clean is None and not diverged:
+            signs += _diagnostics.underfitting(self.explained[0], by_pca, k)
+        if self.variance:
+            width = self.n_components
+            if self.estimator.n_components is None:  # a map's units are its channels
+                width = getattr(self.parts.network, "filters", (width,))[-1]
+            signs += _diagnostics.dead_units(
+                _diagnostics.activations(self.net.module_, self.sample, width)
+            )
         for sign in signs:
             warnings.warn(sign, ConvergenceWarning, stacklevel=4)
-
-    def _activations(self):
-        """Return the encoder's hidden units and the code on a sample of rows."""
-        seen, encoder = {}, self.net.module_.encoder
-        names = {
-            layer: name
-            for name, layer in encoder.named_modules()
-            if type(layer).__name__ == "Activation"
-        }
-
-        def keep(layer, args, out):
-            seen[names[layer]] = out.movedim(1, -1).flatten(0, -2)  # a channel is a unit
-
-        with torch.inference_mode(), watched(names, keep):
-            code = self.net.module_.encode(self.sample)
-        is_map = isinstance(self.network, ConvolutionalNetwork)
-        if self.estimator.n_components is not None or not is_map:
-            seen["the code"] = code
-        return {name: out.cpu().numpy() for name, out in seen.items()}
-
-
-def _lasting(net_params):
-    """Return the parameters that a net keeps: all but the callbacks."""
-    return {name: value for name, value in net_params.items() if name != "callbacks"}
 
 
 def _is_scheduler(callback):
@@ -464,29 +380,3 @@ def _in_order(batches):
     """Return the same rows in large batches, unshuffled."""
     size = _large(batches.rows, batches.batch_size)
     return Batches(batches.rows, batches.index, size)
-
-
-def _check_magnitude(stats, likelihood):
-    """Raise a ``ValueError`` if scaled values are too large to be squared in float32."""
-    ends = np.stack([stats.minimum, stats.maximum])
-    scaled = np.abs(likelihood.standardize(ends, check=False)).max(0)
-    if not (scaled < LARGEST).all():
-        column = np.flatnonzero(~(scaled < LARGEST))[0]
-        raise ValueError(
-            f"X: the values of column {column} are too large for float32 even after "
-            f"scaling ({scaled[column]:.3g}). Rescale that column, or let "
-            "likelihood=Gaussian(scale='column') do so."
-        )
-
-
-def _device(device):
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use "
-            "device='auto' or 'cpu'."
-        ) from error
-    return device

@@ -158,9 +158,9 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         mask : array-like of bool, of X's shape or of one sample's, default=None
             Cells to fill in, as in inpainting: where it is True, X is not looked at
             (it may be NaN) and the reconstruction is returned; elsewhere X comes back
-            as it is. The encoder sees the lost cells as training did with
-            ``corruption`` `Masking` or `RegionMasking`, otherwise as the column's
-            mean. None reconstructs all.
+            as it is, in the result's floating-point type. The encoder sees the lost
+            cells as training did with ``corruption`` `Masking` or `RegionMasking`,
+            otherwise as the column's mean. None reconstructs all.
 
         Returns
         -------
@@ -173,8 +173,13 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X, mask = densify(X), self._check_mask(mask, X.shape)
         blank = np.where(mask, self._fill_, X)
         assert_all_finite(blank, input_name="X outside of mask")
+        likelihood = self.net_.module_.likelihood.likelihood
+        if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
+            likelihood.check(np.where(mask, self._statistics_.mean, X))
         filled = self._reconstruct(
-            self.net_.module_.reconstruct, blank, self._standardize()
+            self.net_.module_.reconstruct,
+            blank,
+            partial(self.net_.module_.likelihood.standardize, check=False),
         )
         filled = filled.reshape(X.shape)
         np.copyto(filled, X, where=~mask)
@@ -189,6 +194,8 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 "mask must hold booleans, True for the cells to reconstruct. Got "
                 f"{mask.dtype}."
             )
+        if mask.shape == shape[1:]:
+            mask = mask.reshape(self._sample_shape_)
         if mask.shape not in (shape, whole, self._sample_shape_):
             raise ValueError(
                 f"mask has shape {mask.shape}; it must be that of X, {whole}, or of one "

@@ -22,7 +22,7 @@ ACTIVATIONS = {
     "silu": F.silu,
     "gelu": F.gelu,
 }
-GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3}
+GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3}  # others: 2**0.5, as He has it
 
 
 class Activation(nn.Module):
@@ -73,6 +73,13 @@ class BatchNorm(nn.BatchNorm1d):
         return super().forward(x)
 
 
+class MapNorm(nn.GroupNorm):
+    """Layer normalisation of a picture's maps together, also of a single number."""
+
+    def forward(self, x):
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
 class Linear(nn.Linear):
     """A linear layer whose row results do not depend on the rows beside them.
 
@@ -100,6 +107,7 @@ class TransposedLinear(nn.Module):
     def __init__(self, tied, bias):
         super().__init__()
         self.weight, self.bias = tied.weight, bias
+        self.in_features, self.out_features = tied.out_features, tied.in_features
 
     def forward(self, x):
         return _aligned_linear(x, self.weight.t(), self.bias)
@@ -137,18 +145,22 @@ class ToMap(nn.Module):
         return " x ".join(map(str, self.shape))
 
 
-def random_start(layer, fan_in, gain, generator):
-    """Give a layer He's (or Glorot's) normal weights and a bias of zero; return it."""
+def random_start(layer, fan_in, generator, gain=1.0):
+    """Give a layer normal weights of variance gain^2 / fan_in and a bias of zero.
+
+    A gain of 1 is LeCun's start. Convolutions keep it: with He's the output starts too
+    large, and a fit of MNIST stays behind.
+    """
     with torch.no_grad():
         layer.weight.normal_(0, gain / fan_in**0.5, generator=generator)
         layer.bias.zero_()
     return layer
 
 
-def linear(n_in, n_out, gain, generator):
+def linear(n_in, n_out, generator, gain=1.0):
     """Return a linear layer, started."""
     layer = nn.utils.skip_init(Linear, n_in, n_out, dtype=torch.float32)
-    return random_start(layer, n_in, gain, generator)
+    return random_start(layer, n_in, generator, gain)
 
 
 def normalization(kind, n, of_maps=False):
@@ -156,29 +168,28 @@ def normalization(kind, n, of_maps=False):
     if kind == "batch":
         return [BatchNorm(n, dtype=torch.float32)]
     if kind == "layer":
-        layer = nn.GroupNorm(1, n) if of_maps else nn.LayerNorm(n)
+        layer = MapNorm(1, n) if of_maps else nn.LayerNorm(n)
         return [layer.float()]
     return []
 
 
-def convolution(c_in, c_out, kernel, stride, size, gain, generator):
-    """Return a convolution of a map of `size` (h, w) to one of ceil(size / stride)."""
-    padding = "same"
-    if stride != (1, 1):
-        out = [-(-n // s) for n, s in zip(size, stride, strict=True)]
-        total = [
-            (o - 1) * s + k - n
-            for o, s, k, n in zip(out, stride, kernel, size, strict=True)
-        ]
-        padding = tuple(max(0, -(-t // 2)) for t in total)
+def convolution(c_in, c_out, kernel, stride, size, generator):
+    """Return layers that convolve a map of `size` (h, w) to one of ceil(size / stride)."""
+    sides = list(zip(size, kernel, stride, strict=True))
+    # zeros around the map, so that windows start at each stride-th pixel
+    total = [max(0, (-(-n // s) - 1) * s + k - n) for n, k, s in sides]
+    padding, layers = [-(-t // 2) for t in total], []
+    if stride == (1, 1) and any(t % 2 for t in total):  # more behind than before
+        (top, bottom), (left, right) = ((t // 2, t - t // 2) for t in total)
+        padding, layers = [0, 0], [nn.ZeroPad2d((left, right, top, bottom))]
     layer = nn.utils.skip_init(
         nn.Conv2d, c_in, c_out, kernel, stride, padding, dtype=torch.float32
     )
     layer.to(memory_format=torch.channels_last)
-    return random_start(layer, c_in * kernel[0] * kernel[1], gain, generator)
+    return [*layers, random_start(layer, c_in * kernel[0] * kernel[1], generator)]
 
 
-def transposed_convolution(c_in, c_out, kernel, stride, size, gain, generator):
+def transposed_convolution(c_in, c_out, kernel, stride, size, generator):
     """Return a transposed convolution of a map of ceil(size / stride) to one of `size`."""
     crop = [
         (-(-n // s) - 1) * s + k - n for n, s, k in zip(size, stride, kernel, strict=True)
@@ -190,7 +201,7 @@ def transposed_convolution(c_in, c_out, kernel, stride, size, gain, generator):
     )
     layer.to(memory_format=torch.channels_last)
     taps = kernel[0] * kernel[1] / (stride[0] * stride[1])
-    return random_start(layer, c_in * max(1, taps), gain, generator)
+    return random_start(layer, c_in * max(1, taps), generator)
 
 
 @torch.no_grad()

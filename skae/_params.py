@@ -29,6 +29,15 @@ class Parameters:
         return self
 
 
+def check_instance(name, value):
+    """Raise a ``ValueError`` if a class was passed where its instance belongs."""
+    if isinstance(value, type):
+        raise ValueError(
+            f"{name} must be an instance, not the class: write "
+            f"{name}={value.__name__}(...)."
+        )
+
+
 def check_option(owner, name, value, options):
     """Raise a ``ValueError`` that names the parameter and what it may be."""
     options = tuple(options)

@@ -50,20 +50,32 @@ def _groups(layers):
     return groups
 
 
-def check(network):
-    """Raise a ``ValueError`` if a network cannot be trained layer by layer."""
-    mirrored = isinstance(network, DenseNetwork) and (
-        network.decoder_layer_sizes in (None, tuple(network.hidden_layer_sizes)[::-1])
-    )
-    if not mirrored or network.linear_path:
+def _check(network, module, corruption):
+    """Return the levels (encoder, decoder), or raise a ``ValueError``."""
+    levels = ()
+    if isinstance(network, DenseNetwork) and not network.linear_path:
+        down, up = _groups(module.encoder.layers), _groups(module.decoder.layers)[::-1]
+        if [g[0].out_features for g in down] == [g[0].in_features for g in up]:
+            levels = tuple(zip(down, up, strict=True))
+    if not levels:
         raise ValueError(
             "pretrain_max_iter needs a dense network whose decoder mirrors the encoder, "
             "without a linear path, for instance network=(256, 64). Use "
             f"pretrain_max_iter=0 with network={network!r}."
         )
+    if corruption is not None and len(levels) > 1:
+        hidden = torch.zeros(2, 2)
+        try:
+            corruption.apply(hidden, _space(hidden), torch.Generator())
+        except ValueError as error:
+            raise ValueError(
+                "pretrain_max_iter: hidden units, too, are corrupted, and are no "
+                f"pictures. Use pretrain_max_iter=0 with corruption={corruption!r}."
+            ) from error
+    return levels
 
 
-def pretrain(module, job, space, sample, make_net, epochs):
+def pretrain(network, module, job, sample, make_net, epochs):
     """Train each layer and its mirror, from the data inwards; return the loss curves.
 
     Layer l maps the clean output of layer l - 1, corrupted, to its own code, and its
@@ -71,12 +83,12 @@ def pretrain(module, job, space, sample, make_net, epochs):
 
     Parameters
     ----------
+    network : DenseNetwork
+        Whose decoder mirrors its encoder.
     module : AutoencoderModule
-        Of a dense network whose decoder mirrors its encoder; changed in place.
+        Built by it; changed in place.
     job : Job
         The training to come.
-    space : Space
-        Of the data.
     sample : Tensor of shape (n, d)
         Rows from which the hidden units' deviations and extremes are taken.
     make_net : callable
@@ -84,10 +96,10 @@ def pretrain(module, job, space, sample, make_net, epochs):
     epochs : int
         For each layer.
     """
-    down, up = _groups(module.encoder.layers), _groups(module.decoder.layers)[::-1]
-    curves, below = [], nn.Sequential()
-    for level, (encoder, decoder) in enumerate(zip(down, up, strict=True)):
-        is_code = level == len(down) - 1
+    levels = _check(network, module, job.corruption)
+    curves, below, space = [], nn.Sequential(), job.space
+    for level, (encoder, decoder) in enumerate(levels):
+        is_code = level == len(levels) - 1
         layer = AutoencoderModule(
             nn.Sequential(*encoder),
             nn.Sequential(*decoder),
@@ -106,6 +118,8 @@ def pretrain(module, job, space, sample, make_net, epochs):
         stage = Job(*parts, job.schedule, None, job.corruption, space)
         net = make_net(layer)
         net.train(stage, epochs)
+        if net.interrupted_:
+            raise KeyboardInterrupt
         curves.append([row["train_loss"] for row in net.history])
         below = nn.Sequential(*below, *encoder)
     return curves

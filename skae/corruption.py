@@ -23,7 +23,7 @@ from sklearn.utils import check_random_state
 from torch.nn import functional as F
 
 from skae._layers import Activation
-from skae._params import Parameters, check_option
+from skae._params import Parameters, check_instance, check_option
 from skae._rows import column_statistics, flatten
 
 __all__ = [
@@ -40,7 +40,20 @@ __all__ = [
 
 
 class Space(NamedTuple):
-    """Where rows lie: in standardised units, on the rows' device."""
+    """Where rows lie: in standardised units, on the rows' device.
+
+    Examples
+    --------
+    A corruption of one's own, noise that is larger at large values:
+
+    >>> import torch
+    >>> class Speckle:
+    ...     def apply(self, x, space, generator):
+    ...         e = torch.empty_like(x).normal_(generator=generator)
+    ...         return x + 0.1 * (x - space.minimum) * e
+    >>> from skae import DenoisingAutoencoder
+    >>> autoencoder = DenoisingAutoencoder(8, corruption=Speckle())
+    """
 
     shape: tuple | None  # (C, H, W) of a picture; None for tables
     unit: torch.Tensor  # (d,) strength 1: of the data (pictures), a deviation (tables)
@@ -132,8 +145,9 @@ def _check_strength(owner, name, value, most=None, kind=Real):
 
 
 def _check_fill(owner, fill):
-    if isinstance(fill, str) or not isinstance(fill, Real):
-        check_option("corruption", f"{owner}.fill", fill, ("mean", "min", "max"))
+    if not isinstance(fill, Real) or not np.isfinite(fill):
+        options = ("mean", "min", "max")
+        check_option("corruption", f"{owner}.fill (or a finite number)", fill, options)
 
 
 class Corruption(Parameters):
@@ -333,6 +347,8 @@ class RegionMasking(Corruption):
         whole = all(isinstance(size, Integral) for size in pair)
         kind, most = (Integral, None) if whole else (Real, 1)
         _check_strength("RegionMasking", "size", self.size, most, kind)
+        if min(pair) == 0:
+            raise ValueError("corruption: RegionMasking.size must be above 0.")
         if isinstance(self.n_regions, tuple | list):
             raise ValueError("corruption: RegionMasking.n_regions must be one integer.")
         _check_strength("RegionMasking", "n_regions", self.n_regions, kind=Integral)
@@ -534,13 +550,20 @@ class Compose(Corruption):
 
     @property
     def parts(self):
-        """The corruptions as objects."""
-        return [as_corruption(part) for part in self.corruptions]
+        """The corruptions as objects, those within others too."""
+        parts = [as_corruption(part) for part in self.corruptions]
+        return [part for whole in parts for part in getattr(whole, "parts", [whole])]
 
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
         for part in self.parts:
-            part.validate()
+            check_instance("corruption", part)
+            if not hasattr(part, "apply"):
+                raise ValueError(
+                    "corruption: each of a list must be the name of one of "
+                    f"skae.corruption or an object with apply(). Got {part!r}."
+                )
+            getattr(part, "validate", lambda: None)()
 
     def apply(self, x, space, generator):
         """Return x after all of them."""
@@ -550,7 +573,8 @@ class Compose(Corruption):
 
     def attach(self, module, generator):
         """Let all of them into the module's hidden layers; return the hooks."""
-        return [hook for part in self.parts for hook in part.attach(module, generator)]
+        parts = [part for part in self.parts if hasattr(part, "attach")]
+        return [hook for part in parts for hook in part.attach(module, generator)]
 
 
 NAMED = {

@@ -9,7 +9,7 @@ B is the number of rows, d the number of columns.
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -243,7 +243,8 @@ class Gaussian(Parameters):
             centre = {"sigmoid": 0.0, "tanh": 0.5}[self.link]
             location = low + centre * (high - low)
             scale = (high - low) * (1 - centre)
-        return location, np.where(scale > 0, scale, 1.0)
+        rounding = 100 * np.finfo(np.float64).eps * np.abs(location)
+        return location, np.where(scale > rounding, scale, 1.0)
 
 
 @dataclass
@@ -288,6 +289,8 @@ class Categorical(Parameters):
     >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
     Categorical()
     """
+
+    is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
 
     def validate(self):
         """Nothing to check: there are no parameters."""

@@ -36,7 +36,28 @@ __all__ = ["ConvolutionalNetwork", "DenseNetwork", "LinearStart"]
 
 
 class LinearStart(NamedTuple):
-    """The best linear autoencoder of the rows (PCA), which a network may start from."""
+    """The best linear autoencoder of the rows (PCA), which a network may start from.
+
+    Examples
+    --------
+    A network of one's own, here a linear one that starts as PCA:
+
+    >>> import torch
+    >>> from torch import nn
+    >>> class Projection:
+    ...     def build(self, n_inputs, n_components, n_outputs, *, generator, start):
+    ...         encoder = nn.Linear(n_inputs, n_components)
+    ...         decoder = nn.Linear(n_components, n_outputs)
+    ...         with torch.no_grad():
+    ...             encoder.weight.copy_(torch.as_tensor(start.encoder_weight))
+    ...             decoder.weight.copy_(torch.as_tensor(start.decoder_weight))
+    ...         return encoder, decoder
+    >>> from sklearn.datasets import load_wine
+    >>> from skae import Autoencoder
+    >>> autoencoder = Autoencoder(2, network=Projection(), random_state=0)
+    >>> autoencoder.fit(load_wine().data).n_components_
+    2
+    """
 
     encoder_weight: np.ndarray  # (n_directions, n_inputs)
     encoder_bias: np.ndarray  # (n_directions,)
@@ -153,16 +174,15 @@ class DenseNetwork(Parameters):
         return encoder, decoder
 
     def _stack(self, sizes, generator):
-        gain = GAINS.get(self.activation, 2**0.5)
-        layers = []
+        layers, gain = [], GAINS.get(self.activation, 2**0.5)
         for n_in, n_out in pairwise(sizes[:-1]):
-            layers.append(linear(n_in, n_out, gain, generator))
+            layers.append(linear(n_in, n_out, generator, gain))
             layers += normalization(self.normalization, n_out)
             layers.append(Activation(self.activation))
             if self.dropout:
                 layers.append(Dropout(self.dropout))
-        layers.append(linear(sizes[-2], sizes[-1], 1.0, generator))
-        path = linear(sizes[0], sizes[-1], 1.0, generator) if self.linear_path else None
+        layers.append(linear(sizes[-2], sizes[-1], generator))
+        path = linear(sizes[0], sizes[-1], generator) if self.linear_path else None
         return Stack(layers, path)
 
     def _start(self, encoder, decoder, start):
