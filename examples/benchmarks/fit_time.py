@@ -53,13 +53,16 @@ QUICK = [(500, 30, 20, 3), (2_000, 64, 5, 3), (20_000, 64, 1, 3)]
 
 
 def loop(X, epochs, clip=None):
-    """Train by hand."""
+    """Train the dense network by hand, on standardised columns."""
     X = (X - X.mean(0)) / X.std(0)
-    x = torch.from_numpy(X)
+    return train(torch.from_numpy(X), dense(X.shape[1], CODE, HIDDEN), epochs, clip)
+
+
+def train(x, net, epochs, clip=None):
+    """Train `net` to reconstruct x by hand."""
     order = torch.randperm(len(x))
     n_valid = math.ceil(0.1 * len(x))
     valid, train = x[order[:n_valid]], x[order[n_valid:]]
-    net = dense(X.shape[1], CODE, HIDDEN)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
     best, best_loss, history = None, math.inf, []
     for _ in range(epochs):
