@@ -21,7 +21,16 @@ y_test, integers. One of that shape, though with other rows, can be had from Ope
     X, y = fetch_openml("mnist_784", return_X_y=True, as_frame=False, parser="auto")
     X, y = X.astype(np.uint8).reshape(-1, 28, 28), y.astype(int)
     np.savez_compressed("mnist.npz", X_train=X[:10000], y_train=y[:10000],
-                        X_test=X[60000:65000], y_test=y[60000:65000])"""
+                        X_test=X[60000:65000], y_test=y[60000:65000])""",
+    "olivetti": """
+
+scikit-learn's fetch_olivetti_faces (about 4 MB) has its 400 pictures and their labels:
+
+    import numpy as np
+    from sklearn.datasets import fetch_olivetti_faces
+    faces = fetch_olivetti_faces()
+    np.savez_compressed("olivetti.npz", X=(255 * faces.images).astype(np.uint8),
+                        y=faces.target)""",
 }
 
 
