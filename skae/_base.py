@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skae import _diagnostics
 from skae._engine import CallbackBridge
 from skae._fitting import Fitting
 from skae._inference import InferenceMixin, check_columns
@@ -180,9 +181,27 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
 
     # What a subclass fills in
 
-    def _build_module(self, encoder, decoder, likelihood):
-        """Return the torch module to train, which has `encode`, `decode`, `forward`."""
+    def _build_module(self, network, likelihood, n_components, principal):
+        """Return the torch module to train, as `AutoencoderModule` is one."""
+        start = principal.start(likelihood)
+        encoder, decoder = principal.build(network, likelihood, n_components, start)
         return AutoencoderModule(encoder, decoder, likelihood, self.code_activation)
+
+    def _set_objective(self, module):
+        """Tell a module, new or to be trained on, what the parameters minimise."""
+
+    def _shortfalls(self, fitting):
+        """Yield what a trained net does not reach, and what to do, as sentences."""
+        # what is learnt from corrupted rows may explain the clean ones less well
+        if fitting.parts.corruption is None and fitting.rows.clean is None:
+            k = min(fitting.n_components, len(fitting.pca_ratio))
+            yield from _diagnostics.underfitting(
+                fitting.explained[0], fitting.pca_ratio[k - 1], k
+            )
+
+    def _more_attributes(self, module, sample):
+        """Return fitted attributes beyond the usual, from some standardised rows."""
+        return {}
 
     def _network(self):
         """Return the network object that the parameters mean."""

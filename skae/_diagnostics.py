@@ -10,6 +10,8 @@ UNDERFITTED = 0.9  # of the variance that as many principal components explain
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
 DIVERGED = 2.0  # times the lowest training loss, or the variance
 NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
+CARRIES_NOTHING = 0.02  # of the variance
+ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
 
 
@@ -33,6 +35,25 @@ def overfitting(explained, explained_held_out):
             f"data's variance and {explained_held_out:.0%} of the held-out rows'. Use "
             "more rows, a smaller n_components or network, or regularise with alpha or "
             "skae.networks.DenseNetwork(dropout=...)."
+        )
+
+
+def collapse(active, explained):
+    """Codes carry (next to) nothing: yield what to do."""
+    remedy = (
+        "Lower beta, use free_bits=0.1 or a longer kl_warm_up, or network='auto', which "
+        "starts from the principal components"
+    )
+    if explained < CARRIES_NOTHING:
+        yield (
+            f"Collapsed: the reconstruction explains {explained:.0%} of the training "
+            f"data's variance, hardly more than the mean. {remedy}."
+        )
+    elif active.mean() < ACTIVE:
+        yield (
+            f"Collapsed: {active.sum()} of {len(active)} components carry anything of "
+            f"the rows. {remedy}; or take n_components={max(1, active.sum())}, if the "
+            "data have no more to say."
         )
 
 

@@ -23,6 +23,8 @@ from skae._params import check_option
 from skae._rows import Batches
 from skae._runtime import few_threads
 
+NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
+JUDGING_SEED = 0  # of the noise under which held-out rows are judged
 WARM_UP = 0.05  # share of the epochs in which the learning rate rises
 COOL_DOWN = 0.3  # share of the epochs in which it falls to zero
 OWNED = {  # what an estimator's own parameters say, and net_params may not
@@ -158,8 +160,8 @@ class Net(NeuralNet):
             try:
                 self._flatten()
                 self._lend(job.train.generator)
-                if job.corruption is not None:
-                    hooks = self._corrupt_hidden()
+                attach = getattr(job.corruption, "attach", None)
+                hooks = attach(self.module_, self._run.generator) if attach else []
                 for group in self.optimizer_.param_groups:
                     group["lr"] = group.setdefault("initial_lr", group["lr"])
                 if job.valid is not None:
@@ -186,16 +188,6 @@ class Net(NeuralNet):
             if isinstance(module, Dropout):
                 module.generator = generator
         self._run.generator = generator
-
-    def _corrupt_hidden(self):
-        """Let the corruption into the hidden layers, and fix the noise to judge by."""
-        corruption, generator = self._run.job.corruption, self._run.generator
-        self._run.judging = torch.Generator(generator.device)
-        self._run.judging_seed = int(
-            torch.randint(2**62, (1,), generator=generator, device=generator.device)
-        )
-        attach = getattr(corruption, "attach", None)
-        return attach(self.module_, generator) if attach else []
 
     def _flatten(self):
         """Move all weights into one tensor, and give them one of gradients."""
@@ -334,30 +326,40 @@ class Net(NeuralNet):
         run.grad.add_(gradient)
         return loss + value
 
-    def _row_loss(self, batch, generator):
+    def _row_loss(self, batch, generator, progress):
         """Return what each row costs, weighted (B,), and the module's penalty."""
         x, w, clean = batch
         clean = x if clean is None else clean
         if self._run.job.corruption is not None:
             x = self._run.job.corruption.apply(x, self._run.job.space, generator)
-        terms = self.module_(x, clean)
+        noise = self.module_.draw(len(x), generator)
+        terms = self.module_(x, clean, noise, progress)
         row = terms.nll if terms.reg is None else terms.nll + terms.reg
         return row if w is None else row * w, terms.penalty
 
     def _loss(self, batch):
         """The one reduction: a mean over the rows of a batch, per column."""
-        row, penalty = self._row_loss(batch, self._run.generator)
+        row, penalty = self._row_loss(batch, self._run.generator, self._progress())
         loss = row.sum() / batch[0].numel()
         return loss if penalty is None else loss + penalty
+
+    def _progress(self):
+        """Return the share of the training that is done; 1 in a pass of `partial_fit`."""
+        run = self._run
+        return 1.0 if run.epochs == 1 else run.step / (run.epochs * len(run.job.train))
+
+    def _judging_generator(self):
+        """Return the source of the noise to judge by, the same each time."""
+        return torch.Generator(self.device).manual_seed(JUDGING_SEED)
 
     def _judged(self):
         """Return what each held-out row costs, per column; (n_valid,)."""
         self._set_training(False)
-        generator = None
-        if self._run.job.corruption is not None:  # the same noise each time
-            generator = self._run.judging.manual_seed(self._run.judging_seed)
+        generator = self._judging_generator()
         with torch.no_grad():
-            rows = [self._row_loss(batch, generator)[0] for batch in self._run.job.valid]
+            rows = [
+                self._row_loss(batch, generator, 1.0)[0] for batch in self._run.job.valid
+            ]
         return torch.cat(rows) / self._run.job.valid.rows.n_columns
 
     def _set_learning_rate(self):
@@ -390,7 +392,8 @@ class Net(NeuralNet):
         if better:
             self._run.best_loss, self._run.best = loss, self._snapshot()
         self.history.record("valid_loss_best", better)
-        self._run.waited = 0 if significant else self._run.waited + 1
+        warming = self._run.epoch < self.module_.warm_up * self._run.epochs
+        self._run.waited = 0 if significant or warming else self._run.waited + 1
         if self._run.waited >= self.patience and self._run.epoch < self._run.cool_from:
             length = math.ceil(COOL_DOWN * self._run.epoch)
             if self._run.job.schedule == "constant":
@@ -442,12 +445,27 @@ class Net(NeuralNet):
         del self.history[n_epochs:]
 
     def squared_residuals(self, batches):
-        """Return the columns' weighted sums of squared residuals, standardised; (d,)."""
+        """Return the columns' weighted sums of squared residuals, standardised; (2, d).
+
+        Of the rows' reconstructions, and of those that the likelihood's noise explains.
+        """
         module, total = self.module_, 0.0
+        generator = self._judging_generator()
+        draws = max(1, NOISE_ROWS // len(batches.index))
         with torch.inference_mode():
             for x, w, clean in batches:
-                square = (module.reconstruct(x) - (x if clean is None else clean)).square()
-                total = total + (square.sum(0) if w is None else w @ square).cpu().double()
+                clean = x if clean is None else clean
+                square = (module.reconstruct(x) - clean).square()
+                unexplained = square
+                if module.draw(1, generator) is not None:
+                    noise = (module.draw(len(x), generator) for _ in range(draws))
+                    pairs = (
+                        module.residual(x, clean, s * e) for e in noise for s in (1, -1)
+                    )
+                    unexplained = sum(r.square() for r in pairs) / (2 * draws)
+                square = torch.stack([square, unexplained])
+                square = square.sum(1) if w is None else w @ square
+                total = total + square.cpu().double()
         return total.numpy()
 
 

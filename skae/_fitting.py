@@ -9,7 +9,6 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import LRScheduler
-from torch import nn
 
 from skae import _diagnostics
 from skae._engine import Job, Net
@@ -22,10 +21,11 @@ from skae._parts import (
     warn_of_frozen_columns,
 )
 from skae._pretraining import pretrain
+from skae._principal import Principal
 from skae._rows import CHUNK_BYTES, Batches, Rows, column_statistics
 from skae._runtime import global_randomness
 from skae.corruption import Space, filling
-from skae.networks import ConvolutionalNetwork, DenseNetwork, LinearStart
+from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 MAX_AUTO_COMPONENTS = 32
 EXPLAINED_BY_AUTO = 0.9
@@ -126,6 +126,7 @@ class Fitting:
             )
             if not self.warm:
                 self.pretraining = self._pretrain(job, sample)
+            self.estimator._set_objective(self.net.module_)
             self.start = len(self.net.history)
             self.net.train(job, 1 if self.one_pass else self.estimator.max_iter)
         self._measure()
@@ -224,28 +225,10 @@ class Fitting:
             self.n_components = int(min(enough, len(ratio)))
 
     def _build(self, sample):
-        likelihood = self.likelihood
-        mean = sample.mean(0).cpu().numpy().astype(np.float64)
-        components = self.pca.components_.astype(np.float64)
-        bias, weight = likelihood.linearize(mean, components)
-        start = LinearStart(
-            components, -components @ self.pca.mean_.astype(np.float64), weight, bias
+        principal = Principal(sample, self.pca, self.generator)
+        module = self.estimator._build_module(
+            self.parts.network, self.likelihood, self.n_components, principal
         )
-
-        encoder, decoder = self.parts.network.build(
-            likelihood.n_inputs,
-            self.n_components,
-            likelihood.n_params,
-            generator=self.generator,
-            start=start,
-        )
-        for module in (encoder, decoder):
-            if not isinstance(module, nn.Module):
-                raise ValueError(
-                    "network: build() must return an encoder and a decoder, both "
-                    f"torch.nn.Module. Got {type(module).__name__}."
-                )
-        module = self.estimator._build_module(encoder.float(), decoder.float(), likelihood)
         self._check_shapes(module.to(self.device), sample[:2])
         tuning = self._tuning()
         try:
@@ -286,7 +269,7 @@ class Fitting:
         shares = np.array([part.total_weight for part in parts])
         shares = shares / shares.sum() if shares.any() else shares + 1 / len(shares)
         residual = sum(
-            share * s / n for share, s, n in zip(shares, sums, counts, strict=True)
+            share * s[1] / n for share, s, n in zip(shares, sums, counts, strict=True)
         )
         if self.one_pass and self.warm:
             seen = min(self.estimator._n_seen_, PARTIAL_FIT_MEMORY * sum(counts))
@@ -297,7 +280,7 @@ class Fitting:
             self.estimator._n_seen_ if self.one_pass and self.warm else 0
         )
         self.explained = [
-            1 - s.sum() / n / self.variance if self.variance > 0 else 1.0
+            1 - s[0].sum() / n / self.variance if self.variance > 0 else 1.0
             for s, n in zip(sums, counts, strict=True)
         ]
 
@@ -325,6 +308,7 @@ class Fitting:
             "_fill_": filling(self.parts.corruption, self.statistics),
             "_structure_": self.parts.structure(self.estimator, self.n_components),
             "_n_seen_": getattr(self, "n_seen", 0),
+            **self.estimator._more_attributes(net.module_, self.sample),
         }
         if getattr(self, "pretraining", None):
             attributes["pretraining_loss_curves_"] = self.pretraining
@@ -340,8 +324,6 @@ class Fitting:
         losses = [row["train_loss"] for row in self.net.history[self.start :]]
         if self.net.interrupted_ or self.one_pass or not losses:
             return
-        k = min(self.n_components, len(self.pca_ratio))
-        by_pca = self.pca_ratio[k - 1]
         judged = self.valid is not None  # then the best weights stay, not the last
         diverged = list(
             _diagnostics.divergence(losses[-1:] if judged else losses, self.explained[0])
@@ -350,9 +332,8 @@ class Fitting:
             *diverged,
             *_diagnostics.overfitting(self.explained[0], self.explained[-1]),
         ]
-        # what is learnt from corrupted rows may explain the clean ones less well
-        if self.parts.corruption is None and self.rows.clean is None and not diverged:
-            signs += _diagnostics.underfitting(self.explained[0], by_pca, k)
+        if not diverged:
+            signs += self.estimator._shortfalls(self)
         if self.variance:
             width = self.n_components
             if self.estimator.n_components is None:  # a map's units are its channels

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from skae._modules import row_cost
+from skae._params import check_option
 from skae._rows import densify, flatten
 
 BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
@@ -97,6 +98,25 @@ def _is_numeric(column):
         except (TypeError, ValueError):
             return False
     return values.dtype.kind in "biufc"
+
+
+def check_count(name, value, least=1):
+    """Raise a ``ValueError`` unless `value` is an integer of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}. Got {value!r}.")
+
+
+def _on_an_arc(a, b, t):
+    """Return the weights (n, T, 1) of a and b (n, k) on the way t (T, 1) around zero."""
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    cosine = np.divide((a * b).sum(1), norms, out=np.ones_like(norms), where=norms > 0)
+    angle = np.arccos(cosine.clip(-1, 1))[:, None, None].astype(np.float64)
+    sine = np.sin(angle)
+    straight = sine < 1e-6  # the same direction, or none that is shorter than another
+    sine = np.where(straight, 1, sine)
+    start = np.where(straight, 1 - t, np.sin((1 - t) * angle) / sine)
+    end = np.where(straight, t, np.sin(t * angle) / sine)
+    return start, end
 
 
 class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -205,8 +225,8 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             mask = np.broadcast_to(mask, whole)
         return mask.reshape(shape)
 
-    def interpolate(self, A, B, n_steps=10):
-        """Return the decoded straight line between the codes of A and of B.
+    def interpolate(self, A, B, n_steps=10, kind="straight"):
+        """Return the decoded way between the codes of A and of B.
 
         Parameters
         ----------
@@ -214,14 +234,17 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The rows to start from and to arrive at, pair by pair.
         n_steps : int, default=10
             Number of points on the way, both ends included.
+        kind : {"straight", "spherical"}, default="straight"
+            Whether the codes lie on a line or on an arc around the origin, which keeps
+            them at a distance from it that is usual under a normal prior.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_steps, n_features)
             Reconstructions, in the units of the training data.
         """
-        if not isinstance(n_steps, Integral) or n_steps < 2:
-            raise ValueError(f"n_steps must be an integer of at least 2. Got {n_steps!r}.")
+        check_count("n_steps", n_steps, 2)
+        check_option("interpolate", "kind", kind, ("straight", "spherical"))
         collect = InferenceMixin.transform.__wrapped__  # arrays, whatever set_output
         a, b = collect(self, A), collect(self, B)
         if a.shape != b.shape:
@@ -230,7 +253,10 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"pair. Got {len(a)} and {len(b)}."
             )
         t = np.linspace(0, 1, n_steps, dtype=np.float32)[:, None]
-        codes = a[:, None] * (1 - t) + b[:, None] * t
+        start, end = 1 - t, t
+        if kind == "spherical":
+            start, end = _on_an_arc(a, b, t)
+        codes = a[:, None] * start + b[:, None] * end
         X = self.inverse_transform(codes.reshape(-1, self.n_components_))
         return X.reshape(len(a), n_steps, *X.shape[1:])
 

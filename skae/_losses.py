@@ -32,6 +32,11 @@ def categorical_nll(logits, x):
     return -x * F.log_softmax(logits, dim=1)
 
 
+def normal_kl(mean, log_variance):
+    """KL(N(mean, variance) || N(0, 1)), component by component; (B, k)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
 def elastic_net(w, alpha, l1_ratio):
     """ElasticNet's penalty on w (n,) and its gradient; (), (n,).
 

@@ -24,6 +24,8 @@ class Terms(NamedTuple):
 class AutoencoderModule(nn.Module):
     """z = s(e(x)), u = d(z), loss = -log p(x | u): the plain autoencoder."""
 
+    warm_up = 0.0  # share of the training in which the objective is not yet the final one
+
     def __init__(self, encoder, decoder, likelihood, code_activation="linear"):
         super().__init__()
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
@@ -41,8 +43,16 @@ class AutoencoderModule(nn.Module):
         """Return the means at the rows' codes, standardised; (B, d)."""
         return self.likelihood.mean(self.decode(self.encode(x)))
 
-    def forward(self, x, clean):
-        """Return what rows x (B, d), corrupted perhaps, cost against the clean ones."""
+    def draw(self, n_rows, generator):
+        """Return the noise that `forward` takes for so many rows, or None."""
+        return None
+
+    def forward(self, x, clean, noise=None, progress=1.0):
+        """Return what rows x (B, d), corrupted perhaps, cost against the clean ones.
+
+        `noise` is what `draw` returned, `progress` the share of the training that is
+        done: nothing else may change from call to call.
+        """
         return Terms(nll=self.likelihood.nll(self.decode(self.encode(x)), clean).sum(1))
 
 

@@ -26,6 +26,7 @@ from skae._params import Parameters, check_option
 __all__ = ["Bernoulli", "Categorical", "Gaussian"]
 
 VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
+LEARNT_FLOOR = 1e-5  # the same of a noise that is learnt with the weights
 _TINY = 0.02  # how near a bounded link's ends the starting point may lie
 
 
@@ -104,6 +105,17 @@ class LikelihoodModule(nn.Module):
         """Take the residuals' mean squares (d,), no smaller than the floor."""
         self.noise_variance = np.maximum(residual_variance, VARIANCE_FLOOR)
 
+    def noise_around(self, mean, residual_variance):
+        """Return the variance (d,) of cells around a mean that a model predicts."""
+        raise NotImplementedError
+
+    def learn_noise(self, variance):
+        """Let training learn the noise, from a start (d,), where there is any."""
+
+    def sample(self, mean, random_state):
+        """Return rows drawn around their means (n, d), both in data units."""
+        raise NotImplementedError
+
     def nll(self, params, x):
         """Return the training loss of each cell; (B, d)."""
         raise NotImplementedError
@@ -124,8 +136,44 @@ class LikelihoodModule(nn.Module):
 
 
 class _GaussianModule(LikelihoodModule):
+    def __init__(self, *args, sample_shape):
+        super().__init__(*args)
+        self.groups = _groups(sample_shape)
+        self.register_parameter("log_variance", None)  # (groups,) if training learns it
+
+    def _by_group(self, values):
+        """Return the mean over each group's active columns; (groups,)."""
+        active = self.active.reshape(self.groups, -1).astype(float)
+        total = (values.reshape(self.groups, -1) * active).sum(1)
+        return np.divide(total, active.sum(1), out=np.ones(self.groups), where=total > 0)
+
+    def _spread(self, values):
+        return values.repeat_interleave(len(self.location) // self.groups)
+
+    def noise_around(self, mean, residual_variance):
+        return residual_variance
+
+    def learn_noise(self, variance):
+        variance = torch.from_numpy(np.log(np.maximum(self._by_group(variance), 1e-5)))
+        self.log_variance = nn.Parameter(variance.float())
+        self.register_buffer("counted", torch.from_numpy(self.active).float())
+
+    def set_noise(self, residual_variance):
+        if self.log_variance is not None:
+            residual_variance = self._spread(
+                torch.from_numpy(self._by_group(residual_variance))
+            ).numpy()
+        super().set_noise(residual_variance)
+
     def nll(self, params, x):
-        return half_squared_error(self.mean(params), x)
+        if self.log_variance is None:
+            return half_squared_error(self.mean(params), x)
+        variance = self._spread(LEARNT_FLOOR + self.log_variance.exp())
+        return gaussian_nll(self.mean(params), x, variance) * self.counted
+
+    def sample(self, mean, random_state):
+        std = self.scale * np.sqrt(self.noise_variance) * self.active
+        return mean + std * random_state.standard_normal(mean.shape)
 
     def log_prob(self, params, x):
         variance = torch.from_numpy(self.noise_variance)
@@ -138,14 +186,34 @@ class _GaussianModule(LikelihoodModule):
 class _CrossEntropyModule(LikelihoodModule):
     """Rows as they are; the encoder sees them centred."""
 
-    def __init__(self, likelihood, link, location, nll):
+    def __init__(self, likelihood, link, location, nll, sample):
         d = len(location)
         super().__init__(likelihood, link, np.zeros(d), np.ones(d), np.ones(d, bool))
-        self.nll = nll
+        self.nll, self.sample = nll, sample
         self.register_buffer("center", torch.tensor(location, dtype=torch.float32))
 
     def embed(self, x):
         return x - self.center
+
+    def noise_around(self, mean, residual_variance):
+        mean = np.clip(mean, _TINY, 1 - _TINY)
+        return mean * (1 - mean)
+
+
+def _flip(p, random_state):
+    """Return ones with probabilities p (n, d), zeros else."""
+    return (random_state.uniform(size=p.shape) < p).astype(np.float64)
+
+
+def _choose(p, random_state):
+    """Return rows with a one in a column chosen with probabilities p (n, d)."""
+    chosen = (p.cumsum(1) < random_state.uniform(size=(len(p), 1))).sum(1)
+    return np.eye(p.shape[1])[np.minimum(chosen, p.shape[1] - 1)]
+
+
+def _groups(sample_shape):
+    """Return how many groups of columns are alike: a table's columns, or channels."""
+    return {1: sample_shape[0], 2: 1}.get(len(sample_shape), sample_shape[0])
 
 
 def _check_range(X, low, high, what):
@@ -214,15 +282,16 @@ class Gaussian(Parameters):
         d = len(stats.mean)
         if self.scale is None:
             location, scale = np.zeros(d), np.ones(d)
-            return _GaussianModule(self, self.link, location, scale, ~stats.constant)
-        groups = {"column": d, "global": 1}.get(self.scale)
-        if groups is None:  # "auto"
-            shape = stats.sample_shape
-            groups = {1: d, 2: 1}.get(len(shape), shape[0])
+            return self._module(stats, location, scale)
+        groups = {"column": d, "global": 1}.get(self.scale, _groups(stats.sample_shape))
         location, scale = self._location_and_scale(stats, groups)
         if groups == d:  # a constant column would be divided by its rounding error
             scale = np.where(stats.constant, 0.0, scale)
-        return _GaussianModule(self, self.link, location, scale, ~stats.constant)
+        return self._module(stats, location, scale)
+
+    def _module(self, stats, location, scale):
+        active, shape = ~stats.constant, stats.sample_shape
+        return _GaussianModule(self, self.link, location, scale, active, sample_shape=shape)
 
     def _location_and_scale(self, stats, groups):
         def grouped(values):
@@ -272,7 +341,7 @@ class Bernoulli(Parameters):
 
     def build(self, stats):
         """Return the module for columns of these statistics."""
-        return _CrossEntropyModule(self, "sigmoid", stats.mean, bernoulli_nll)
+        return _CrossEntropyModule(self, "sigmoid", stats.mean, bernoulli_nll, _flip)
 
 
 @dataclass
@@ -308,7 +377,7 @@ class Categorical(Parameters):
 
     def build(self, stats):
         """Return the module for columns of these statistics."""
-        return _CrossEntropyModule(self, "softmax", stats.mean, categorical_nll)
+        return _CrossEntropyModule(self, "softmax", stats.mean, categorical_nll, _choose)
 
 
 NAMED = {"gaussian": Gaussian, "bernoulli": Bernoulli, "categorical": Categorical}

@@ -1225,9 +1225,10 @@ def test_constant_borders_are_no_dead_units(n_components):
 @pytest.mark.parametrize("n_components", [None, 3])
 def test_dead_channels_are_told(n_components):
     class Dying(Autoencoder):
-        def _build_module(self, encoder, decoder, likelihood):
-            encoder.layers[1].bias.data[:5] = -100
-            return super()._build_module(encoder, decoder, likelihood)
+        def _build_module(self, *parts):
+            module = super()._build_module(*parts)
+            module.encoder.layers[1].bias.data[:5] = -100
+            return module
 
     network = ConvolutionalNetwork(filters=(8, 6), activation="relu")
     params = make(n_components, network).get_params(deep=False)

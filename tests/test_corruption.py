@@ -594,9 +594,9 @@ def seen(monkeypatch):
     """What the module is given, as (training, x, clean)."""
     batches, forward = [], AutoencoderModule.forward
 
-    def record(self, x, clean):
+    def record(self, x, clean, *moment):
         batches.append((self.training, x.numpy().copy(), clean.numpy().copy()))
-        return forward(self, x, clean)
+        return forward(self, x, clean, *moment)
 
     monkeypatch.setattr(AutoencoderModule, "forward", record)
     return batches

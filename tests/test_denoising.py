@@ -48,9 +48,9 @@ def seen(monkeypatch):
     """What modules are given, as (module, training, x, clean)."""
     batches, forward = [], AutoencoderModule.forward
 
-    def record(self, x, clean):
+    def record(self, x, clean, *moment):
         batches.append((self, self.training, x.numpy().copy(), clean.numpy().copy()))
-        return forward(self, x, clean)
+        return forward(self, x, clean, *moment)
 
     monkeypatch.setattr(AutoencoderModule, "forward", record)
     return batches

@@ -73,9 +73,10 @@ def test_dead_units_are_told_with_their_remedy():
     estimator = Autoencoder(2, network=network, max_iter=20, random_state=0)
 
     class Dying(Autoencoder):
-        def _build_module(self, encoder, decoder, likelihood):
-            encoder.layers[0].bias.data[:40] = -100  # as too large a step leaves them
-            return super()._build_module(encoder, decoder, likelihood)
+        def _build_module(self, *parts):
+            module = super()._build_module(*parts)
+            module.encoder.layers[0].bias.data[:40] = -100  # as too large a step does
+            return module
 
     assert signs(estimator, X) == []
     found = signs(Dying(**estimator.get_params(deep=False)), X)

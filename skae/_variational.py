@@ -1,0 +1,351 @@
+"""The variational autoencoder."""
+
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _diagnostics
+from skae._base import BaseAutoencoder
+from skae._docs import documented
+from skae._inference import apply, check_count, padded
+from skae._losses import normal_kl
+from skae._variational_module import Objective, VariationalModule
+
+ACTIVE = 0.01  # variance of a unit's posterior mean over the rows (Burda et al.)
+
+
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
+class VariationalAutoencoder(BaseAutoencoder):
+    r"""Autoencoder with a prior on its codes: it scores and generates rows.
+
+    An encoder gives each row a normal distribution of codes, q(z | x) = N(m(x), s(x)²),
+    a decoder gives each code a distribution of rows, and both are trained to raise the
+    evidence lower bound on log p(x) [1]_, [2]_:
+
+    .. math:: \log p(x) \ge \mathbb{E}_{q(z \mid x)} \left[ \log p(x \mid z) \right]
+        - \beta \, \mathrm{KL}\left( q(z \mid x) \,\|\, N(0, I) \right), \quad \beta = 1
+
+    It is to `sklearn.decomposition.FactorAnalysis` what an autoencoder is to PCA, and
+    with ``network=()`` it is factor analysis. The Gaussian likelihood's noise is learnt
+    along with the weights: for each column of a table, for each channel of pictures.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Weight of the KL term [3]_. Larger values make the codes' components more
+        independent and reconstructions worse.
+    kl_warm_up : float, default=0.25
+        Share of the epochs in which `beta` (or `capacity`) rises from 0 to its value, in
+        [0, 1). Held-out rows are judged by the final objective all the time.
+    free_bits : float, default=0.0
+        KL in nats that each component may spend for nothing [4]_, as the mean over a
+        batch: a remedy for components that carry nothing.
+    capacity : float or None, default=None
+        KL in nats that the code is to carry [5]_: the cost is then
+        ``beta * |KL - capacity|``, and needs a larger `beta`. None does not aim at any.
+    n_importance_samples : int, default=1
+        Codes that are drawn for each row in training. With more than one the
+        importance-weighted bound is trained [6]_, which is closer to log p(x) and costs
+        as many times more; it knows no other `beta` than 1.
+
+    Attributes
+    ----------
+    active_units_ : ndarray of shape (n_components_,), dtype bool
+        Which components carry something: those whose posterior mean has a variance
+        above 0.01 over the rows [6]_.
+
+    See Also
+    --------
+    sklearn.decomposition.FactorAnalysis : The linear case.
+    Autoencoder : Without a prior: reconstructs better, cannot generate.
+
+    Notes
+    -----
+    `transform` returns the posterior mean: the same code in each call. With
+    ``network="auto"`` and with ``network=()`` training starts at probabilistic PCA, the
+    others start at random.
+
+    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of collapse: of fewer than a
+    quarter of the components being active, or of a reconstruction that is hardly better
+    than the mean.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014). Auto-encoding variational Bayes. ICLR.
+    .. [2] Rezende, Mohamed and Wierstra (2014). Stochastic backpropagation and
+       approximate inference in deep generative models. ICML.
+    .. [3] Higgins et al. (2017). beta-VAE: learning basic visual concepts with a
+       constrained variational framework. ICLR.
+    .. [4] Kingma, Salimans, Jozefowicz, Chen, Sutskever and Welling (2016). Improved
+       variational inference with inverse autoregressive flow. NeurIPS.
+    .. [5] Burgess et al. (2018). Understanding disentangling in beta-VAE.
+       arXiv:1804.03599.
+    .. [6] Burda, Grosse and Salakhutdinov (2016). Importance weighted autoencoders. ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> X = load_digits().images  # (1797, 8, 8)
+    >>> vae = VariationalAutoencoder(8, max_iter=20, random_state=0).fit(X)
+    >>> vae.transform(X).shape
+    (1797, 8)
+    >>> vae.sample(5, random_state=0).shape
+    (5, 8, 8)
+    >>> bool(vae.score(X) > vae.elbo(X).mean())
+    True
+    """
+
+    beta: float = 1.0
+    kl_warm_up: float = 0.25
+    free_bits: float = 0.0
+    capacity: float | None = None
+    n_importance_samples: int = 1
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseAutoencoder._parameter_constraints,
+        "code_activation": [StrOptions({"linear"})],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warm_up": [Interval(Real, 0, 1, closed="left")],
+        "free_bits": [Interval(Real, 0, None, closed="left")],
+        "capacity": [Interval(Real, 0, None, closed="left"), None],
+        "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    # Training
+
+    def _build_module(self, network, likelihood, n_components, principal):
+        if getattr(network, "tied_weights", False):
+            raise ValueError(
+                "network: tied_weights=True is not for a VariationalAutoencoder, whose "
+                "encoder returns two numbers for each component. Use tied_weights=False."
+            )
+        if n_components is None:
+            encoder, _ = principal.build(network, likelihood, None, None)
+            with torch.no_grad():
+                rows = torch.zeros(1, likelihood.n_inputs, dtype=torch.float32)
+                n_components = encoder.eval()(rows).shape[1]
+        down, up, noise = principal.factor_starts(likelihood, n_components)
+        encoder, _ = principal.build(network, likelihood, 2 * n_components, down)
+        _, decoder = principal.build(network, likelihood, n_components, up)
+        likelihood.learn_noise(noise)
+        return VariationalModule(encoder, decoder, likelihood, n_components)
+
+    def _set_objective(self, module):
+        if self.n_importance_samples > 1 and (
+            self.beta != 1 or self.free_bits or self.capacity is not None
+        ):
+            raise ValueError(
+                "n_importance_samples > 1 trains the importance-weighted bound, which has "
+                "no KL term of its own. Use beta=1, free_bits=0 and capacity=None with it, "
+                "or n_importance_samples=1."
+            )
+        module.objective = Objective(
+            self.beta,
+            self.kl_warm_up,
+            self.free_bits,
+            self.capacity,
+            self.n_importance_samples,
+        )
+
+    def _shortfalls(self, fitting):
+        active = self._more_attributes(fitting.net.module_, fitting.sample)["active_units_"]
+        yield from _diagnostics.collapse(active, fitting.explained[0])
+
+    def _more_attributes(self, module, sample):
+        with torch.inference_mode():
+            spread = module.eval().encode(sample).var(0, correction=0)
+        return {"active_units_": (spread > ACTIVE).cpu().numpy()}
+
+    # What a trained one knows of rows
+
+    def _posterior(self, X):
+        """Return the posterior means and log-variances of X."""
+        X, k = self._check_rows(X), self.n_components_
+        out = np.empty((X.shape[0], 2 * k), dtype=np.float32)
+        blocks = padded(X, self._block_rows_, self._standardize())
+        module = self.net_.module_
+        apply(lambda x: torch.cat(module.posterior(x), 1), blocks, self.net_.device, out)
+        return out[:, :k], out[:, k:]
+
+    def transform(self, X, return_std=False):
+        """Return the codes of X: the posterior means.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        return_std : bool, default=False
+            Whether to return the posterior standard deviations too.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), dtype float32
+            The codes. A row's code depends on that row alone.
+        std : ndarray of shape (n_samples, n_components), dtype float32
+            Only if ``return_std=True``.
+        """
+        mean, log_variance = self._posterior(X)
+        mean = np.ascontiguousarray(mean)
+        return (mean, np.exp(0.5 * log_variance)) if return_std else mean
+
+    def encode_samples(self, X, n_samples=1, random_state=None):
+        """Draw codes of X from their posteriors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        n_samples : int, default=1
+            Codes for each row.
+        random_state : int, RandomState instance or None, default=None
+            Source of the codes.
+
+        Returns
+        -------
+        Z : ndarray of shape (len(X), n_samples, n_components), dtype float32
+            The codes.
+        """
+        check_count("n_samples", n_samples)
+        mean, log_variance = self._posterior(X)
+        shape = len(mean), n_samples, self.n_components_
+        noise = check_random_state(random_state).standard_normal(shape)
+        std = np.exp(0.5 * log_variance)
+        return (mean[:, None] + std[:, None] * noise).astype(np.float32)
+
+    def kl_divergence(self, X):
+        """Return the KL divergence of each row's posterior from the prior.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        kl : ndarray of shape (n_samples, n_components), dtype float64
+            In nats, component by component: their sum over a row is the row's.
+        """
+        mean, log_variance = self._posterior(X)
+        pair = (torch.from_numpy(a.astype(np.float64)) for a in (mean, log_variance))
+        return normal_kl(*pair).numpy()
+
+    def elbo(self, X, n_samples=128):
+        """Return the evidence lower bound on log p(x) of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        n_samples : int, default=128
+            Codes over which the mean of log p(x | z) is taken; the same noise serves
+            each row and each call.
+
+        Returns
+        -------
+        elbo : ndarray of shape (n_samples,), dtype float64
+            In nats and the units of the data.
+        """
+        check_count("n_samples", n_samples)
+        expected = self._over_codes(X, n_samples, _mean_of_log_prob)
+        return expected - self.kl_divergence(X).sum(1)
+
+    def score_samples(self, X, n_samples=128):
+        """Return the importance-weighted bound on log p(x) of each row.
+
+        It is a lower bound in the mean, never below `elbo`'s, and tends to log p(x) as
+        `n_samples` grows [6]_.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        n_samples : int, default=128
+            Importance samples; the same noise serves each row and each call, so that a
+            row's score depends on that row alone.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            In nats and the units of the data; higher is more normal. With the Bernoulli
+            likelihood and values between 0 and 1 it is no log-density.
+        """
+        check_count("n_samples", n_samples)
+        return self._over_codes(X, n_samples, _log_mean_of_weights)
+
+    def _over_codes(self, X, n_samples, combine):
+        """Return `combine` of n_samples codes of each row; (n,) float64."""
+        X, module, device = self._check_rows(X), self.net_.module_, self.net_.device
+        noise = _spread_noise(n_samples, self.n_components_).to(device)
+        out = np.empty(X.shape[0])
+        blocks = padded(X, self._block_rows_, self._standardize())
+        return apply(partial(combine, module, noise), blocks, device, out)
+
+    # Generation
+
+    def sample(self, n_samples=1, random_state=None, noise=False):
+        """Generate rows: decode codes drawn from the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of the codes.
+        noise : bool, default=False
+            Whether to draw rows from p(x | z), noise included, as the model says that
+            rows come about, instead of returning their means.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the training data.
+        """
+        check_is_fitted(self)
+        check_count("n_samples", n_samples)
+        random_state = check_random_state(random_state)
+        codes = random_state.standard_normal((n_samples, self.n_components_))
+        X = self.inverse_transform(codes)
+        if not noise:
+            return X
+        rows = X.reshape(n_samples, -1)
+        drawn = self.net_.module_.likelihood.sample(rows, random_state)
+        return drawn.astype(X.dtype).reshape(X.shape)
+
+
+def _spread_noise(n, k):
+    """Return n vectors of k standard normal numbers, evenly spread: always the same."""
+    u = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(n, dtype=torch.float64)
+    return torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9)).float()
+
+
+def _codes(module, noise, x):
+    """Yield (z, log-variance, noise) for each vector of noise (k,), at rows x (B, d)."""
+    mean, log_variance = module.posterior(x)
+    std = (0.5 * log_variance).exp()
+    for e in noise:
+        yield mean + std * e, log_variance, e
+
+
+def _mean_of_log_prob(module, noise, x):
+    total, target = 0.0, x.cpu()
+    for z, _, _ in _codes(module, noise, x):
+        total = total + module.likelihood.log_prob(module.decode(z).cpu(), target)
+    return total / len(noise)
+
+
+def _log_mean_of_weights(module, noise, x):
+    target, log_w = x.cpu(), []
+    for z, log_variance, e in _codes(module, noise, x):
+        ratio = 0.5 * (log_variance + e.square() - z.square()).cpu().double().sum(1)
+        log_p = module.likelihood.log_prob(module.decode(z).cpu(), target)
+        log_w.append(log_p + ratio)
+    return torch.stack(log_w).logsumexp(0) - np.log(len(noise))

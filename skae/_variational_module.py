@@ -1,0 +1,90 @@
+"""The torch module of the variational autoencoder.
+
+B is the number of rows, k the components of the code, S the importance samples.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from skae._losses import normal_kl
+from skae._modules import AutoencoderModule, Terms
+
+LARGEST_LOG_VARIANCE = 20.0
+
+
+class Objective(NamedTuple):
+    """What is minimised: -log p(x | z) + beta KL, and its variants."""
+
+    beta: float = 1.0
+    kl_warm_up: float = 0.0
+    free_bits: float = 0.0
+    capacity: float | None = None
+    n_importance_samples: int = 1
+
+
+class VariationalModule(AutoencoderModule):
+    """q(z | x) = N(m(x), s(x)^2), z ~ q, loss = -log p(x | z) + beta KL(q || N(0, I))."""
+
+    objective = Objective()
+
+    def __init__(self, encoder, decoder, likelihood, n_components):
+        super().__init__(encoder, decoder, likelihood)
+        self.n_components = n_components
+
+    @property
+    def warm_up(self):
+        """Share of the training in which beta rises."""
+        return self.objective.kl_warm_up
+
+    def posterior(self, x):
+        """Return the mean and the log-variance of q(z | x); (B, k) each."""
+        mean, raw = self.encoder(self.likelihood.embed(x)).chunk(2, dim=1)
+        return mean, LARGEST_LOG_VARIANCE * torch.tanh(raw / LARGEST_LOG_VARIANCE)
+
+    def encode(self, x):
+        """Return the posterior means; (B, k)."""
+        return self.posterior(x)[0]
+
+    def draw(self, n_rows, generator):
+        """Return standard normal noise; (S, B, k)."""
+        shape = self.objective.n_importance_samples, n_rows, self.n_components
+        device = next(self.parameters()).device
+        return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
+
+    def residual(self, x, clean, noise):
+        """Return what the likelihood's noise has to explain, standardised; (B, d)."""
+        mean, log_variance = self.posterior(x)
+        z = mean + (0.5 * log_variance).exp() * noise[0]
+        return self.likelihood.mean(self.decode(z)) - clean
+
+    def forward(self, x, clean, noise, progress=1.0):
+        """Return what rows cost: the negative ELBO, or a bound that is closer to it."""
+        mean, log_variance = self.posterior(x)
+        if len(noise) > 1:
+            log_w = torch.stack(
+                [self._log_weight(mean, log_variance, clean, e) for e in noise]
+            )
+            return Terms(nll=math.log(len(noise)) - log_w.logsumexp(0))
+        z = mean + (0.5 * log_variance).exp() * noise[0]
+        nll = self.likelihood.nll(self.decode(z), clean).sum(1)
+        return Terms(nll=nll, reg=self._cost(normal_kl(mean, log_variance), progress))
+
+    def _log_weight(self, mean, log_variance, x, e):
+        """Return log p(x | z) p(z) / q(z | x) at z = m + s e; (B,)."""
+        z = mean + (0.5 * log_variance).exp() * e
+        log_ratio = 0.5 * (log_variance + e.square() - z.square()).sum(1)
+        return log_ratio - self.likelihood.nll(self.decode(z), x).sum(1)
+
+    def _cost(self, kl, progress):
+        """Return what codes cost, from the KL of each row and component; (B,)."""
+        goal, rise = self.objective, self.objective.kl_warm_up
+        share = 1.0 if progress >= rise else progress / rise
+        if goal.free_bits:  # components below pay nothing, as nothing is gained by less
+            paid = kl.detach().mean(0) > goal.free_bits
+            kl = torch.where(paid, kl, kl.detach().clamp(min=goal.free_bits))
+        if goal.capacity is None:
+            return share * goal.beta * kl.sum(1)
+        excess = kl.sum(1) - share * goal.capacity
+        return goal.beta * excess * excess.detach().mean().sign()
