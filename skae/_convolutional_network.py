@@ -147,7 +147,7 @@ class ConvolutionalNetwork(Parameters):
             if len(shape) == 1:
                 side = math.isqrt(d)
                 shape = (side, side) if side * side == d else (1, d)
-            elif len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) > 4:
+            elif len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
                 raise ValueError(
                     f"X holds samples of shape {shape}, which looks like channels in "
                     "the last place; (channels, height, width) is expected. Use "

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _diagnostics
@@ -58,7 +59,7 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     Attributes
     ----------
-    active_units_ : ndarray of shape (n_components_,), dtype bool
+    active_units_ : ndarray of shape (`n_components_`,), dtype bool
         Which components carry something: those whose posterior mean has a variance
         above 0.01 over the rows [6]_.
 
@@ -119,6 +120,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         "capacity": [Interval(Real, 0, None, closed="left"), None],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
     }
+
+    __metadata_request__transform: ClassVar[dict] = {"return_std": UNUSED}
 
     # Training
 
@@ -262,7 +265,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         """Return the importance-weighted bound on log p(x) of each row.
 
         It is a lower bound in the mean, never below `elbo`'s, and tends to log p(x) as
-        `n_samples` grows [6]_.
+        `n_samples` grows (Burda et al., 2016).
 
         Parameters
         ----------
