@@ -4,6 +4,7 @@ from skae import corruption, likelihoods, metrics, networks
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
+from skae._latent_sampler import LatentSampler
 from skae._variational import VariationalAutoencoder
 
 __version__ = "0.1.0.dev0"
@@ -12,6 +13,7 @@ __all__ = [
     "Autoencoder",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
+    "LatentSampler",
     "VariationalAutoencoder",
     "corruption",
     "likelihoods",
