@@ -203,6 +203,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Return fitted attributes beyond the usual, from some standardised rows."""
         return {}
 
+    def _condition(self, y, X, *, reset):
+        """Return what the module is told of the rows of X by y, (n, c), or None."""
+        return None
+
     def _network(self):
         """Return the network object that the parameters mean."""
         return as_network(self.network)
@@ -248,6 +252,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         with self._all_or_nothing(warm):
             X_checked, sample_weight = self._check_fit(X, sample_weight, reset=not warm)
             clean = self._check_clean(X_clean, X_checked)
+            condition = self._condition(y, X_checked, reset=not warm)
             arguments = {
                 "estimator": self,
                 "X": X,
@@ -258,13 +263,19 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             }
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(**arguments)
-            fitting = Fitting(self, X_checked, sample_weight, warm=warm, X_clean=clean)
+            fitting = Fitting(
+                self,
+                X_checked,
+                sample_weight,
+                warm=warm,
+                X_clean=clean,
+                condition=condition,
+            )
             bridge = None
             if getattr(self, "_skl_callbacks", None):
                 bridge = CallbackBridge(context, fitting.attributes_now, **arguments)
             fitting.run(bridge)
-            for name in ("validation_loss_curve_", "pretraining_loss_curves_")[: 2 - warm]:
-                vars(self).pop(name, None)
+            vars(self).pop("validation_loss_curve_", None)
             vars(self).update(fitting.attributes(fitting.net))
             fitting.report()
             context.call_on_fit_task_end(
@@ -297,17 +308,22 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         self : object
             The fitted estimator.
         """
-        return self._partial_fit(X, sample_weight)
+        return self._partial_fit(X, y, sample_weight)
 
-    def _partial_fit(self, X, sample_weight, X_clean=None):
+    def _partial_fit(self, X, y, sample_weight, X_clean=None):
         warm = self.__sklearn_is_fitted__()
         with self._all_or_nothing(warm):
             X, sample_weight = self._check_fit(
                 X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
             )
-            X_clean = self._check_clean(X_clean, X)
             fitting = Fitting(
-                self, X, sample_weight, warm=warm, one_pass=True, X_clean=X_clean
+                self,
+                X,
+                sample_weight,
+                warm=warm,
+                one_pass=True,
+                X_clean=self._check_clean(X_clean, X),
+                condition=self._condition(y, X, reset=not warm),
             )
             fitting.run(None)
             vars(self).update(fitting.attributes(fitting.net))
@@ -323,6 +339,9 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
 
         before = fitted()
         net = self.net_ if warm else None  # a cold fit leaves the old net alone
+        if not warm:
+            for name in before:
+                delattr(self, name)
         state = None if net is None else net.save_state()
         try:
             with torch.inference_mode(False), torch.enable_grad():

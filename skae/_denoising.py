@@ -157,7 +157,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         self : object
             The fitted estimator.
         """
-        return self._partial_fit(X, sample_weight, X_clean)
+        return self._partial_fit(X, y, sample_weight, X_clean)
 
     def denoise(self, X):
         """Return X without its noise: its reconstruction, in the units of the data.

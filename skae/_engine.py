@@ -328,12 +328,13 @@ class Net(NeuralNet):
 
     def _row_loss(self, batch, generator, progress):
         """Return what each row costs, weighted (B,), and the module's penalty."""
-        x, w, clean = batch
+        x, w, clean, condition = batch
         clean = x if clean is None else clean
         if self._run.job.corruption is not None:
             x = self._run.job.corruption.apply(x, self._run.job.space, generator)
         noise = self.module_.draw(len(x), generator)
-        terms = self.module_(x, clean, noise, progress)
+        known = () if condition is None else (condition,)
+        terms = self.module_(x, clean, noise, progress, *known)
         row = terms.nll if terms.reg is None else terms.nll + terms.reg
         return row if w is None else row * w, terms.penalty
 
@@ -453,14 +454,17 @@ class Net(NeuralNet):
         generator = self._judging_generator()
         draws = max(1, NOISE_ROWS // len(batches.index))
         with torch.inference_mode():
-            for x, w, clean in batches:
+            for x, w, clean, condition in batches:
                 clean = x if clean is None else clean
-                square = (module.reconstruct(x) - clean).square()
+                known = () if condition is None else (condition,)
+                square = (module.reconstruct(x, *known) - clean).square()
                 unexplained = square
                 if module.draw(1, generator) is not None:
-                    noise = (module.draw(len(x), generator) for _ in range(draws))
+                    drawn = (module.draw(len(x), generator) for _ in range(draws))
                     pairs = (
-                        module.residual(x, clean, s * e) for e in noise for s in (1, -1)
+                        module.residual(x, clean, noise, *known)
+                        for e in drawn
+                        for noise in (e, -e)
                     )
                     unexplained = sum(r.square() for r in pairs) / (2 * draws)
                 square = torch.stack([square, unexplained])

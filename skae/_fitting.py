@@ -48,9 +48,21 @@ class Fitting:
         `partial_fit`: one pass at a constant rate, over all rows.
     X_clean : ndarray or CSR matrix of the shape of X, default=None
         What the rows should become, where it is not the rows themselves.
+    condition : ndarray of shape (n_samples, n_classes), default=None
+        What a conditional module is told of each row.
     """
 
-    def __init__(self, estimator, X, sample_weight, *, warm, one_pass=False, X_clean=None):
+    def __init__(
+        self,
+        estimator,
+        X,
+        sample_weight,
+        *,
+        warm,
+        one_pass=False,
+        X_clean=None,
+        condition=None,
+    ):
         self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
         self.device = estimator.net_.device if warm else find_device(estimator.device)
         if sample_weight is not None and np.ptp(sample_weight) == 0:
@@ -73,10 +85,11 @@ class Fitting:
             )
             self.likelihood = likelihood.build(self.statistics)
             check_magnitude(self.statistics, self.likelihood)
-        self.rows = Rows(target, sample_weight, self.likelihood, self.device)
+        common = sample_weight, self.likelihood, self.device
+        self.rows = Rows(target, *common, condition=condition)
         self.clean = self.rows  # what principal components are found in
         if X_clean is not None:
-            self.rows = Rows(X, sample_weight, self.likelihood, self.device, self.clean)
+            self.rows = Rows(X, *common, self.clean, condition)
         self._split(X.shape[0], sample_weight)
 
     def _split(self, n_samples, sample_weight):

@@ -156,6 +156,10 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Reconstructions: float32 if `fit` saw float32, else float64. Pictures
             have the shape that `fit` saw.
         """
+        Z = self._check_codes(X)
+        return self._decode(Z, self.net_.module_.decode)
+
+    def _check_codes(self, X):
         check_is_fitted(self)
         X = check_array(X, dtype=np.float32, input_name="X")
         if X.shape[1] != self.n_components_:
@@ -163,10 +167,11 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"X has {X.shape[1]} columns, but the codes of this "
                 f"{type(self).__name__} have n_components_={self.n_components_}."
             )
-        module = self.net_.module_
-        return self._reconstruct(
-            lambda z: module.likelihood.mean(module.decode(z)), X, None
-        )
+        return X
+
+    def _decode(self, Z, decode):
+        mean = self.net_.module_.likelihood.mean
+        return self._reconstruct(lambda z: mean(decode(z)), Z, None)
 
     def reconstruct(self, X, mask=None):
         """Return X encoded and decoded, in the units of the training data.
@@ -188,8 +193,11 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The same as ``inverse_transform(transform(X))``, where no mask is given.
         """
         X = self._check_rows(X, ensure_all_finite=mask is None)
+        return self._rebuild(X, mask, self.net_.module_.reconstruct)
+
+    def _rebuild(self, X, mask, fn):
         if mask is None:
-            return self._reconstruct(self.net_.module_.reconstruct, X, self._standardize())
+            return self._reconstruct(fn, X, self._standardize())
         X, mask = densify(X), self._check_mask(mask, X.shape)
         blank = np.where(mask, self._fill_, X)
         assert_all_finite(blank, input_name="X outside of mask")
@@ -197,7 +205,7 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
             likelihood.check(np.where(mask, self._statistics_.mean, X))
         filled = self._reconstruct(
-            self.net_.module_.reconstruct,
+            fn,
             blank,
             partial(self.net_.module_.likelihood.standardize, check=False),
         )

@@ -29,6 +29,7 @@ class _HiddenRows:
     def __init__(self, rows, below, n_columns):
         self.rows, self.below, self.n_columns = rows, below, n_columns
         self.device, self.weight, self.resident = rows.device, rows.weight, rows.resident
+        self.condition = rows.condition
         self.bytes_per_row = max(4 * n_columns, rows.bytes_per_row)
         self.clean = None
         if rows.clean is not None:

@@ -29,7 +29,7 @@ class Principal:
         bias, weight = likelihood.linearize(self.mean, self.components)
         return LinearStart(self.components, -self.components @ self.center, weight, bias)
 
-    def factor_starts(self, likelihood, n_components):
+    def factor_starts(self, likelihood, n_components, n_more_inputs=0):
         """Return where a variational encoder and decoder start, and the noise (d,).
 
         It is x ~ N(W z + mean, noise) with z ~ N(0, I), to first order in the
@@ -55,7 +55,7 @@ class Principal:
 
         bias, weight = likelihood.linearize(self.mean, loadings)
         down = LinearStart(
-            padded(gain, 2 * n_components),
+            np.pad(padded(gain, 2 * n_components), ((0, 0), (0, n_more_inputs))),
             np.concatenate(
                 [
                     padded(-gain @ self.center, n_components),
@@ -87,10 +87,10 @@ class Principal:
                 break
         return loadings, noise
 
-    def build(self, network, likelihood, n_components, start):
+    def build(self, network, likelihood, n_components, start, n_more_inputs=0):
         """Return a network's encoder and decoder, or raise a ``ValueError``."""
         pair = network.build(
-            likelihood.n_inputs,
+            likelihood.n_inputs + n_more_inputs,
             n_components,
             likelihood.n_params,
             generator=self.generator,

@@ -100,8 +100,11 @@ class Rows:
     call reads its rows from X.
     """
 
-    def __init__(self, X, sample_weight, likelihood, device, clean=None):
+    def __init__(self, X, sample_weight, likelihood, device, clean=None, condition=None):
         self.X, self.device = X, device
+        self.condition = None
+        if condition is not None:  # (n, n_classes) what is known of each row
+            self.condition = torch.from_numpy(condition).to(device)
         self.clean = clean  # Rows of what they should become, where it is not X
         self.standardize = partial(likelihood.standardize, check=clean is None)
         self.weight = None
@@ -131,9 +134,10 @@ class Rows:
 
 
 class Batches:
-    """(rows, weights, clean rows) by batches: shuffled in each pass, or in order.
+    """(rows, weights, clean rows, conditions) by batches: shuffled, or in order.
 
-    Weights are None where all are 1, clean rows where they are the rows themselves.
+    Weights are None where all are 1, clean rows where they are the rows themselves,
+    conditions where there are none.
     """
 
     def __init__(self, rows, index, batch_size, generator=None):
@@ -179,11 +183,13 @@ class Batches:
             if not len(position):
                 continue
             index = self.index[position].to(device)
-            parts = [self.rows.take(index), None, None]
+            parts = [self.rows.take(index), None, None, None]
             if self.weight is not None:
                 parts[1] = self.weight[position.to(device)]
             if self.rows.clean is not None:
                 parts[2] = self.rows.clean.take(index)
+            if self.rows.condition is not None:
+                parts[3] = self.rows.condition.index_select(0, index)
             yield from zip(
                 *(repeat(None) if p is None else p.split(self.batch_size) for p in parts),
                 strict=False,

@@ -1,5 +1,6 @@
 """The variational autoencoder."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -7,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
@@ -56,12 +57,18 @@ class VariationalAutoencoder(BaseAutoencoder):
         Codes that are drawn for each row in training. With more than one the
         importance-weighted bound is trained [6]_, which is closer to log p(x) and costs
         as many times more; it knows no other `beta` than 1.
+    conditional : bool, default=False
+        Whether encoder and decoder are told the class y of each row [7]_, so that rows of
+        a class can be generated and the code need not carry it. `fit` then needs y, and
+        so does whatever encodes or decodes.
 
     Attributes
     ----------
     active_units_ : ndarray of shape (`n_components_`,), dtype bool
         Which components carry something: those whose posterior mean has a variance
         above 0.01 over the rows [6]_.
+    classes_ : ndarray of shape (n_classes,)
+        The classes of y; only if ``conditional=True``.
 
     See Also
     --------
@@ -90,6 +97,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     .. [5] Burgess et al. (2018). Understanding disentangling in beta-VAE.
        arXiv:1804.03599.
     .. [6] Burda, Grosse and Salakhutdinov (2016). Importance weighted autoencoders. ICLR.
+    .. [7] Kingma, Rezende, Mohamed and Welling (2014). Semi-supervised learning with deep
+       generative models. NeurIPS.
 
     Examples
     --------
@@ -110,6 +119,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     free_bits: float = 0.0
     capacity: float | None = None
     n_importance_samples: int = 1
+    conditional: bool = False
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
@@ -119,6 +129,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         "free_bits": [Interval(Real, 0, None, closed="left")],
         "capacity": [Interval(Real, 0, None, closed="left"), None],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+        "conditional": ["boolean"],
     }
 
     __metadata_request__transform: ClassVar[dict] = {"return_std": UNUSED}
@@ -136,11 +147,61 @@ class VariationalAutoencoder(BaseAutoencoder):
             with torch.no_grad():
                 rows = torch.zeros(1, likelihood.n_inputs, dtype=torch.float32)
                 n_components = encoder.eval()(rows).shape[1]
-        down, up, noise = principal.factor_starts(likelihood, n_components)
-        encoder, _ = principal.build(network, likelihood, 2 * n_components, down)
-        _, decoder = principal.build(network, likelihood, n_components, up)
+        n_classes = len(self.classes_) if self.conditional else 0
+        # a network for pictures takes a class as a map, 1 or 0 in each pixel
+        n_repeats = math.prod(getattr(network, "image_shape", ())[-2:])
+        more = n_classes * n_repeats
+        down, up, noise = principal.factor_starts(likelihood, n_components, more)
+        encoder, _ = principal.build(network, likelihood, 2 * n_components, down, more)
+        _, decoder = principal.build(network, likelihood, n_components + n_classes, up)
         likelihood.learn_noise(noise)
-        return VariationalModule(encoder, decoder, likelihood, n_components)
+        return VariationalModule(
+            encoder, decoder, likelihood, n_components, n_classes, n_repeats
+        )
+
+    def _condition(self, y, X, *, reset):
+        if not reset and self.conditional != hasattr(self, "classes_"):
+            raise ValueError(
+                "Training that goes on (warm_start=True or partial_fit) cannot change "
+                f"conditional={not self.conditional}. Use warm_start=False and fit."
+            )
+        if not self.conditional:
+            return None
+        if reset and y is not None:
+            self.classes_ = np.unique(column_or_1d(y))
+        return self._one_hot(y, X.shape[0])
+
+    def _one_hot(self, y, n):
+        """Return classes y, of n rows or one for all, as ones among zeros."""
+        if y is None:
+            raise ValueError(
+                "conditional=True needs y, the class of each row. Pass y, or use "
+                "conditional=False."
+            )
+        if np.ndim(y) == 0:
+            y = np.full(n, y)
+        y = column_or_1d(y)
+        check_consistent_length(np.empty(n), y)
+        place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        strange = self.classes_[place] != y
+        if strange.any():
+            raise ValueError(
+                f"y holds a class that `fit` has not seen: {y[strange][0]!r}. Known are "
+                f"{self.classes_.tolist()}."
+            )
+        return np.eye(len(self.classes_), dtype=np.float32)[place]
+
+    def _given(self, fn, y, n):
+        """Return fn of blocks of n rows, told their classes y if it has to be."""
+        if not hasattr(self, "classes_"):
+            if y is not None:
+                raise ValueError(
+                    "y is for conditional=True: this VariationalAutoencoder was fitted "
+                    "without classes."
+                )
+            return fn
+        blocks = padded(self._one_hot(y, n), self._block_rows_, None)
+        return lambda x: fn(x, next(blocks)[1].to(self.net_.device))
 
     def _set_objective(self, module):
         if self.n_importance_samples > 1 and (
@@ -170,16 +231,17 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     # What a trained one knows of rows
 
-    def _posterior(self, X):
+    def _posterior(self, X, y):
         """Return the posterior means and log-variances of X."""
         X, k = self._check_rows(X), self.n_components_
         out = np.empty((X.shape[0], 2 * k), dtype=np.float32)
         blocks = padded(X, self._block_rows_, self._standardize())
-        module = self.net_.module_
-        apply(lambda x: torch.cat(module.posterior(x), 1), blocks, self.net_.device, out)
+        posterior = self.net_.module_.posterior
+        fn = self._given(lambda *known: torch.cat(posterior(*known), 1), y, X.shape[0])
+        apply(fn, blocks, self.net_.device, out)
         return out[:, :k], out[:, k:]
 
-    def transform(self, X, return_std=False):
+    def transform(self, X, return_std=False, y=None):
         """Return the codes of X: the posterior means.
 
         Parameters
@@ -188,6 +250,8 @@ class VariationalAutoencoder(BaseAutoencoder):
             Rows to encode.
         return_std : bool, default=False
             Whether to return the posterior standard deviations too.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
 
         Returns
         -------
@@ -196,11 +260,32 @@ class VariationalAutoencoder(BaseAutoencoder):
         std : ndarray of shape (n_samples, n_components), dtype float32
             Only if ``return_std=True``.
         """
-        mean, log_variance = self._posterior(X)
+        mean, log_variance = self._posterior(X, y)
         mean = np.ascontiguousarray(mean)
         return (mean, np.exp(0.5 * log_variance)) if return_std else mean
 
-    def encode_samples(self, X, n_samples=1, random_state=None):
+    def fit_transform(self, X, y=None, **fit_params):
+        """Train the autoencoder and return the codes of the same rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,), default=None
+            The classes, if ``conditional=True``; else not used.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), dtype float32
+            The codes.
+        """
+        if not self.conditional:
+            return super().fit_transform(X, y, **fit_params)
+        return self.fit(X, y, **fit_params).transform(X, y=y)
+
+    def encode_samples(self, X, n_samples=1, random_state=None, y=None):
         """Draw codes of X from their posteriors.
 
         Parameters
@@ -211,6 +296,8 @@ class VariationalAutoencoder(BaseAutoencoder):
             Codes for each row.
         random_state : int, RandomState instance or None, default=None
             Source of the codes.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
 
         Returns
         -------
@@ -218,30 +305,73 @@ class VariationalAutoencoder(BaseAutoencoder):
             The codes.
         """
         check_count("n_samples", n_samples)
-        mean, log_variance = self._posterior(X)
+        mean, log_variance = self._posterior(X, y)
         shape = len(mean), n_samples, self.n_components_
         noise = check_random_state(random_state).standard_normal(shape)
         std = np.exp(0.5 * log_variance)
         return (mean[:, None] + std[:, None] * noise).astype(np.float32)
 
-    def kl_divergence(self, X):
+    def kl_divergence(self, X, y=None):
         """Return the KL divergence of each row's posterior from the prior.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to encode.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
 
         Returns
         -------
         kl : ndarray of shape (n_samples, n_components), dtype float64
             In nats, component by component: their sum over a row is the row's.
         """
-        mean, log_variance = self._posterior(X)
+        mean, log_variance = self._posterior(X, y)
         pair = (torch.from_numpy(a.astype(np.float64)) for a in (mean, log_variance))
         return normal_kl(*pair).numpy()
 
-    def elbo(self, X, n_samples=128):
+    def inverse_transform(self, X, y=None):
+        """Return the reconstructions of codes, in the units of the training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Reconstructions: float32 if `fit` saw float32, else float64. Pictures
+            have the shape that `fit` saw.
+        """
+        Z = self._check_codes(X)
+        return self._decode(Z, self._given(self.net_.module_.decode, y, len(Z)))
+
+    def reconstruct(self, X, mask=None, y=None):
+        """Return X encoded and decoded, in the units of the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        mask : array-like of bool, of X's shape or of one sample's, default=None
+            Cells to fill in, as in `Autoencoder.reconstruct`. None reconstructs all.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            The same as ``inverse_transform(transform(X), y)``, without a mask.
+        """
+        X = self._check_rows(X, ensure_all_finite=mask is None)
+        return self._rebuild(
+            X, mask, self._given(self.net_.module_.reconstruct, y, X.shape[0])
+        )
+
+    def elbo(self, X, n_samples=128, y=None):
         """Return the evidence lower bound on log p(x) of each row.
 
         Parameters
@@ -251,6 +381,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         n_samples : int, default=128
             Codes over which the mean of log p(x | z) is taken; the same noise serves
             each row and each call.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed: the bound is on
+            log p(x | y).
 
         Returns
         -------
@@ -258,10 +391,10 @@ class VariationalAutoencoder(BaseAutoencoder):
             In nats and the units of the data.
         """
         check_count("n_samples", n_samples)
-        expected = self._over_codes(X, n_samples, _mean_of_log_prob)
-        return expected - self.kl_divergence(X).sum(1)
+        expected = self._over_codes(X, n_samples, y, _mean_of_log_prob)
+        return expected - self.kl_divergence(X, y).sum(1)
 
-    def score_samples(self, X, n_samples=128):
+    def score_samples(self, X, n_samples=128, y=None):
         """Return the importance-weighted bound on log p(x) of each row.
 
         It is a lower bound in the mean, never below `elbo`'s, and tends to log p(x) as
@@ -274,6 +407,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         n_samples : int, default=128
             Importance samples; the same noise serves each row and each call, so that a
             row's score depends on that row alone.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed: the bound is on
+            log p(x | y).
 
         Returns
         -------
@@ -282,19 +418,40 @@ class VariationalAutoencoder(BaseAutoencoder):
             likelihood and values between 0 and 1 it is no log-density.
         """
         check_count("n_samples", n_samples)
-        return self._over_codes(X, n_samples, _log_mean_of_weights)
+        return self._over_codes(X, n_samples, y, _log_mean_of_weights)
 
-    def _over_codes(self, X, n_samples, combine):
+    def score(self, X, y=None, sample_weight=None):
+        """Return the mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        y : array-like of shape (n_samples,), default=None
+            The classes, if ``conditional=True``; else not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            Mean bound on a row's log-likelihood, in nats.
+        """
+        scores = self.score_samples(X, y=y if hasattr(self, "classes_") else None)
+        return self._mean_score(scores, sample_weight)
+
+    def _over_codes(self, X, n_samples, y, combine):
         """Return `combine` of n_samples codes of each row; (n,) float64."""
         X, module, device = self._check_rows(X), self.net_.module_, self.net_.device
         noise = _spread_noise(n_samples, self.n_components_).to(device)
         out = np.empty(X.shape[0])
         blocks = padded(X, self._block_rows_, self._standardize())
-        return apply(partial(combine, module, noise), blocks, device, out)
+        fn = self._given(partial(combine, module, noise), y, X.shape[0])
+        return apply(fn, blocks, device, out)
 
     # Generation
 
-    def sample(self, n_samples=1, random_state=None, noise=False):
+    def sample(self, n_samples=1, random_state=None, noise=False, y=None):
         """Generate rows: decode codes drawn from the prior.
 
         Parameters
@@ -306,6 +463,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         noise : bool, default=False
             Whether to draw rows from p(x | z), noise included, as the model says that
             rows come about, instead of returning their means.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
 
         Returns
         -------
@@ -316,7 +475,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         check_count("n_samples", n_samples)
         random_state = check_random_state(random_state)
         codes = random_state.standard_normal((n_samples, self.n_components_))
-        X = self.inverse_transform(codes)
+        X = self.inverse_transform(codes, y)
         if not noise:
             return X
         rows = X.reshape(n_samples, -1)
@@ -330,25 +489,25 @@ def _spread_noise(n, k):
     return torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9)).float()
 
 
-def _codes(module, noise, x):
+def _codes(module, noise, x, *known):
     """Yield (z, log-variance, noise) for each vector of noise (k,), at rows x (B, d)."""
-    mean, log_variance = module.posterior(x)
+    mean, log_variance = module.posterior(x, *known)
     std = (0.5 * log_variance).exp()
     for e in noise:
         yield mean + std * e, log_variance, e
 
 
-def _mean_of_log_prob(module, noise, x):
+def _mean_of_log_prob(module, noise, x, *known):
     total, target = 0.0, x.cpu()
-    for z, _, _ in _codes(module, noise, x):
-        total = total + module.likelihood.log_prob(module.decode(z).cpu(), target)
+    for z, _, _ in _codes(module, noise, x, *known):
+        total = total + module.likelihood.log_prob(module.decode(z, *known).cpu(), target)
     return total / len(noise)
 
 
-def _log_mean_of_weights(module, noise, x):
+def _log_mean_of_weights(module, noise, x, *known):
     target, log_w = x.cpu(), []
-    for z, log_variance, e in _codes(module, noise, x):
+    for z, log_variance, e in _codes(module, noise, x, *known):
         ratio = 0.5 * (log_variance + e.square() - z.square()).cpu().double().sum(1)
-        log_p = module.likelihood.log_prob(module.decode(z).cpu(), target)
+        log_p = module.likelihood.log_prob(module.decode(z, *known).cpu(), target)
         log_w.append(log_p + ratio)
     return torch.stack(log_w).logsumexp(0) - np.log(len(noise))

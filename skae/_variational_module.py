@@ -29,23 +29,44 @@ class VariationalModule(AutoencoderModule):
 
     objective = Objective()
 
-    def __init__(self, encoder, decoder, likelihood, n_components):
+    def __init__(
+        self, encoder, decoder, likelihood, n_components, n_classes=0, n_repeats=1
+    ):
         super().__init__(encoder, decoder, likelihood)
-        self.n_components = n_components
+        self.n_components, self.n_classes = n_components, n_classes
+        self.n_repeats = n_repeats  # of each class before the encoder: a map of pixels
 
     @property
     def warm_up(self):
         """Share of the training in which beta rises."""
         return self.objective.kl_warm_up
 
-    def posterior(self, x):
+    def _told(self, x, condition, n_repeats=1):
+        """Return rows x beside their classes (B, c): zeros if nothing is known of them."""
+        if not self.n_classes:
+            return x
+        if condition is None:
+            condition = x.new_zeros(len(x), self.n_classes)
+        return torch.cat([x, condition.repeat_interleave(n_repeats, 1)], 1)
+
+    def posterior(self, x, condition=None):
         """Return the mean and the log-variance of q(z | x); (B, k) each."""
-        mean, raw = self.encoder(self.likelihood.embed(x)).chunk(2, dim=1)
+        x = self._told(self.likelihood.embed(x), condition, self.n_repeats)
+        mean, raw = self.encoder(x).chunk(2, dim=1)
         return mean, LARGEST_LOG_VARIANCE * torch.tanh(raw / LARGEST_LOG_VARIANCE)
 
-    def encode(self, x):
+    def encode(self, x, condition=None):
         """Return the posterior means; (B, k)."""
-        return self.posterior(x)[0]
+        return self.posterior(x, condition)[0]
+
+    def decode(self, z, condition=None):
+        """Return the likelihood's parameters at codes; (B, k) to (B, n_params)."""
+        return self.decoder(self._told(z, condition))
+
+    def reconstruct(self, x, condition=None):
+        """Return the means at the rows' codes, standardised; (B, d)."""
+        z = self.encode(x, condition)
+        return self.likelihood.mean(self.decode(z, condition))
 
     def draw(self, n_rows, generator):
         """Return standard normal noise; (S, B, k)."""
@@ -53,34 +74,42 @@ class VariationalModule(AutoencoderModule):
         device = next(self.parameters()).device
         return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 
-    def residual(self, x, clean, noise):
+    def residual(self, x, clean, noise, condition=None):
         """Return what the likelihood's noise has to explain, standardised; (B, d)."""
-        mean, log_variance = self.posterior(x)
+        mean, log_variance = self.posterior(x, condition)
         z = mean + (0.5 * log_variance).exp() * noise[0]
-        return self.likelihood.mean(self.decode(z)) - clean
+        return self.likelihood.mean(self.decode(z, condition)) - clean
 
-    def forward(self, x, clean, noise, progress=1.0):
+    def forward(self, x, clean, noise, progress=1.0, condition=None):
         """Return what rows cost: the negative ELBO, or a bound that is closer to it."""
-        mean, log_variance = self.posterior(x)
+        mean, log_variance = self.posterior(x, condition)
         if len(noise) > 1:
+            share = self._share(progress)
             log_w = torch.stack(
-                [self._log_weight(mean, log_variance, clean, e) for e in noise]
+                [
+                    self._log_weight(mean, log_variance, clean, e, share, condition)
+                    for e in noise
+                ]
             )
             return Terms(nll=math.log(len(noise)) - log_w.logsumexp(0))
         z = mean + (0.5 * log_variance).exp() * noise[0]
-        nll = self.likelihood.nll(self.decode(z), clean).sum(1)
+        nll = self.likelihood.nll(self.decode(z, condition), clean).sum(1)
         return Terms(nll=nll, reg=self._cost(normal_kl(mean, log_variance), progress))
 
-    def _log_weight(self, mean, log_variance, x, e):
-        """Return log p(x | z) p(z) / q(z | x) at z = m + s e; (B,)."""
+    def _log_weight(self, mean, log_variance, x, e, share, condition):
+        """Return log p(x | z) (p(z) / q(z | x))^share at z = m + s e; (B,)."""
         z = mean + (0.5 * log_variance).exp() * e
         log_ratio = 0.5 * (log_variance + e.square() - z.square()).sum(1)
-        return log_ratio - self.likelihood.nll(self.decode(z), x).sum(1)
+        return share * log_ratio - self.likelihood.nll(self.decode(z, condition), x).sum(1)
+
+    def _share(self, progress):
+        """Return how much of the codes' cost counts so far, in [0, 1]."""
+        rise = self.objective.kl_warm_up
+        return 1.0 if progress >= rise else progress / rise
 
     def _cost(self, kl, progress):
         """Return what codes cost, from the KL of each row and component; (B,)."""
-        goal, rise = self.objective, self.objective.kl_warm_up
-        share = 1.0 if progress >= rise else progress / rise
+        goal, share = self.objective, self._share(progress)
         if goal.free_bits:  # components below pay nothing, as nothing is gained by less
             paid = kl.detach().mean(0) > goal.free_bits
             kl = torch.where(paid, kl, kl.detach().clamp(min=goal.free_bits))

@@ -15,6 +15,7 @@ from tests.common import ESTIMATORS
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 CONDITIONAL = {
+    "classes_",
     "feature_names_in_",
     "validation_loss_curve_",
     "pretraining_loss_curves_",
@@ -135,8 +136,10 @@ def test_conditional_attributes_are_set_where_their_condition_holds(estimator):
     params = estimator.get_params(deep=False)
     if "pretrain_max_iter" in params:
         params |= {"pretrain_max_iter": 1, "network": (4,)}
+    if "conditional" in params:
+        params["conditional"] = True
     estimator = type(estimator)(**params)
-    estimator.fit(pd.DataFrame(TABLE, columns=list("abcd")))
+    estimator.fit(pd.DataFrame(TABLE, columns=list("abcd")), np.arange(len(TABLE)) % 2)
     listed = entries(sections(estimator)["Attributes"])
     assert attributes(estimator) == {name for names, _, _ in listed for name in names}
 
