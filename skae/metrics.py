@@ -5,6 +5,8 @@ reconstructions, whoever made them. The scorers do so for any estimator that has
 ``transform`` and ``inverse_transform``, so that PCA, NMF, KernelPCA, autoencoders and
 pipelines of them compete in one ``GridSearchCV``, and `smallest_within` picks from
 such a search the smallest code that is good enough.
+
+Six measures of disentanglement compare codes with the factors that rows were made from.
 """
 
 from dataclasses import dataclass
@@ -14,13 +16,27 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
+from skae._disentanglement import (
+    beta_vae_score,
+    dci_scores,
+    factor_vae_score,
+    modularity_score,
+    mutual_information_gap,
+    separated_attribute_predictability,
+)
 from skae._rows import blocks, column_statistics, densify
 
 __all__ = [
+    "beta_vae_score",
+    "dci_scores",
     "explained_variance_ratio",
     "explained_variance_scorer",
+    "factor_vae_score",
+    "modularity_score",
+    "mutual_information_gap",
     "reconstruction_error",
     "reconstruction_error_scorer",
+    "separated_attribute_predictability",
     "smallest_within",
 ]
 
