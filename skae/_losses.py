@@ -37,6 +37,16 @@ def normal_kl(mean, log_variance):
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
 
 
+def total_correlation(z, mean, log_variance):
+    """Log q(z) - sum_k log q(z_k), q being the mean of the batch's posteriors; (B,).
+
+    To first order in 1 / B, and up to a constant: minibatch weighted sampling.
+    """
+    deviation = z[:, None] - mean  # (B, B, k)
+    log_q = -0.5 * (deviation.square() / log_variance.exp() + log_variance + LOG_2PI)
+    return log_q.sum(2).logsumexp(1) - log_q.logsumexp(1).sum(1)
+
+
 def elastic_net(w, alpha, l1_ratio):
     """ElasticNet's penalty on w (n,) and its gradient; (), (n,).
 

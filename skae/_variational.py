@@ -18,7 +18,7 @@ from skae._base import BaseAutoencoder
 from skae._docs import documented
 from skae._inference import apply, check_count, padded
 from skae._losses import normal_kl
-from skae._variational_module import Objective, VariationalModule
+from skae._variational_module import Discriminator, Objective, VariationalModule
 
 ACTIVE = 0.01  # variance of a unit's posterior mean over the rows (Burda et al.)
 
@@ -44,6 +44,12 @@ class VariationalAutoencoder(BaseAutoencoder):
     beta : float, default=1.0
         Weight of the KL term [3]_. Larger values make the codes' components more
         independent and reconstructions worse.
+    objective : {"kl", "tc", "factor"}, default="kl"
+        What `beta` weighs: "kl" the KL term as a whole, "tc" and "factor" only the part of
+        it that is the total correlation, the dependence of the code's components: the cost
+        is ``KL + (beta - 1) * TC``. "tc" estimates it from the batch (beta-TCVAE [8]_),
+        "factor" by a discriminator that is trained alongside (FactorVAE [9]_, whose gamma
+        is ``beta - 1``).
     kl_warm_up : float, default=0.25
         Share of the epochs in which `beta` (or `capacity`) rises from 0 to its value, in
         [0, 1). Held-out rows are judged by the final objective all the time.
@@ -99,6 +105,9 @@ class VariationalAutoencoder(BaseAutoencoder):
     .. [6] Burda, Grosse and Salakhutdinov (2016). Importance weighted autoencoders. ICLR.
     .. [7] Kingma, Rezende, Mohamed and Welling (2014). Semi-supervised learning with deep
        generative models. NeurIPS.
+    .. [8] Chen, Li, Grosse and Duvenaud (2018). Isolating sources of disentanglement in
+       variational autoencoders. NeurIPS.
+    .. [9] Kim and Mnih (2018). Disentangling by factorising. ICML.
 
     Examples
     --------
@@ -115,6 +124,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     """
 
     beta: float = 1.0
+    objective: str = "kl"
     kl_warm_up: float = 0.25
     free_bits: float = 0.0
     capacity: float | None = None
@@ -125,6 +135,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "code_activation": [StrOptions({"linear"})],
         "beta": [Interval(Real, 0, None, closed="left")],
+        "objective": [StrOptions({"kl", "tc", "factor"})],
         "kl_warm_up": [Interval(Real, 0, 1, closed="left")],
         "free_bits": [Interval(Real, 0, None, closed="left")],
         "capacity": [Interval(Real, 0, None, closed="left"), None],
@@ -155,9 +166,12 @@ class VariationalAutoencoder(BaseAutoencoder):
         encoder, _ = principal.build(network, likelihood, 2 * n_components, down, more)
         _, decoder = principal.build(network, likelihood, n_components + n_classes, up)
         likelihood.learn_noise(noise)
-        return VariationalModule(
+        module = VariationalModule(
             encoder, decoder, likelihood, n_components, n_classes, n_repeats
         )
+        if self.objective == "factor":
+            module.discriminator = Discriminator(n_components, principal.generator)
+        return module
 
     def _condition(self, y, X, *, reset):
         if not reset and self.conditional != hasattr(self, "classes_"):
@@ -204,13 +218,24 @@ class VariationalAutoencoder(BaseAutoencoder):
         return lambda x: fn(x, next(blocks)[1].to(self.net_.device))
 
     def _set_objective(self, module):
+        spent = self.free_bits or self.capacity is not None
         if self.n_importance_samples > 1 and (
-            self.beta != 1 or self.free_bits or self.capacity is not None
+            self.beta != 1 or spent or self.objective != "kl"
         ):
             raise ValueError(
                 "n_importance_samples > 1 trains the importance-weighted bound, which has "
-                "no KL term of its own. Use beta=1, free_bits=0 and capacity=None with it, "
-                "or n_importance_samples=1."
+                "no KL term of its own. Use beta=1, free_bits=0, capacity=None and "
+                "objective='kl' with it, or n_importance_samples=1."
+            )
+        if self.objective != "kl" and spent:
+            raise ValueError(
+                f"objective={self.objective!r} knows no free_bits or capacity. Use "
+                "free_bits=0 and capacity=None with it, or objective='kl'."
+            )
+        if (self.objective == "factor") != (module.discriminator is not None):
+            raise ValueError(
+                "Training that goes on (warm_start=True or partial_fit) cannot change "
+                f"to or from objective='factor'. Got objective={self.objective!r}."
             )
         module.objective = Objective(
             self.beta,
@@ -218,6 +243,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             self.free_bits,
             self.capacity,
             self.n_importance_samples,
+            self.objective,
         )
 
     def _shortfalls(self, fitting):

@@ -4,14 +4,19 @@ B is the number of rows, k the components of the code, S the importance samples.
 """
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from skae._losses import normal_kl
+from skae._layers import linear
+from skae._losses import normal_kl, total_correlation
 from skae._modules import AutoencoderModule, Terms
 
 LARGEST_LOG_VARIANCE = 20.0
+DISCRIMINATOR = 256  # width of its two hidden layers
 
 
 class Objective(NamedTuple):
@@ -22,6 +27,27 @@ class Objective(NamedTuple):
     free_bits: float = 0.0
     capacity: float | None = None
     n_importance_samples: int = 1
+    name: str = "kl"
+
+
+class Discriminator(nn.Module):
+    """Tells codes (B, k) from those whose numbers were exchanged; (B,) logits."""
+
+    def __init__(self, n_components, generator):
+        super().__init__()
+        sizes = n_components, DISCRIMINATOR, DISCRIMINATOR, 1
+        layers = []
+        for n_in, n_out in pairwise(sizes):
+            layers += [linear(n_in, n_out, generator, 2**0.5), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, z):
+        return self.layers(z).squeeze(1)
+
+    def frozen(self, z):
+        """Return the logits; gradients reach z, but not the weights."""
+        weights = {name: p.detach() for name, p in self.named_parameters()}
+        return torch.func.functional_call(self, weights, z)
 
 
 class VariationalModule(AutoencoderModule):
@@ -34,6 +60,7 @@ class VariationalModule(AutoencoderModule):
     ):
         super().__init__(encoder, decoder, likelihood)
         self.n_components, self.n_classes = n_components, n_classes
+        self.discriminator = None
         self.n_repeats = n_repeats  # of each class before the encoder: a map of pixels
 
     @property
@@ -70,7 +97,8 @@ class VariationalModule(AutoencoderModule):
 
     def draw(self, n_rows, generator):
         """Return standard normal noise; (S, B, k)."""
-        shape = self.objective.n_importance_samples, n_rows, self.n_components
+        n_draws = self.objective.n_importance_samples + (self.discriminator is not None)
+        shape = n_draws, n_rows, self.n_components
         device = next(self.parameters()).device
         return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 
@@ -83,7 +111,7 @@ class VariationalModule(AutoencoderModule):
     def forward(self, x, clean, noise, progress=1.0, condition=None):
         """Return what rows cost: the negative ELBO, or a bound that is closer to it."""
         mean, log_variance = self.posterior(x, condition)
-        if len(noise) > 1:
+        if self.objective.n_importance_samples > 1:
             share = self._share(progress)
             log_w = torch.stack(
                 [
@@ -94,7 +122,24 @@ class VariationalModule(AutoencoderModule):
             return Terms(nll=math.log(len(noise)) - log_w.logsumexp(0))
         z = mean + (0.5 * log_variance).exp() * noise[0]
         nll = self.likelihood.nll(self.decode(z, condition), clean).sum(1)
-        return Terms(nll=nll, reg=self._cost(normal_kl(mean, log_variance), progress))
+        kl = normal_kl(mean, log_variance)
+        if self.objective.name == "kl":
+            return Terms(nll=nll, reg=self._cost(kl, progress))
+        penalty = None
+        if self.objective.name == "tc":
+            tc = total_correlation(z, mean, log_variance)
+        else:
+            tc = self.discriminator.frozen(z)
+            penalty = self._mistaken(z.detach(), noise[1]) / clean.shape[1]
+        cost = kl.sum(1) + (self.objective.beta - 1) * tc
+        return Terms(nll=nll, reg=self._share(progress) * cost, penalty=penalty)
+
+    def _mistaken(self, z, noise):
+        """Return the discriminator's cross-entropy on codes and exchanged ones; ()."""
+        exchanged = z.gather(0, noise.argsort(0))
+        logits = self.discriminator(torch.cat([z, exchanged]))
+        real = (torch.arange(len(logits), device=z.device) < len(z)).to(logits)
+        return binary_cross_entropy_with_logits(logits, real)
 
     def _log_weight(self, mean, log_variance, x, e, share, condition):
         """Return log p(x | z) (p(z) / q(z | x))^share at z = m + s e; (B,)."""

@@ -15,10 +15,10 @@ from sklearn.model_selection import train_test_split
 from torch.distributions import Independent, Normal, kl_divergence
 
 from skae import Autoencoder, VariationalAutoencoder, likelihoods
-from skae._losses import normal_kl
-from skae._variational_module import Objective, VariationalModule
+from skae._losses import normal_kl, total_correlation
+from skae._variational_module import Discriminator, Objective, VariationalModule
 from skae.corruption import Masking
-from skae.metrics import explained_variance_ratio
+from skae.metrics import explained_variance_ratio, factor_vae_score
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 RNG = np.random.default_rng(0)
@@ -608,3 +608,117 @@ def test_classes_are_refused_where_there_are_none(fitted):
         with pytest.raises(ValueError, match="y is for conditional=True"):
             call()
     assert fitted.score(SMALL, np.zeros(len(SMALL))) == fitted.score(SMALL)
+
+
+# Other objectives
+
+
+def test_total_correlation_is_that_of_the_mixture_of_posteriors():
+    mean = torch.randn(7, 3, dtype=torch.float64)
+    log_variance = torch.randn(7, 3, dtype=torch.float64)
+    z = torch.randn(7, 3, dtype=torch.float64)
+    posteriors = Normal(mean, (0.5 * log_variance).exp())
+    log_q = torch.stack([posteriors.log_prob(row) for row in z])  # (row, posterior, k)
+    joint = log_q.sum(2).logsumexp(1) - np.log(7)
+    each = (log_q.logsumexp(1) - np.log(7)).sum(1)
+    ours = total_correlation(z, mean, log_variance)
+    offset = joint - each - ours  # the same for all rows: it has no gradient
+    torch.testing.assert_close(offset, torch.full_like(offset, 2 * np.log(7)))
+
+
+def test_independent_components_have_the_least_total_correlation():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(400, 2, generator=generator)
+    narrow = torch.full_like(z, -2)
+    tied = torch.stack([z[:, 0], z[:, 0]], 1)
+    free, bound = (total_correlation(v, v, narrow).mean() for v in (z, tied))
+    assert bound > free + 0.5
+
+
+@pytest.mark.parametrize("name", ["tc", "factor"])
+def test_a_beta_of_one_is_the_plain_objective(name):
+    module, x, noise = module_and_batch("gaussian")
+    plain = module(x, x, noise)
+    module.objective = Objective(name=name)
+    module.discriminator = Discriminator(2, torch.Generator()).double()
+    other = module(x, x, module.draw(6, torch.Generator()).double() * 0 + noise)
+    torch.testing.assert_close(other.reg, plain.reg)
+    torch.testing.assert_close(other.nll, plain.nll)
+
+
+def test_a_discriminator_learns_from_its_mistakes_and_codes_from_its_opinion():
+    module, x, _ = module_and_batch("gaussian")
+    module.objective = Objective(name="factor", beta=6.0)
+    module.discriminator = Discriminator(2, torch.Generator()).double()
+    noise = module.draw(6, torch.Generator().manual_seed(0)).double()
+    assert noise.shape == (2, 6, 2)
+    terms = module(x, x, noise)
+    judge, encoder = (list(m.parameters()) for m in (module.discriminator, module.encoder))
+    of_judge = torch.autograd.grad(
+        terms.reg.sum(), judge, retain_graph=True, allow_unused=True
+    )
+    assert all(g is None for g in of_judge)
+    of_codes = torch.autograd.grad(
+        terms.penalty, encoder, retain_graph=True, allow_unused=True
+    )
+    assert all(g is None for g in of_codes)
+    assert any(g.any() for g in torch.autograd.grad(terms.penalty, judge))
+    mean, log_variance = module.posterior(x)
+    z = mean + (0.5 * log_variance).exp() * noise[0]
+    expected = normal_kl(mean, log_variance).sum(1) + 5 * module.discriminator(z)
+    torch.testing.assert_close(module(x, x, noise).reg, expected)
+
+
+def test_a_discriminator_tells_exchanged_codes():
+    module, _, _ = module_and_batch("gaussian")
+    module.discriminator = Discriminator(2, torch.Generator().manual_seed(0)).double()
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(module.discriminator.parameters(), lr=1e-3)
+    for _ in range(200):
+        z = torch.randn(200, 1, generator=generator).double().expand(-1, 2)
+        noise = torch.randn(200, 2, generator=generator).double()
+        loss = module._mistaken(z, noise)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.45  # log 2 by chance
+    z = torch.randn(200, 2, generator=generator).double()
+    assert module._mistaken(z, noise) > 0.6
+
+
+@pytest.mark.parametrize(("objective", "least"), [("tc", 0.95), ("factor", 0.7)])
+def test_factors_that_are_mixed_are_told_apart(objective, least):
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 6, size=(1500, 3))
+    mixed = np.tanh((factors / 2.5 - 1) @ rng.normal(size=(3, 16)))
+    rows = mixed + 0.05 * rng.normal(size=mixed.shape)
+    params = {"network": (64,), "max_iter": 50, "objective": objective, "beta": 6.0}
+    codes = make(5, **params).fit(rows).transform(rows)
+    score = factor_vae_score(codes, factors, n_trials=300, random_state=0)
+    assert score > least  # a third by chance
+    again = make(5, **params).fit(rows)
+    np.testing.assert_array_equal(again.transform(rows), codes)
+
+
+@quick
+def test_going_on_keeps_the_discriminator():
+    vae = make(objective="factor", beta=3.0, warm_start=True).fit(SMALL).fit(SMALL)
+    vae.partial_fit(SMALL)
+    with pytest.raises(ValueError, match="objective"):
+        vae.set_params(objective="kl").fit(SMALL)
+    assert vae.set_params(objective="factor").score(SMALL) < 0
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"objective": "tc", "capacity": 3.0},
+        {"objective": "factor", "free_bits": 0.1},
+        {"objective": "tc", "n_importance_samples": 3},
+        {"objective": "mmd"},
+    ],
+    ids=str,
+)
+def test_what_an_objective_does_not_know_is_named(params):
+    with pytest.raises(ValueError, match="objective"):
+        make(**params).fit(SMALL)
