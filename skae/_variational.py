@@ -11,6 +11,7 @@ import torch
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _diagnostics
@@ -66,7 +67,8 @@ class VariationalAutoencoder(BaseAutoencoder):
     conditional : bool, default=False
         Whether encoder and decoder are told the class y of each row [7]_, so that rows of
         a class can be generated and the code need not carry it. `fit` then needs y, and
-        so does whatever encodes or decodes.
+        so does whatever encodes or decodes. The first call of `partial_fit` has to
+        hold all classes.
 
     Attributes
     ----------
@@ -182,6 +184,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         if not self.conditional:
             return None
         if reset and y is not None:
+            check_classification_targets(y)
             self.classes_ = np.unique(column_or_1d(y))
         return self._one_hot(y, X.shape[0])
 

@@ -598,6 +598,11 @@ def test_classes_are_asked_for_where_they_are_needed(conditional):
         conditional.sample(2, y=["a", "b", "c"])
 
 
+def test_numbers_are_no_classes():
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        make(conditional=True).fit(SMALL, SMALL[:, 0])
+
+
 def test_classes_are_refused_where_there_are_none(fitted):
     for call in (
         lambda: fitted.sample(2, y=0),
