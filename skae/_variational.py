@@ -64,6 +64,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         Codes that are drawn for each row in training. With more than one the
         importance-weighted bound is trained [6]_, which is closer to log p(x) and costs
         as many times more; it knows no other `beta` than 1.
+    alpha : float, default=0.0
+        Strength of a penalty on the weights, as in `Autoencoder`. It is 0 here, as the
+        prior is what holds the code: small weights ask for codes that are larger than
+        the prior's, and samples then fall between them.
     conditional : bool, default=False
         Whether encoder and decoder are told the class y of each row [7]_, so that rows of
         a class can be generated and the code need not carry it. `fit` then needs y, and
@@ -131,6 +135,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     free_bits: float = 0.0
     capacity: float | None = None
     n_importance_samples: int = 1
+    alpha: float = 0.0
     conditional: bool = False
 
     _parameter_constraints: ClassVar[dict] = {

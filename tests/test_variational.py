@@ -727,3 +727,13 @@ def test_going_on_keeps_the_discriminator():
 def test_what_an_objective_does_not_know_is_named(params):
     with pytest.raises(ValueError, match="objective"):
         make(**params).fit(SMALL)
+
+
+@quick
+def test_no_penalty_on_the_weights_widens_the_codes():
+    X = (special.expit(2 * (TRAIN[:1000] - 5)) > RNG.uniform(size=(1000, 12))) * 1.0
+    X = np.tile(X, 20)  # many columns, which would outweigh a penalty on the weights
+    params = {"likelihood": "bernoulli", "network": (32,), "max_iter": 60}
+    free, penalised = (make(2, **params, **more).fit(X) for more in ({}, {"alpha": 1e-3}))
+    assert free.transform(X).std() < 0.8 * penalised.transform(X).std()
+    assert free.sample(2000, random_state=0).mean() == pytest.approx(X.mean(), abs=0.05)
