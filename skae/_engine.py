@@ -345,9 +345,13 @@ class Net(NeuralNet):
         return loss if penalty is None else loss + penalty
 
     def _progress(self):
-        """Return the share of the training that is done; 1 in a pass of `partial_fit`."""
-        run = self._run
-        return 1.0 if run.epochs == 1 else run.step / (run.epochs * len(run.job.train))
+        """Return the share of the training that is done, or 1 where it plays no part.
+
+        A number that stays is one that a compiled module need not be compiled for anew.
+        """
+        run, warm_up = self._run, self.module_.warm_up
+        done = run.step / (run.epochs * len(run.job.train))
+        return done if done < warm_up and run.epochs > 1 else 1.0
 
     def _judging_generator(self):
         """Return the source of the noise to judge by, the same each time."""
