@@ -160,11 +160,11 @@ def test_streaming_passes_over_every_row_once_and_shuffles(monkeypatch):
     )
     passes = [list(batches) for _ in range(2)]
     for one in passes:
-        seen = torch.cat([x[:, 0] for x, _, _ in one])
+        seen = torch.cat([x[:, 0] for x, *_ in one])
         np.testing.assert_array_equal(seen.sort().values, np.arange(1001))
-        weight = torch.cat([w for _, w, _ in one])  # weights stay beside their rows
+        weight = torch.cat([w for _, w, *_ in one])  # weights stay beside their rows
         np.testing.assert_allclose(weight * 501, seen + 1, rtol=1e-5)
-        assert [len(x) for x, _, _ in one[:-1]] == [32] * (len(batches) - 1)
+        assert [len(x) for x, *_ in one[:-1]] == [32] * (len(batches) - 1)
         assert len(one) == len(batches)
     assert not torch.equal(passes[0][0][0], passes[1][0][0])
 

@@ -400,7 +400,7 @@ def held_out_loss(estimator, monkeypatch):
         estimator.fit(X)
     module, total, n = estimator.net_.module_.eval(), 0.0, 0
     with torch.no_grad():
-        for x, _, _ in jobs[0].valid:
+        for x, *_ in jobs[0].valid:
             total += float(module(x, x).nll.sum())
             n += x.numel()
     return total / n
