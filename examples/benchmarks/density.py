@@ -12,6 +12,9 @@ bound that is trained. Mean and "+-" (standard deviation) over seeds.
 - loop: the same model by hand: SiLU, the same start of the weights (variances), Adam
   (fused), learning rate that rises, stays and falls, gradients clipped, KL warm-up, 10 %
   held out, best weights by the held-out ELBO.
+- pythae: the VAE of pythae 0.1.2 (if installed) by its own trainer, told to use
+  cross-entropy, the loop's layers with their start, batches and rate (not its schedule:
+  the rate is constant, there is no KL warm-up), and the same held-out rows.
 - PCA: scikit-learn's probabilistic PCA, and a mixture of normal distributions on whole
   pictures, of pictures with uniform noise in [0, 1) added: their mean log-density is a
   bound on the log-probability of the binary pictures, as published for such models.
@@ -26,8 +29,12 @@ Fit times are medians of the ratios to the loop's in the same turn.
 
 import copy
 import itertools
+import logging
 import math
+import os
+import tempfile
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -41,7 +48,7 @@ from torch.nn import functional as F
 import skae
 
 CODE, HIDDEN, BATCH, RATE = 50, 200, 128, 1e-3
-WARM_UP, COOL_DOWN, KL_WARM_UP = 0.05, 0.3, 0.25
+WARM_UP, COOL_DOWN, KL_WARM_UP, HELD_OUT = 0.05, 0.3, 0.25, 0.1
 
 
 def binarised(n_train, n_test):
@@ -96,7 +103,7 @@ def loop(X, epochs, seed):
     torch.manual_seed(seed)
     x = torch.from_numpy(X)
     order = torch.randperm(len(x))
-    n_valid = math.ceil(0.1 * len(x))
+    n_valid = math.ceil(HELD_OUT * len(x))
     valid, train = x[order[:n_valid]], x[order[n_valid:]]
     net = ByHand(x.mean(0))
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
@@ -144,6 +151,60 @@ def judge_by_hand(net, X, n_samples):
         nll.append(math.log(n_samples) - torch.stack(log_w).logsumexp(0))
         bound.append(kl - log_p)
     return float(torch.cat(nll).mean()), float(torch.cat(bound).mean())
+
+
+def by_pythae(X, epochs, seed):
+    """Train by pythae; None where it is not installed."""
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        from pythae.models import VAE, VAEConfig
+        from pythae.models.base.base_utils import ModelOutput
+        from pythae.models.nn import BaseDecoder, BaseEncoder
+        from pythae.pipelines import TrainingPipeline
+        from pythae.trainers import BaseTrainerConfig
+    except ImportError:
+        return None
+    logging.disable(logging.INFO)
+    torch.manual_seed(seed)
+    x = torch.from_numpy(X)
+    net = ByHand(x.mean(0))
+
+    class Encoder(BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            mean, log_variance = self.net.posterior(x)
+            return ModelOutput(embedding=mean, log_covariance=log_variance)
+
+    class Decoder(BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.net = net.up
+
+        def forward(self, z):
+            return ModelOutput(reconstruction=self.net(z).sigmoid())
+
+    config = VAEConfig(input_dim=(784,), latent_dim=CODE, reconstruction_loss="bce")
+    order = torch.randperm(len(x))
+    n_valid = math.ceil(HELD_OUT * len(x))
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = TrainingPipeline(
+            model=VAE(config, encoder=Encoder(), decoder=Decoder()),
+            training_config=BaseTrainerConfig(
+                output_dir=folder,
+                num_epochs=epochs,
+                learning_rate=RATE,
+                per_device_train_batch_size=BATCH,
+                per_device_eval_batch_size=1000,
+                seed=seed,
+                no_cuda=True,
+            ),
+        )
+        pipeline(train_data=x[order[n_valid:]], eval_data=x[order[:n_valid]])
+        best = pipeline.trainer._best_model
+    return SimpleNamespace(posterior=best.encoder.net.posterior, up=best.decoder.net)
 
 
 def by_skae(X, epochs, seed, **params):
@@ -203,13 +264,19 @@ def main():
     n_samples = args.samples or (100 if args.quick else 1000)
     machine(args.threads)
     X, X_test = binarised(*sizes)
-    found = {name: [] for name in ("loop", *OURS)}
+    found = {name: [] for name in ("loop", "pythae", *OURS)}
     with use_threads(args.threads), quiet():
         for seed in range(seeds):
-            start = time.perf_counter()
-            net = loop(X, epochs, seed)
-            seconds = time.perf_counter() - start
-            found["loop"].append((*judge_by_hand(net, X_test, n_samples), 1.0))
+            for name, train in (("loop", loop), ("pythae", by_pythae)):
+                start = time.perf_counter()
+                net = train(X, epochs, seed)
+                if net is None:
+                    continue
+                time_taken = time.perf_counter() - start
+                seconds = time_taken if name == "loop" else seconds
+                ratio = time_taken / seconds
+                found[name].append((*judge_by_hand(net, X_test, n_samples), ratio))
+                print(f"seed {seed}, {name}: {found[name][-1][0]:.2f}", flush=True)
             for name, params in OURS.items():
                 start = time.perf_counter()
                 vae = by_skae(X, epochs, seed, **params)
@@ -221,7 +288,7 @@ def main():
                 print(f"seed {seed}, {name}: {nll:.2f}, {active} active units", flush=True)
         rivals = shallow(X, X_test, args.quick)
         rows = [(name, f"{nll:.2f}", "", "") for name, nll in rivals]
-    for name, values in found.items():
+    for name, values in ((name, values) for name, values in found.items() if values):
         nll, bound, ratio = np.transpose(values)
         rows.append((name, spread(nll), spread(bound), f"{np.median(ratio):.2f}"))
     print(f"\n{len(X):,} pictures, {epochs} epochs, {seeds} seeds, {n_samples} samples\n")
