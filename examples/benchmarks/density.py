@@ -265,6 +265,7 @@ def main():
     machine(args.threads)
     X, X_test = binarised(*sizes)
     found = {name: [] for name in ("loop", "pythae", *OURS)}
+    seconds = 0.0
     with use_threads(args.threads), quiet():
         for seed in range(seeds):
             for name, train in (("loop", loop), ("pythae", by_pythae)):
@@ -273,7 +274,7 @@ def main():
                 if net is None:
                     continue
                 time_taken = time.perf_counter() - start
-                seconds = time_taken if name == "loop" else seconds
+                seconds = seconds if name == "pythae" else time_taken
                 ratio = time_taken / seconds
                 found[name].append((*judge_by_hand(net, X_test, n_samples), ratio))
                 print(f"seed {seed}, {name}: {found[name][-1][0]:.2f}", flush=True)
