@@ -9,6 +9,7 @@ from skae._modules import watched
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
 DIVERGED = 2.0  # times the lowest training loss, or the variance
+RISEN = 1.0  # nats per cell, where losses are log-densities and may be negative
 NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
 CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
@@ -60,7 +61,8 @@ def collapse(active, explained):
 def divergence(losses, explained):
     """The training loss ended well above its lowest, or the mean's: yield what to do."""
     lowest = min(losses)
-    if losses[-1] > DIVERGED * lowest + NEGLIGIBLE or explained < 1 - DIVERGED:
+    too_high = DIVERGED * lowest + NEGLIGIBLE if lowest > 0 else lowest + RISEN
+    if losses[-1] > too_high or explained < 1 - DIVERGED:
         yield (
             f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
             f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "

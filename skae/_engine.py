@@ -345,13 +345,13 @@ class Net(NeuralNet):
         return loss if penalty is None else loss + penalty
 
     def _progress(self):
-        """Return the share of the training that is done, or 1 where it plays no part.
+        """Return the share of the training that is done, or 1 where it plays no part; ().
 
-        A number that stays is one that a compiled module need not be compiled for anew.
+        A tensor, so that a module that is compiled need not be compiled anew.
         """
         run, warm_up = self._run, self.module_.warm_up
         done = run.step / (run.epochs * len(run.job.train))
-        return done if done < warm_up and run.epochs > 1 else 1.0
+        return torch.tensor(done if done < warm_up and run.epochs > 1 else 1.0)
 
     def _judging_generator(self):
         """Return the source of the noise to judge by, the same each time."""
@@ -363,7 +363,8 @@ class Net(NeuralNet):
         generator = self._judging_generator()
         with torch.no_grad():
             rows = [
-                self._row_loss(batch, generator, 1.0)[0] for batch in self._run.job.valid
+                self._row_loss(batch, generator, torch.tensor(1.0))[0]
+                for batch in self._run.job.valid
             ]
         return torch.cat(rows) / self._run.job.valid.rows.n_columns
 

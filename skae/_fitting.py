@@ -338,8 +338,11 @@ class Fitting:
         if self.net.interrupted_ or self.one_pass or not losses:
             return
         judged = self.valid is not None  # then the best weights stay, not the last
+        rising = int(self.net.module_.warm_up * len(losses))  # epochs of a lighter loss
         diverged = list(
-            _diagnostics.divergence(losses[-1:] if judged else losses, self.explained[0])
+            _diagnostics.divergence(
+                losses[-1:] if judged else losses[rising:], self.explained[0]
+            )
         )
         signs = [
             *diverged,

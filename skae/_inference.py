@@ -106,6 +106,21 @@ def check_count(name, value, least=1):
         raise ValueError(f"{name} must be an integer of at least {least}. Got {value!r}.")
 
 
+def on_the_way(encode, A, B, n_steps, kind):
+    """Return codes (n, n_steps, k) on the way between those of rows A and B."""
+    check_count("n_steps", n_steps, 2)
+    check_option("interpolate", "kind", kind, ("straight", "spherical"))
+    a, b = encode(A), encode(B)
+    if a.shape != b.shape:
+        raise ValueError(
+            "A and B must have the same number of rows: they are joined pair by "
+            f"pair. Got {len(a)} and {len(b)}."
+        )
+    t = np.linspace(0, 1, n_steps, dtype=np.float32)[:, None]
+    start, end = _on_an_arc(a, b, t) if kind == "spherical" else (1 - t, t)
+    return a[:, None] * start + b[:, None] * end
+
+
 def _on_an_arc(a, b, t):
     """Return the weights (n, T, 1) of a and b (n, k) on the way t (T, 1) around zero."""
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
@@ -251,22 +266,10 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X : ndarray of shape (n_samples, n_steps, n_features)
             Reconstructions, in the units of the training data.
         """
-        check_count("n_steps", n_steps, 2)
-        check_option("interpolate", "kind", kind, ("straight", "spherical"))
         collect = InferenceMixin.transform.__wrapped__  # arrays, whatever set_output
-        a, b = collect(self, A), collect(self, B)
-        if a.shape != b.shape:
-            raise ValueError(
-                "A and B must have the same number of rows: they are joined pair by "
-                f"pair. Got {len(a)} and {len(b)}."
-            )
-        t = np.linspace(0, 1, n_steps, dtype=np.float32)[:, None]
-        start, end = 1 - t, t
-        if kind == "spherical":
-            start, end = _on_an_arc(a, b, t)
-        codes = a[:, None] * start + b[:, None] * end
+        codes = on_the_way(partial(collect, self), A, B, n_steps, kind)
         X = self.inverse_transform(codes.reshape(-1, self.n_components_))
-        return X.reshape(len(a), n_steps, *X.shape[1:])
+        return X.reshape(*codes.shape[:2], *X.shape[1:])
 
     def score_samples(self, X):
         """Return the log-likelihood of each row given its own code.

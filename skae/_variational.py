@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae import _diagnostics
 from skae._base import BaseAutoencoder
 from skae._docs import documented
-from skae._inference import apply, check_count, padded
+from skae._inference import apply, check_count, on_the_way, padded
 from skae._losses import normal_kl
 from skae._variational_module import Discriminator, Objective, VariationalModule
 
@@ -404,6 +404,32 @@ class VariationalAutoencoder(BaseAutoencoder):
         return self._rebuild(
             X, mask, self._given(self.net_.module_.reconstruct, y, X.shape[0])
         )
+
+    def interpolate(self, A, B, n_steps=10, kind="straight", y=None):
+        """Return the decoded way between the codes of A and of B.
+
+        Parameters
+        ----------
+        A, B : array-like of shape (n_samples, n_features)
+            The rows to start from and to arrive at, pair by pair.
+        n_steps : int, default=10
+            Number of points on the way, both ends included.
+        kind : {"straight", "spherical"}, default="straight"
+            Whether the codes lie on a line or on an arc around the origin, which keeps
+            them at a distance from it that is usual under the prior.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The class of each pair; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_steps, n_features)
+            Reconstructions, in the units of the training data.
+        """
+        codes = on_the_way(lambda X: self._posterior(X, y)[0], A, B, n_steps, kind)
+        if y is not None and np.ndim(y):
+            y = np.repeat(np.asarray(y), n_steps)
+        X = self.inverse_transform(codes.reshape(-1, self.n_components_), y)
+        return X.reshape(*codes.shape[:2], *X.shape[1:])
 
     def elbo(self, X, n_samples=128, y=None):
         """Return the evidence lower bound on log p(x) of each row.

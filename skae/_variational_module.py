@@ -148,9 +148,9 @@ class VariationalModule(AutoencoderModule):
         return share * log_ratio - self.likelihood.nll(self.decode(z, condition), x).sum(1)
 
     def _share(self, progress):
-        """Return how much of the codes' cost counts so far, in [0, 1]."""
+        """Return how much of the codes' cost counts so far, in [0, 1]; ()."""
         rise = self.objective.kl_warm_up
-        return 1.0 if progress >= rise else progress / rise
+        return torch.as_tensor(progress / rise).clamp(max=1.0) if rise else 1.0
 
     def _cost(self, kl, progress):
         """Return what codes cost, from the KL of each row and component; (B,)."""

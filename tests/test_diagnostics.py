@@ -100,6 +100,9 @@ def test_thresholds_are_as_stated():
     assert list(_diagnostics.divergence([3.0, 1.0, 1.0], -1.1))
     assert not list(_diagnostics.divergence([3.0, 1.0, 1.9], -0.9))
     assert not list(_diagnostics.divergence([5e-5, 3e-4], 1.0))
+    assert not list(_diagnostics.divergence([-3.67], 0.97))  # a log-density's
+    assert not list(_diagnostics.divergence([-0.01, 0.02], 0.97))
+    assert list(_diagnostics.divergence([-3.67, -1.0], 0.5))
     units = np.random.default_rng(0).normal(size=(10, 4))
     units[:, :2] = 0
     assert not list(_diagnostics.dead_units({"the code": units}))

@@ -737,3 +737,50 @@ def test_no_penalty_on_the_weights_widens_the_codes():
     free, penalised = (make(2, **params, **more).fit(X) for more in ({}, {"alpha": 1e-3}))
     assert free.transform(X).std() < 0.8 * penalised.transform(X).std()
     assert free.sample(2000, random_state=0).mean() == pytest.approx(X.mean(), abs=0.05)
+
+
+def test_a_class_is_asked_for_on_the_way_between_two_rows():
+    vae = VariationalAutoencoder(2, conditional=True, max_iter=3, random_state=0)
+    X, y = load_wine(return_X_y=True)
+    vae.fit(X, y)
+    way = vae.interpolate(X[:2], X[-2:], 3, y=[1, 2])
+    assert way.shape == (2, 3, X.shape[1])
+    for end, rows in ((0, X[:2]), (-1, X[-2:])):
+        np.testing.assert_allclose(way[:, end], vae.reconstruct(rows, y=[1, 2]), rtol=1e-5)
+    np.testing.assert_array_equal(way[1], vae.interpolate(X[1:2], X[-1:], 3, y=2)[0])
+    with pytest.raises(ValueError, match="conditional=True needs y"):
+        vae.interpolate(X[:2], X[-2:], 3)
+
+
+def test_a_module_is_compiled_once_whatever_rises(monkeypatch):
+    """What changes from step to step is a tensor: no number that is compiled in."""
+    seen, forward = [], VariationalModule.forward
+
+    def record(self, *args):
+        seen.append(args[3])
+        return forward(self, *args)
+
+    monkeypatch.setattr(VariationalModule, "forward", record)
+    X = load_wine().data
+    VariationalAutoencoder(2, max_iter=8, kl_warm_up=0.5, random_state=0).fit(X)
+    assert all(isinstance(progress, torch.Tensor) for progress in seen)
+    assert len({float(progress) for progress in seen}) > 3
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("kl_warm_up", [0.0, 0.6])
+def test_densities_above_one_are_no_divergence(early_stopping, kl_warm_up):
+    """Rows near a line: the loss is negative, and rises as the KL term sets in."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 1)) * np.ones(6) + 0.01 * rng.normal(size=(400, 6))
+    vae = VariationalAutoencoder(
+        1,
+        max_iter=60,
+        kl_warm_up=kl_warm_up,
+        early_stopping=early_stopping,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        vae.fit(X)
+    assert vae.loss_curve_[-1] < 0

@@ -19,8 +19,8 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from _common import machine, parser, quiet, table, use_threads
+from joblib import Parallel, delayed
 from sklearn.decomposition import PCA
 
 from skae import VariationalAutoencoder, metrics
