@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 
 def _sections(doc):
@@ -20,7 +20,8 @@ def _entries(text):
 
 def documented(cls):
     """Fill up a class's parameters and attributes with those that its base describes."""
-    base, own = (_sections(c.__doc__) for c in (cls.__base__, cls))
+    parent = next(c for c in cls.__mro__[1:] if is_dataclass(c))
+    base, own = (_sections(c.__doc__) for c in (parent, cls))
     known = _entries(base["Parameters"]) | _entries(own.get("Parameters", ""))
     order = [field.name for field in fields(cls) if field.init]
     own["Parameters"] = "".join(known[name] for name in order)

@@ -8,25 +8,32 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _diagnostics
 from skae._base import BaseAutoencoder
+from skae._conditional import ConditionalMixin
 from skae._docs import documented
 from skae._inference import apply, check_count, on_the_way, padded
 from skae._losses import normal_kl
-from skae._variational_module import Discriminator, Objective, VariationalModule
+from skae._variational_module import (
+    Discriminator,
+    Objective,
+    VariationalModule,
+    log_mean_of_weights,
+    mean_of_log_prob,
+    spread_noise,
+)
 
 ACTIVE = 0.01  # variance of a unit's posterior mean over the rows (Burda et al.)
 
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class VariationalAutoencoder(BaseAutoencoder):
+class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
     r"""Autoencoder with a prior on its codes: it scores and generates rows.
 
     An encoder gives each row a normal distribution of codes, q(z | x) = N(m(x), s(x)²),
@@ -179,51 +186,6 @@ class VariationalAutoencoder(BaseAutoencoder):
         if self.objective == "factor":
             module.discriminator = Discriminator(n_components, principal.generator)
         return module
-
-    def _condition(self, y, X, *, reset):
-        if not reset and self.conditional != hasattr(self, "classes_"):
-            raise ValueError(
-                "Training that goes on (warm_start=True or partial_fit) cannot change "
-                f"conditional={not self.conditional}. Use warm_start=False and fit."
-            )
-        if not self.conditional:
-            return None
-        if reset and y is not None:
-            check_classification_targets(y)
-            self.classes_ = np.unique(column_or_1d(y))
-        return self._one_hot(y, X.shape[0])
-
-    def _one_hot(self, y, n):
-        """Return classes y, of n rows or one for all, as ones among zeros."""
-        if y is None:
-            raise ValueError(
-                "conditional=True needs y, the class of each row. Pass y, or use "
-                "conditional=False."
-            )
-        if np.ndim(y) == 0:
-            y = np.full(n, y)
-        y = column_or_1d(y)
-        check_consistent_length(np.empty(n), y)
-        place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        strange = self.classes_[place] != y
-        if strange.any():
-            raise ValueError(
-                f"y holds a class that `fit` has not seen: {y[strange][0]!r}. Known are "
-                f"{self.classes_.tolist()}."
-            )
-        return np.eye(len(self.classes_), dtype=np.float32)[place]
-
-    def _given(self, fn, y, n):
-        """Return fn of blocks of n rows, told their classes y if it has to be."""
-        if not hasattr(self, "classes_"):
-            if y is not None:
-                raise ValueError(
-                    "y is for conditional=True: this VariationalAutoencoder was fitted "
-                    "without classes."
-                )
-            return fn
-        blocks = padded(self._one_hot(y, n), self._block_rows_, None)
-        return lambda x: fn(x, next(blocks)[1].to(self.net_.device))
 
     def _set_objective(self, module):
         spent = self.free_bits or self.capacity is not None
@@ -451,7 +413,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             In nats and the units of the data.
         """
         check_count("n_samples", n_samples)
-        expected = self._over_codes(X, n_samples, y, _mean_of_log_prob)
+        expected = self._over_codes(X, n_samples, y, mean_of_log_prob)
         return expected - self.kl_divergence(X, y).sum(1)
 
     def score_samples(self, X, n_samples=128, y=None):
@@ -478,7 +440,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             likelihood and values between 0 and 1 it is no log-density.
         """
         check_count("n_samples", n_samples)
-        return self._over_codes(X, n_samples, y, _log_mean_of_weights)
+        return self._over_codes(X, n_samples, y, log_mean_of_weights)
 
     def score(self, X, y=None, sample_weight=None):
         """Return the mean of `score_samples`.
@@ -503,7 +465,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     def _over_codes(self, X, n_samples, y, combine):
         """Return `combine` of n_samples codes of each row; (n,) float64."""
         X, module, device = self._check_rows(X), self.net_.module_, self.net_.device
-        noise = _spread_noise(n_samples, self.n_components_).to(device)
+        noise = spread_noise(n_samples, self.n_components_).to(device)
         out = np.empty(X.shape[0])
         blocks = padded(X, self._block_rows_, self._standardize())
         fn = self._given(partial(combine, module, noise), y, X.shape[0])
@@ -541,33 +503,3 @@ class VariationalAutoencoder(BaseAutoencoder):
         rows = X.reshape(n_samples, -1)
         drawn = self.net_.module_.likelihood.sample(rows, random_state)
         return drawn.astype(X.dtype).reshape(X.shape)
-
-
-def _spread_noise(n, k):
-    """Return n vectors of k standard normal numbers, evenly spread: always the same."""
-    u = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(n, dtype=torch.float64)
-    return torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9)).float()
-
-
-def _codes(module, noise, x, *known):
-    """Yield (z, log-variance, noise) for each vector of noise (k,), at rows x (B, d)."""
-    mean, log_variance = module.posterior(x, *known)
-    std = (0.5 * log_variance).exp()
-    for e in noise:
-        yield mean + std * e, log_variance, e
-
-
-def _mean_of_log_prob(module, noise, x, *known):
-    total, target = 0.0, x.cpu()
-    for z, _, _ in _codes(module, noise, x, *known):
-        total = total + module.likelihood.log_prob(module.decode(z, *known).cpu(), target)
-    return total / len(noise)
-
-
-def _log_mean_of_weights(module, noise, x, *known):
-    target, log_w = x.cpu(), []
-    for z, log_variance, e in _codes(module, noise, x, *known):
-        ratio = 0.5 * (log_variance + e.square() - z.square()).cpu().double().sum(1)
-        log_p = module.likelihood.log_prob(module.decode(z, *known).cpu(), target)
-        log_w.append(log_p + ratio)
-    return torch.stack(log_w).logsumexp(0) - np.log(len(noise))

@@ -162,3 +162,35 @@ class VariationalModule(AutoencoderModule):
             return share * goal.beta * kl.sum(1)
         excess = kl.sum(1) - share * goal.capacity
         return goal.beta * excess * excess.detach().mean().sign()
+
+
+def spread_noise(n, k):
+    """Return n vectors of k standard normal numbers, evenly spread: always the same."""
+    u = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(n, dtype=torch.float64)
+    return torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9)).float()
+
+
+def _codes(module, noise, x, *known):
+    """Yield (z, log-variance, noise) for each vector of noise (k,), at rows x (B, d)."""
+    mean, log_variance = module.posterior(x, *known)
+    std = (0.5 * log_variance).exp()
+    for e in noise:
+        yield mean + std * e, log_variance, e
+
+
+def mean_of_log_prob(module, noise, x, *known):
+    """Return the mean of log p(x | z) over codes z ~ q(z | x); (B,) float64."""
+    total, target = 0.0, x.cpu()
+    for z, _, _ in _codes(module, noise, x, *known):
+        total = total + module.likelihood.log_prob(module.decode(z, *known).cpu(), target)
+    return total / len(noise)
+
+
+def log_mean_of_weights(module, noise, x, *known):
+    """Return the importance-weighted bound, log mean p(x, z) / q(z | x); (B,) float64."""
+    target, log_w = x.cpu(), []
+    for z, log_variance, e in _codes(module, noise, x, *known):
+        ratio = 0.5 * (log_variance + e.square() - z.square()).cpu().double().sum(1)
+        log_p = module.likelihood.log_prob(module.decode(z, *known).cpu(), target)
+        log_w.append(log_p + ratio)
+    return torch.stack(log_w).logsumexp(0) - math.log(len(noise))
