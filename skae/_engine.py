@@ -16,6 +16,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
+from skae._course import Course
 from skae._layers import Dropout
 from skae._losses import elastic_net
 from skae._modules import row_cost
@@ -25,8 +26,6 @@ from skae._runtime import few_threads
 
 NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
 JUDGING_SEED = 0  # of the noise under which held-out rows are judged
-WARM_UP = 0.05  # share of the epochs in which the learning rate rises
-COOL_DOWN = 0.3  # share of the epochs in which it falls to zero
 OWNED = {  # what an estimator's own parameters say, and net_params may not
     "module": "network", "criterion": "likelihood", "lr": "learning_rate",
     "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
@@ -144,16 +143,10 @@ class Net(NeuralNet):
         work = job.train.batch_size * row_cost(self.module_, row).multiplications
         self._run = SimpleNamespace(
             job=job,
-            epochs=epochs,
-            epoch=0,
+            course=Course(epochs, len(job.train), job.schedule, self.module_.warm_up),
             n_before=len(self.history),
-            step=0,
-            cool_from=(1 - COOL_DOWN) * epochs,
-            cool_to=epochs,
             has_hooks=bool(self.callbacks),
             best=None,
-            best_loss=math.inf,
-            waited=0,
         )
         with few_threads(work):
             hooks = []
@@ -162,10 +155,9 @@ class Net(NeuralNet):
                 self._lend(job.train.generator)
                 attach = getattr(job.corruption, "attach", None)
                 hooks = attach(self.module_, self._run.generator) if attach else []
-                for group in self.optimizer_.param_groups:
-                    group["lr"] = group.setdefault("initial_lr", group["lr"])
+                self._start_rate()
                 if job.valid is not None:
-                    self._run.best_loss = float(self._judged().mean())
+                    self._run.course.best_loss = float(self._judged().mean())
                     self._run.best = self._snapshot()
                 self.partial_fit(job, epochs=epochs)
                 if self._run.best is not None:
@@ -240,7 +232,7 @@ class Net(NeuralNet):
         except KeyboardInterrupt as stop:
             self.interrupted_ = not isinstance(stop, StopTraining)
             # an epoch that was cut off has no losses
-            del self.history[self._run.n_before + self._run.epoch :]
+            del self.history[self._run.n_before + self._run.course.epoch :]
         return self
 
     def notify(self, method_name, **kwargs):
@@ -251,7 +243,7 @@ class Net(NeuralNet):
             if self.callbacks:  # skorch's own way to stop early
                 raise StopTraining from stop
             raise
-        if method_name == "on_epoch_end" and self._run.epoch >= self._run.cool_to:
+        if method_name == "on_epoch_end" and self._run.course.is_over:
             raise StopTraining
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **_):
@@ -277,14 +269,8 @@ class Net(NeuralNet):
             total.add_(step["loss"], alpha=len(batch[0]))
             if self._run.has_hooks:
                 self.notify("on_batch_end", batch=batch, training=True, **step)
-            self._run.step += 1
-        loss = float(total) / len(batches.index)
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"Training diverged: the loss is {loss} after epoch {self._run.epoch + 1}. "
-                "Lower learning_rate, or look for extreme values in X."
-            )
-        return loss
+            self._run.course.step += 1
+        return check_loss(float(total) / len(batches.index), self._run.course)
 
     def train_step(self, batch, **_):
         """Take one step of the optimiser on one batch."""
@@ -328,30 +314,21 @@ class Net(NeuralNet):
 
     def _row_loss(self, batch, generator, progress):
         """Return what each row costs, weighted (B,), and the module's penalty."""
+        batch, noise = self.prepare_batch(self._run.job, batch, generator)
+        return row_loss(self.module_, batch, noise, progress)
+
+    def prepare_batch(self, job, batch, generator):
+        """Return a batch, corrupted, with its clean rows, and noise for the module."""
         x, w, clean, condition = batch
         clean = x if clean is None else clean
-        if self._run.job.corruption is not None:
-            x = self._run.job.corruption.apply(x, self._run.job.space, generator)
-        noise = self.module_.draw(len(x), generator)
-        known = () if condition is None else (condition,)
-        terms = self.module_(x, clean, noise, progress, *known)
-        row = terms.nll if terms.reg is None else terms.nll + terms.reg
-        return row if w is None else row * w, terms.penalty
+        if job.corruption is not None:
+            x = job.corruption.apply(x, job.space, generator)
+        return (x, w, clean, condition), self.module_.draw(len(x), generator)
 
     def _loss(self, batch):
-        """The one reduction: a mean over the rows of a batch, per column."""
-        row, penalty = self._row_loss(batch, self._run.generator, self._progress())
-        loss = row.sum() / batch[0].numel()
-        return loss if penalty is None else loss + penalty
-
-    def _progress(self):
-        """Return the share of the training that is done, or 1 where it plays no part; ().
-
-        A tensor, so that a module that is compiled need not be compiled anew.
-        """
-        run, warm_up = self._run, self.module_.warm_up
-        done = run.step / (run.epochs * len(run.job.train))
-        return torch.tensor(done if done < warm_up and run.epochs > 1 else 1.0)
+        progress = self._run.course.progress()
+        row, penalty = self._row_loss(batch, self._run.generator, progress)
+        return mean_loss(row, penalty, batch[0].numel())
 
     def _judging_generator(self):
         """Return the source of the noise to judge by, the same each time."""
@@ -368,15 +345,15 @@ class Net(NeuralNet):
             ]
         return torch.cat(rows) / self._run.job.valid.rows.n_columns
 
-    def _set_learning_rate(self):
-        run = self._run
-        if run.job.schedule == "constant":
-            return
-        epoch = run.step / len(run.job.train)
-        rise = (run.step + 1) / max(1.0, WARM_UP * run.epochs * len(run.job.train))
-        fall = (run.cool_to - epoch) / (run.cool_to - run.cool_from)
+    def _start_rate(self):
         for group in self.optimizer_.param_groups:
-            group["lr"] = group["initial_lr"] * min(1.0, rise, max(fall, 0.0))
+            group["lr"] = group.setdefault("initial_lr", group["lr"])
+
+    def _set_learning_rate(self):
+        course = self._run.course
+        if not course.is_constant:
+            for group in self.optimizer_.param_groups:
+                group["lr"] = group["initial_lr"] * course.rate()
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
@@ -385,27 +362,16 @@ class Net(NeuralNet):
 
     def on_epoch_end(self, net, **kwargs):
         """Keep the best weights, cool down on a plateau, tell who listens."""
-        self._run.epoch += 1
+        course = self._run.course
+        course.epoch += 1
         self._set_training(False)
         if self._run.job.valid is not None:
-            self._judge(self.history[-1, "valid_loss"])
+            better = course.judge(self.history[-1, "valid_loss"], self.patience, self.tol)
+            if better:
+                self._run.best = self._snapshot()
+            self.history.record("valid_loss_best", better)
         if self._run.job.listener is not None and self._run.job.listener.end(self):
-            self._run.cool_to = self._run.epoch
-
-    def _judge(self, loss):
-        better = loss < self._run.best_loss
-        significant = loss < self._run.best_loss - self.tol * abs(self._run.best_loss)
-        if better:
-            self._run.best_loss, self._run.best = loss, self._snapshot()
-        self.history.record("valid_loss_best", better)
-        warming = self._run.epoch < self.module_.warm_up * self._run.epochs
-        self._run.waited = 0 if significant or warming else self._run.waited + 1
-        if self._run.waited >= self.patience and self._run.epoch < self._run.cool_from:
-            length = math.ceil(COOL_DOWN * self._run.epoch)
-            if self._run.job.schedule == "constant":
-                length = 0
-            self._run.cool_from = self._run.epoch
-            self._run.cool_to = min(self._run.epochs, self._run.epoch + length)
+            course.cool_to = course.epoch
 
     def __getstate__(self):
         """Leave out what only a training in progress needs, the data among it."""
@@ -486,6 +452,31 @@ def _is_channels_last(p):
 def _in_memory_order(p):
     """Return a tensor's numbers as a vector, in the order that `_flatten` gives back."""
     return (p.permute(0, 2, 3, 1) if _is_channels_last(p) else p).reshape(-1)
+
+
+def row_loss(forward, batch, noise, progress):
+    """Return what each row of a batch costs, weighted (B,), and the penalty."""
+    x, w, clean, condition = batch
+    known = () if condition is None else (condition,)
+    terms = forward(x, clean, noise, progress, *known)
+    row = terms.nll if terms.reg is None else terms.nll + terms.reg
+    return row if w is None else row * w, terms.penalty
+
+
+def mean_loss(row, penalty, n_cells):
+    """The one reduction: a mean over the rows of a batch, per column; ()."""
+    loss = row.sum() / n_cells
+    return loss if penalty is None else loss + penalty
+
+
+def check_loss(loss, course):
+    """Return an epoch's loss, or raise a ``ValueError`` if it is not finite."""
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"Training diverged: the loss is {loss} after epoch {course.epoch + 1}. "
+            "Lower learning_rate, or look for extreme values in X."
+        )
+    return loss
 
 
 class CallbackBridge:

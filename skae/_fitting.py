@@ -50,6 +50,8 @@ class Fitting:
         What the rows should become, where it is not the rows themselves.
     condition : ndarray of shape (n_samples, n_classes), default=None
         What a conditional module is told of each row.
+    like : Fitting, default=None
+        Another one on the same rows, of the same likelihood and device, to share them.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Fitting:
         one_pass=False,
         X_clean=None,
         condition=None,
+        like=None,
     ):
         self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
         self.device = estimator.net_.device if warm else find_device(estimator.device)
@@ -80,16 +83,21 @@ class Fitting:
         else:
             shape = getattr(self.parts.network, "image_shape", estimator._sample_shape_)
             likelihood = self.parts.likelihood
-            self.statistics = column_statistics(
-                target, sample_weight, shape, likelihood.check
+            self.statistics = (
+                column_statistics(target, sample_weight, shape, likelihood.check)
+                if like is None
+                else like.statistics
             )
             self.likelihood = likelihood.build(self.statistics)
             check_magnitude(self.statistics, self.likelihood)
         common = sample_weight, self.likelihood, self.device
-        self.rows = Rows(target, *common, condition=condition)
-        self.clean = self.rows  # what principal components are found in
-        if X_clean is not None:
-            self.rows = Rows(X, *common, self.clean, condition)
+        if like is None:
+            self.rows = Rows(target, *common, condition=condition)
+            self.clean = self.rows  # what principal components are found in
+            if X_clean is not None:
+                self.rows = Rows(X, *common, self.clean, condition)
+        else:
+            self.rows, self.clean = like.rows, like.clean
         self._split(X.shape[0], sample_weight)
 
     def _split(self, n_samples, sample_weight):
@@ -114,35 +122,48 @@ class Fitting:
 
     # The net
 
+    @property
+    def epochs(self):
+        """How long to train, at most."""
+        return 1 if self.one_pass else self.estimator.max_iter
+
+    @property
+    def is_ours(self):
+        """Whether the network draws from no generator but the one it is given."""
+        return isinstance(self.parts.network, DenseNetwork | ConvolutionalNetwork)
+
     def run(self, listener):
         """Build the net or take up the old one, and train it."""
-        ours = isinstance(self.parts.network, DenseNetwork | ConvolutionalNetwork)
-        own = nullcontext() if ours else global_randomness(self.seed, self.device)
+        own = nullcontext() if self.is_ours else global_randomness(self.seed, self.device)
         with own:
-            sample = self._sample()
-            self._find_components(sample)
-            if self.warm:
-                self.net = self.estimator.net_
-                self.net.retune(**self._tuning())
-                self.net.set_callbacks(self.parts.net_params.get("callbacks"))
-            else:
-                self.net = self._build(sample)
-            own_schedule = any(_is_scheduler(c) for c in self.net.callbacks or ())
-            constant = self.one_pass or own_schedule
-            job = Job(
-                self.train,
-                self.valid,
-                "constant" if constant else self.net.schedule,
-                listener,
-                self.parts.corruption,
-                self._space(sample),
-            )
-            if not self.warm:
-                self.pretraining = self._pretrain(job, sample)
-            self.estimator._set_objective(self.net.module_)
-            self.start = len(self.net.history)
-            self.net.train(job, 1 if self.one_pass else self.estimator.max_iter)
-        self._measure()
+            self.net_and_job(listener)
+            self.net.train(self.job, self.epochs)
+        self.measure()
+
+    def net_and_job(self, listener=None):
+        """Build the net or take up the old one, and say what it is to learn."""
+        sample = self._sample()
+        self._find_components(sample)
+        if self.warm:
+            self.net = self.estimator.net_
+            self.net.retune(**self._tuning())
+            self.net.set_callbacks(self.parts.net_params.get("callbacks"))
+        else:
+            self.net = self._build(sample)
+        own_schedule = any(_is_scheduler(c) for c in self.net.callbacks or ())
+        constant = self.one_pass or own_schedule
+        self.job = Job(
+            self.train,
+            self.valid,
+            "constant" if constant else self.net.schedule,
+            listener,
+            self.parts.corruption,
+            self._space(sample),
+        )
+        if not self.warm:
+            self.pretraining = self._pretrain(self.job, sample)
+        self.estimator._set_objective(self.net.module_)
+        self.start = len(self.net.history)
 
     def _pretrain(self, job, sample):
         """Train layer by layer, where the estimator asks for it; the loss curves."""
@@ -272,7 +293,7 @@ class Fitting:
 
     # After training
 
-    def _measure(self):
+    def measure(self):
         """Measure residuals: the likelihood's noise, and how much is explained."""
         net, likelihood = self.net, self.likelihood
         parts = [part for part in (self.train, self.valid) if part is not None]
@@ -299,7 +320,7 @@ class Fitting:
 
     def attributes_now(self, net):
         """Return what the estimator's attributes would be if training stopped now."""
-        self._measure()
+        self.measure()
         return self.attributes(net)
 
     def attributes(self, net):

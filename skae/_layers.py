@@ -139,7 +139,8 @@ class ToMap(nn.Module):
         c, h, w = self.shape
         if c == 1:
             return x.view(-1, h, w, 1).permute(0, 3, 1, 2)
-        return x.view(-1, c, h, w).contiguous(memory_format=torch.channels_last)
+        pixels = x.view(-1, c, h * w).transpose(1, 2).contiguous()
+        return pixels.view(-1, h, w, c).permute(0, 3, 1, 2)
 
     def extra_repr(self):
         return " x ".join(map(str, self.shape))

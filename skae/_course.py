@@ -1,0 +1,65 @@
+"""The course of one training: its learning rate, its best epoch and its end."""
+
+import math
+
+import torch
+
+WARM_UP = 0.05  # share of the epochs in which the learning rate rises
+COOL_DOWN = 0.3  # share of the epochs in which it falls to zero
+
+
+class Course:
+    """Where a training stands.
+
+    Parameters
+    ----------
+    epochs : int
+        That it may last.
+    n_steps : int
+        In an epoch.
+    schedule : {"trapezoid", "constant"}
+        Of the learning rate.
+    warm_up : float
+        Share of the training in which the objective is not yet the final one.
+    """
+
+    def __init__(self, epochs, n_steps, schedule, warm_up):
+        self.epochs, self.n_steps, self.warm_up = epochs, n_steps, warm_up
+        self.is_constant = schedule == "constant"
+        self.epoch = self.step = self.waited = 0
+        self.cool_from, self.cool_to = (1 - COOL_DOWN) * epochs, epochs
+        self.best_loss = math.inf
+
+    @property
+    def is_over(self):
+        """Whether the last epoch is done."""
+        return self.epoch >= self.cool_to
+
+    def rate(self):
+        """Return the next step's share of the learning rate."""
+        epoch = self.step / self.n_steps
+        rise = (self.step + 1) / max(1.0, WARM_UP * self.epochs * self.n_steps)
+        fall = (self.cool_to - epoch) / (self.cool_to - self.cool_from)
+        return min(1.0, rise, max(fall, 0.0))
+
+    def progress(self):
+        """Return the share of the training that is done, or 1 where it plays no part; ().
+
+        A tensor, so that a module that is compiled need not be compiled anew.
+        """
+        done = self.step / (self.epochs * self.n_steps)
+        return torch.tensor(done if done < self.warm_up and self.epochs > 1 else 1.0)
+
+    def judge(self, loss, patience, tol):
+        """Tell whether a held-out loss is the best; wind down once it no longer falls."""
+        better = loss < self.best_loss
+        significant = loss < self.best_loss - tol * abs(self.best_loss)
+        if better:
+            self.best_loss = loss
+        warming = self.epoch < self.warm_up * self.epochs
+        self.waited = 0 if significant or warming else self.waited + 1
+        if self.waited >= patience and self.epoch < self.cool_from:
+            length = 0 if self.is_constant else math.ceil(COOL_DOWN * self.epoch)
+            self.cool_from = self.epoch
+            self.cool_to = min(self.epochs, self.epoch + length)
+        return better
