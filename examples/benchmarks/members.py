@@ -56,7 +56,7 @@ def measured(size, n, batch_size, n_rows, epochs, rounds):
 def main():
     """Measure and print."""
     args = parser(__doc__).parse_args()
-    rounds, epochs, n_rows = (1, 1, 500) if args.quick else (3, 5, 2000)
+    rounds, epochs, n_rows = (1, 1, 500) if args.quick else (3, 20, 2000)
     machine(args.threads)
     lines = []
     with use_threads(args.threads), quiet():
