@@ -159,6 +159,7 @@ class Members:
             Course(f.epochs, len(f.job.train), f.job.schedule, self.template.warm_up)
             for f in fittings
         ]
+        self.rates = [1.0] * len(fittings)
         self.best = None
         self._take(self.flat)
 
@@ -323,6 +324,7 @@ class Members:
         left = [m for m in range(len(self.fittings)) if m not in over]
         self.fittings = [self.fittings[m] for m in left]
         self.courses = [self.courses[m] for m in left]
+        self.rates = [self.rates[m] for m in left]
         if not left:
             return
         self.present = None if self.present is None else self.present[left]

@@ -140,3 +140,36 @@ def test_weights_and_going_on():
     np.testing.assert_allclose(
         together[1].transform(WINE), alone.transform(WINE), rtol=1e-2, atol=1e-2
     )
+
+
+@pytest.mark.parametrize("steps", [0, 11])
+def test_interrupted(monkeypatch, steps):
+    step, done = members_module.Members._step, []
+
+    def until(self, batches):
+        if len(done) == steps:
+            raise KeyboardInterrupt
+        done.append(batches)
+        return step(self, batches)
+
+    monkeypatch.setattr(members_module.Members, "_step", until)
+    members = [Autoencoder(2, batch_size=40, random_state=i) for i in range(2)]
+    with pytest.warns(UserWarning, match="interrupted"):
+        fit_together(members, WINE)
+    for member in members:  # four batches in an epoch
+        assert member.n_iter_ == len(member.loss_curve_) == steps // 4
+        assert np.isfinite(member.transform(WINE)).all()
+
+
+def test_divergence_is_an_error():
+    members = [
+        Autoencoder(
+            2,
+            learning_rate=1e30,
+            net_params={"gradient_clip_value": None},
+            random_state=i,
+        )
+        for i in range(2)
+    ]
+    with pytest.raises(ValueError, match="diverged"):
+        fit_together(members, WINE)
