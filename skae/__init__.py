@@ -1,16 +1,18 @@
 """Autoencoders that drop into scikit-learn."""
 
-from skae import corruption, likelihoods, metrics, networks
+from skae import corruption, likelihoods, metrics, networks, outliers
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._latent_sampler import LatentSampler
 from skae._variational import VariationalAutoencoder
+from skae.outliers import AutoencoderOutlierDetector
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderOutlierDetector",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "LatentSampler",
@@ -19,4 +21,5 @@ __all__ = [
     "likelihoods",
     "metrics",
     "networks",
+    "outliers",
 ]

@@ -11,12 +11,12 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skae import _diagnostics
+from skae._checks import check_columns
 from skae._engine import CallbackBridge
 from skae._fitting import Fitting
-from skae._inference import InferenceMixin, check_columns
+from skae._inference import InferenceMixin
 from skae._layers import ACTIVATIONS
 from skae._modules import AutoencoderModule
 from skae._rows import flatten
@@ -353,30 +353,6 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             if net is not None:
                 net.load_state(state)
             raise
-
-    def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
-        check_columns(X)
-        if reset:
-            X, sample_shape = flatten(X)
-        else:
-            X = self._check_shape(X)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype="numeric",
-            ensure_min_samples=ensure_min_samples,
-        )
-        if reset:
-            self._sample_shape_ = sample_shape or (X.shape[1],)
-            single = X.dtype in (np.float32, np.float16)
-            self._dtype_ = np.dtype(np.float32 if single else np.float64)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-        return X, sample_weight
 
     def _check_clean(self, X_clean, X):
         """Return what the rows of X should become, checked as X is, or None."""

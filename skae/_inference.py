@@ -1,23 +1,17 @@
 """What a fitted autoencoder does: the same for all, and a row at a time in effect."""
 
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import torch
-from pandas.api.extensions import ExtensionDtype
-from pandas.api.types import is_numeric_dtype
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from skae._checks import CheckedRowsMixin, check_count
 from skae._modules import row_cost
 from skae._params import check_option
-from skae._rows import densify, flatten
+from skae._rows import densify
 
 BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
 
@@ -68,44 +62,6 @@ def apply(fn, blocks, device, out, finish=None):
     return out
 
 
-def check_columns(X):
-    """Raise a ``ValueError`` that names the columns that are not numbers."""
-    if getattr(X, "dtype", None) is not None and X.dtype.kind in "mM":
-        raise ValueError(
-            f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
-            "instance to days since a first date."
-        )
-    bad = []
-    for i, name in enumerate(getattr(X, "columns", ())):
-        column = X.iloc[:, i] if hasattr(X, "iloc") else X[:, i]
-        if not _is_numeric(column):
-            bad.append(f"{name!r} ({column.dtype})")
-    if bad:
-        raise ValueError(
-            f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
-            "instance with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer, "
-            "or drop them."
-        )
-
-
-def _is_numeric(column):
-    if isinstance(column.dtype, ExtensionDtype) and is_numeric_dtype(column.dtype):
-        return True  # pandas' nullable numbers and booleans
-    values = np.asarray(column)
-    if values.dtype.kind in "OUST":
-        try:
-            values = values.astype(np.float64)
-        except (TypeError, ValueError):
-            return False
-    return values.dtype.kind in "biufc"
-
-
-def check_count(name, value, least=1):
-    """Raise a ``ValueError`` unless `value` is an integer of at least `least`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}. Got {value!r}.")
-
-
 def on_the_way(encode, A, B, n_steps, kind):
     """Return codes (n, n_steps, k) on the way between those of rows A and B."""
     check_count("n_steps", n_steps, 2)
@@ -134,7 +90,7 @@ def _on_an_arc(a, b, t):
     return start, end
 
 
-class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The verbs of a fitted autoencoder."""
 
     _inputs_are_checked = True  # whether rows must lie in the likelihood's support
@@ -337,23 +293,6 @@ class InferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 sample_weight, scores, ensure_non_negative=True
             )
         return float(np.average(scores, weights=sample_weight))
-
-    def _check_rows(self, X, **kwargs):
-        check_is_fitted(self)
-        X = self._check_shape(X)
-        return validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype="numeric", **kwargs
-        )
-
-    def _check_shape(self, X):
-        """Return X flat, if its samples have the shape of those that `fit` saw."""
-        X, shape = flatten(X)
-        if shape is not None and shape != self._sample_shape_:
-            raise ValueError(
-                f"X holds samples of shape {shape}, but {type(self).__name__} was "
-                f"fitted on samples of shape {self._sample_shape_}."
-            )
-        return X
 
     def _standardize(self):
         """Return what standardises rows for the encoder."""

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoder import Autoencoder
-from skae._inference import check_count
+from skae._checks import check_count
 
 
 class LatentSampler(BaseEstimator):

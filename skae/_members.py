@@ -23,7 +23,7 @@ from skae._runtime import few_threads
 WIDTHS = re.compile(r"(in|out)_features=\d+")
 
 
-def fit_together(estimators, X, y=None, sample_weight=None):
+def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
     """Fit autoencoders on the same rows, batched as far as they are alike.
 
     Parameters
@@ -34,6 +34,8 @@ def fit_together(estimators, X, y=None, sample_weight=None):
         another optimiser than Adam and networks of one's own are trained one by one.
     X, y, sample_weight
         As for `fit`.
+    report : bool, default=True
+        Whether to warn of each member's signs of trouble.
 
     Returns
     -------
@@ -72,7 +74,8 @@ def fit_together(estimators, X, y=None, sample_weight=None):
                 fitting.measure()
     for fitting in fittings:
         vars(fitting.estimator).update(fitting.attributes(fitting.net))
-        fitting.report()
+        if report or fitting.net.interrupted_:
+            fitting.report()
     return estimators
 
 

@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae import _diagnostics
 from skae._base import BaseAutoencoder
+from skae._checks import check_count
 from skae._conditional import ConditionalMixin
 from skae._docs import documented
-from skae._inference import apply, check_count, on_the_way, padded
+from skae._inference import apply, on_the_way, padded
 from skae._losses import normal_kl
 from skae._variational_module import (
     Discriminator,

@@ -80,6 +80,7 @@ class LikelihoodModule(nn.Module):
         with np.errstate(divide="ignore"):
             self.inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
         self.n_inputs = self.n_params = len(location)
+        self.clip = getattr(likelihood, "clip", None)  # standardised units
 
     def standardize(self, X, out=None, check=True):
         """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
@@ -87,7 +88,8 @@ class LikelihoodModule(nn.Module):
             self.likelihood.check(X)
         out = np.empty(X.shape, dtype=np.float32) if out is None else out
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.multiply(X - self.location, self.inverse_scale, out=out)
+            np.multiply(X - self.location, self.inverse_scale, out=out)
+        return out if self.clip is None else out.clip(-self.clip, self.clip, out=out)
 
     def embed(self, x):
         """Return what the encoder sees of standardised rows; (B, n_inputs)."""
@@ -253,16 +255,22 @@ class Gaussian(Parameters):
     link : {"identity", "sigmoid", "tanh"}, default="identity"
         The activation of the output. "sigmoid" and "tanh" keep reconstructions
         between the training data's minimum and maximum.
+    clip : float or None, default=None
+        Largest distance from the mean, in scaled units, that a cell is seen at, in
+        training and after: farther ones are taken to be there, so that one wild value
+        does not drown the others. Scores are of the clipped rows. None leaves all as
+        they are.
 
     Examples
     --------
     >>> from skae.likelihoods import Gaussian
     >>> Gaussian(link="sigmoid")
-    Gaussian(scale='auto', link='sigmoid')
+    Gaussian(scale='auto', link='sigmoid', clip=None)
     """
 
     scale: str | None = "auto"
     link: str = "identity"
+    clip: float | None = None
 
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
@@ -270,6 +278,10 @@ class Gaussian(Parameters):
         check_option("likelihood", "Gaussian.scale", self.scale, scales)
         links = ("identity", "sigmoid", "tanh")
         check_option("likelihood", "Gaussian.link", self.link, links)
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(
+                f"likelihood: Gaussian.clip must be positive or None. Got {self.clip!r}."
+            )
 
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of the support."""

@@ -2,15 +2,22 @@
 
 from skae import (
     Autoencoder,
+    AutoencoderOutlierDetector,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
 
 #: quick to train: what is tested is the contract, not the quality
-ESTIMATORS = [
+AUTOENCODERS = [
     Autoencoder(max_iter=2, random_state=0),
     DenoisingAutoencoder(max_iter=2, random_state=0),
     ConvolutionalAutoencoder(max_iter=2, random_state=0),
     VariationalAutoencoder(max_iter=2, random_state=0),
+]
+
+#: all that scikit-learn's checks are run on
+ESTIMATORS = [
+    *AUTOENCODERS,
+    AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0),
 ]

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
 from skae.corruption import Compose, Downsampling, Gaussian, Masking, RegionMasking
 from skae.networks import ConvolutionalNetwork
-from tests.common import ESTIMATORS
+from tests.common import AUTOENCODERS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -33,7 +33,7 @@ DATA = {
 }
 data = pytest.mark.parametrize(("X", "mask"), DATA.values(), ids=DATA)
 estimators = pytest.mark.parametrize(
-    "estimator", ESTIMATORS, ids=lambda e: type(e).__name__
+    "estimator", AUTOENCODERS, ids=lambda e: type(e).__name__
 )
 
 

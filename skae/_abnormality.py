@@ -1,0 +1,175 @@
+"""How far rows are from the normal ones, by autoencoders that have learnt those.
+
+M is the number of autoencoders, n of the rows, d of the columns.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import NearestNeighbors
+
+from skae._explaining import Expectation
+from skae._rows import blocks
+
+CRITERIA = ("reconstruction", "code", "neighbors")
+CLOSEST = 1e-6  # least distance, in those of the median row: a logarithm needs one
+
+
+class Abnormality:
+    """The geometric mean of distances, each in units of the training rows' median.
+
+    - "reconstruction": the root of the lack of likelihood (for squared errors, the
+      length of the residual), a mean over the autoencoders;
+    - "code": the mean distance to the nearest codes of reference rows, codes being
+      whitened, a mean over the autoencoders;
+    - "neighbors": the mean distance to the nearest reference rows, standardised.
+
+    Parameters
+    ----------
+    members : list of BaseAutoencoder
+        Fitted on the normal rows, with the same scales of the columns.
+    criteria : tuple of str
+        Which of the distances count.
+    n_neighbors : int
+        How many of the nearest rows a distance to them is a mean over.
+    reference : ndarray or CSR matrix of shape (n_reference, d)
+        Normal rows, in data units.
+    """
+
+    def __init__(self, members, criteria, n_neighbors, reference):
+        self.likelihood = members[0].net_.module_.likelihood
+        self.reference = self.standardized(reference)
+        of_each = {"reconstruction": Shortfall, "code": CodeDistance}
+        self.measures = [
+            of_each[name](member, reference, n_neighbors)
+            for name in of_each
+            if name in criteria
+            for member in members
+        ]
+        if "neighbors" in criteria:
+            self.measures.append(Neighbors(self.reference, n_neighbors))
+        kinds = [type(measure) for measure in self.measures]
+        self.groups = [[k is kind for k in kinds] for kind in dict.fromkeys(kinds)]
+
+    @cached_property
+    def expectation(self):
+        """What is expected of a column given the others, by the reference rows."""
+        return Expectation(self.reference, self.likelihood.active)
+
+    def standardized(self, X):
+        """Return rows X as dense and standardised, float32."""
+        return np.concatenate(
+            [self.likelihood.standardize(block) for _, block in blocks(X)]
+        )
+
+    def set_units(self, X, index):
+        """Take what is far and near from rows X[index]."""
+        distances = [self._distances(block) for _, block in blocks(X, index)]
+        for measure, d in zip(self.measures, np.hstack(distances), strict=True):
+            measure.set_unit(d)
+
+    def _distances(self, block):
+        seen = Seen(block, self.likelihood.standardize(block))
+        return np.stack([measure.distance(seen) for measure in self.measures])
+
+    def __call__(self, X):
+        """Return the abnormality of rows X (n, d) in any container; (n,) float64."""
+        out = np.empty(X.shape[0])
+        for rows, block in blocks(X):
+            units = zip(self.measures, self._distances(block), strict=True)
+            distances = np.stack([measure.in_units(d) for measure, d in units])
+            parts = [distances[group].mean(0) for group in self.groups]
+            out[rows] = np.exp(np.log(np.maximum(parts, CLOSEST)).mean(0))
+        return out
+
+
+class Seen(NamedTuple):
+    """A block of rows, in data units and standardised."""
+
+    rows: np.ndarray
+    standardized: np.ndarray
+
+
+class Measure:
+    """A distance, and what is far."""
+
+    unit = 1.0
+
+    def set_unit(self, distances):
+        """Take the median of the distances as the unit, or their mean if it is zero."""
+        self.unit = float(np.median(distances)) or float(np.mean(distances)) or 1.0
+
+    def in_units(self, distances):
+        """Return distances in units of the median one."""
+        return distances / self.unit
+
+
+class Shortfall(Measure):
+    """The root of how much likelier the likeliest training row is than a row."""
+
+    def __init__(self, member, reference, n_neighbors):
+        self.member = member
+
+    def distance(self, seen):
+        return -self.member.score_samples(seen.rows)
+
+    def set_unit(self, distances):
+        self.least = distances.min()
+        super().set_unit(self._root(distances))
+
+    def _root(self, distances):
+        return np.sqrt(np.maximum(distances - self.least, 0))
+
+    def in_units(self, distances):
+        return super().in_units(self._root(distances))
+
+
+class Neighbors(Measure):
+    """The mean distance to the nearest of some rows (n, d).
+
+    One neighbour at distance zero is ignored, as that is the row itself if it is one
+    of them: so a training row is scored as a new one is.
+    """
+
+    def __init__(self, rows, n_neighbors):
+        self.rows, self.k = rows, min(n_neighbors, len(rows) - 1)
+        self.search = NearestNeighbors(n_neighbors=self.k + 1, algorithm="brute")
+        self.search.fit(rows)
+
+    def distance(self, seen):
+        return self.of(seen.standardized)
+
+    def of(self, x):
+        nearest = self.search.kneighbors(x, return_distance=False)
+        # the search's own distances are rounded, and zero is not always zero
+        x = x.astype(np.float64)[:, None]
+        distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2))
+        distances.sort(1)
+        itself = distances[:, 0] == 0
+        return np.where(itself, distances[:, 1:].mean(1), distances[:, :-1].mean(1))
+
+
+class CodeDistance(Measure):
+    """The mean distance to the nearest codes, all of them whitened."""
+
+    def __init__(self, member, reference, n_neighbors):
+        self.member = member
+        codes = self._codes(reference)
+        covariance = LedoitWolf().fit(codes).covariance_
+        variances, directions = np.linalg.eigh(covariance)
+        still = variances <= 1e-12 * variances[-1]
+        scale = np.where(still, 0, 1 / np.sqrt(np.where(still, 1, variances)))
+        self.whitening = directions * scale
+        self.neighbors = Neighbors(self._whitened(codes), n_neighbors)
+
+    def _codes(self, rows):
+        return np.asarray(self.member.transform(rows), dtype=np.float64)
+
+    def _whitened(self, codes):
+        # not a product of matrices: its rounding depends on the number of rows
+        return np.einsum("nk,kj->nj", codes, self.whitening)
+
+    def distance(self, seen):
+        return self.neighbors.of(self._whitened(self._codes(seen.rows)))

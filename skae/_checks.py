@@ -1,0 +1,97 @@
+"""What every estimator asks of rows that it is given."""
+
+from numbers import Integral
+
+import numpy as np
+from pandas.api.extensions import ExtensionDtype
+from pandas.api.types import is_numeric_dtype
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from skae._rows import flatten
+
+
+def check_columns(X):
+    """Raise a ``ValueError`` that names the columns that are not numbers."""
+    if getattr(X, "dtype", None) is not None and X.dtype.kind in "mM":
+        raise ValueError(
+            f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
+            "instance to days since a first date."
+        )
+    bad = []
+    for i, name in enumerate(getattr(X, "columns", ())):
+        column = X.iloc[:, i] if hasattr(X, "iloc") else X[:, i]
+        if not _is_numeric(column):
+            bad.append(f"{name!r} ({column.dtype})")
+    if bad:
+        raise ValueError(
+            f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
+            "instance with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer, "
+            "or drop them."
+        )
+
+
+def _is_numeric(column):
+    if isinstance(column.dtype, ExtensionDtype) and is_numeric_dtype(column.dtype):
+        return True  # pandas' nullable numbers and booleans
+    values = np.asarray(column)
+    if values.dtype.kind in "OUST":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            return False
+    return values.dtype.kind in "biufc"
+
+
+def check_count(name, value, least=1):
+    """Raise a ``ValueError`` unless `value` is an integer of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}. Got {value!r}.")
+
+
+class CheckedRowsMixin:
+    """Rows as flat numbers: of any container, and of the shape that `fit` saw."""
+
+    def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
+        check_columns(X)
+        if reset:
+            X, sample_shape = flatten(X)
+        else:
+            X = self._check_shape(X)
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype="numeric",
+            ensure_min_samples=ensure_min_samples,
+        )
+        if reset:
+            self._sample_shape_ = sample_shape or (X.shape[1],)
+            single = X.dtype in (np.float32, np.float16)
+            self._dtype_ = np.dtype(np.float32 if single else np.float64)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        return X, sample_weight
+
+    def _check_rows(self, X, **kwargs):
+        check_is_fitted(self)
+        X = self._check_shape(X)
+        return validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype="numeric", **kwargs
+        )
+
+    def _check_shape(self, X):
+        """Return X flat, if its samples have the shape of those that `fit` saw."""
+        X, shape = flatten(X)
+        if shape is not None and shape != self._sample_shape_:
+            raise ValueError(
+                f"X holds samples of shape {shape}, but {type(self).__name__} was "
+                f"fitted on samples of shape {self._sample_shape_}."
+            )
+        return X

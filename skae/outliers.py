@@ -1,0 +1,459 @@
+"""Outliers: rows that autoencoders of the others do not know."""
+
+import copy
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.ensemble import IsolationForest
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+)
+
+from skae._abnormality import CRITERIA, Abnormality
+from skae._autoencoder import Autoencoder
+from skae._base import BaseAutoencoder
+from skae._checks import CheckedRowsMixin, check_count
+from skae._explaining import contributions, normalized
+from skae._members import fit_together
+from skae._rows import blocks, densify
+from skae._threshold import ThresholdMixin
+from skae.likelihoods import Gaussian
+
+__all__ = ["AutoencoderOutlierDetector"]
+
+PURIFIED = 0.25  # share of the rows that are dropped
+AUTO_CONTAMINATION = 0.1
+STEPS, BATCH_SIZE = 1500, 128  # of the default autoencoders' training
+WIDTHS, MOST_COMPONENTS, SHARE_OF_COLUMNS = (16, 64), 24, 0.7
+CLIP = 20.0  # standard deviations
+LARGEST_SEED = np.iinfo(np.int32).max
+
+
+class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator):
+    """Outlier and novelty detection by an ensemble of autoencoders.
+
+    Autoencoders of random widths learn the rows, all in one batched training [1]_. How
+    abnormal a row is, is the geometric mean of three distances, each in units of the
+    training rows' median: how badly it is reconstructed, how far its code is from the
+    nearest codes of the training rows, and how far it is from the nearest of those
+    rows itself. It takes raw data: columns are standardised, constant ones do not
+    count, and cells beyond 20 standard deviations are taken to be there.
+
+    Parameters
+    ----------
+    autoencoder : autoencoder of this package, default=None
+        What is trained, cloned `n_estimators` times; for instance a
+        `skae.ConvolutionalAutoencoder` for pictures or a
+        `skae.VariationalAutoencoder`, whose bound then says how well a row is
+        reconstructed. None takes `skae.Autoencoder` with one hidden layer of 16 to 64
+        units and 1 to 24 components, both drawn for each, trained for 1,500 steps.
+    n_estimators : int, default=8
+        Number of autoencoders.
+    contamination : float or "auto", default="auto"
+        Share of the training rows that are outliers, in (0, 0.5]: it sets `offset_`,
+        and nothing else. "auto" is 0.1. `set_threshold` knows better ways.
+    purify : bool, default=True
+        Whether a quarter of the training rows, those that are the most abnormal to a
+        `sklearn.ensemble.IsolationForest`, are not learnt from. False is for training
+        rows that are known to be clean (novelty detection).
+    criteria : tuple of str, default=("reconstruction", "code", "neighbors")
+        The distances that count.
+    n_neighbors : int or "auto", default="auto"
+        How many of the nearest rows, or codes, a distance to them is a mean over. "auto"
+        is 1 if training rows are known to be clean, else 5, as a few of those that are
+        near may be outliers as well.
+    n_reference : int, default=10000
+        Largest number of training rows, drawn at random, among which neighbours are
+        looked for; `partial_fit` keeps the latest.
+    max_iter : int or "auto", default="auto"
+        Largest number of epochs. "auto" leaves it to `autoencoder`; by default, it is
+        what makes 1,500 steps.
+    device : str, default="auto"
+        Where to train. "auto" leaves it to `autoencoder`, which by default takes a CUDA
+        device if there is one.
+    random_state : int, RandomState instance or None, default=None
+        Source of widths, initial weights, shuffles, purification and reference rows.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted autoencoders.
+    offset_ : float
+        Scores below it are those of outliers.
+    calibration_scores_ : ndarray of shape (n_calibration,)
+        Sorted scores of the rows that `calibrate` was given, if it was called.
+    n_iter_ : int
+        Largest number of epochs that an autoencoder was trained for in the last call.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Faster, by random splits of single columns.
+    sklearn.neighbors.LocalOutlierFactor : By the density around the neighbours.
+
+    Notes
+    -----
+    Scores of rows that were trained on are a little too high. That matters little for
+    ranking them, and much for a false-alarm rate: take fresh rows for `calibrate`.
+
+    References
+    ----------
+    .. [1] Chen, Sathe, Aggarwal and Turaga (2017). Outlier detection with autoencoder
+       ensembles. SDM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import AutoencoderOutlierDetector
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6))
+    >>> X[0, 3] += 5
+    >>> detector = AutoencoderOutlierDetector(contamination=0.01, random_state=0).fit(X)
+    >>> int(detector.score_samples(X).argmin())
+    0
+    >>> int(detector.feature_contributions(X[:1]).iloc[0].argmax())
+    3
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "autoencoder": [BaseAutoencoder, None],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
+        "purify": ["boolean"],
+        "criteria": [tuple, list],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_reference": [Interval(Integral, 2, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        n_estimators=8,
+        contamination="auto",
+        purify=True,
+        criteria=CRITERIA,
+        n_neighbors="auto",
+        n_reference=10_000,
+        max_iter="auto",
+        device="auto",
+        random_state=None,
+    ):
+        self.autoencoder = autoencoder
+        self.n_estimators = n_estimators
+        self.contamination = contamination
+        self.purify = purify
+        self.criteria = criteria
+        self.n_neighbors = n_neighbors
+        self.n_reference = n_reference
+        self.max_iter = max_iter
+        self.device = device
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn what is normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, as they are; as the autoencoders take them, so also pictures
+            of shape (n_samples, H, W) or (n_samples, C, H, W).
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X cannot be, before any training, or if training diverges.
+            The estimator is then what it was before the call.
+        """
+        self._check_criteria()
+        with self._all_or_nothing():
+            X, _ = self._check_fit(X, None, reset=True)
+            random_state = check_random_state(self.random_state)
+            keep = np.ones(X.shape[0], dtype=bool)
+            if self.purify:
+                keep = _most_normal(_opinion(X, random_state.randint(LARGEST_SEED)))
+            members = self._members(X, keep.sum(), random_state)
+            fit_together(
+                members,
+                X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
+                sample_weight=None if keep.all() else keep.astype(float),
+                report=self.autoencoder is not None,
+            )
+            index = np.arange(X.shape[0])
+            if len(index) > self.n_reference:
+                index = random_state.permutation(len(index))[: self.n_reference]
+            self._finish(members, X[index], keep[index], X, keep)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None):
+        """Follow a drift: learn from further rows, and forget old ones.
+
+        The autoencoders pass over the rows once; neighbours, what is near and far, and
+        the threshold are then those of the latest `n_reference` rows. If `purify`, the
+        quarter of the rows that is the most abnormal so far is not learnt from. The
+        first call is that of `fit`; columns stay scaled as in it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to learn from.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; what `calibrate` was given is forgotten.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X)
+        self._check_criteria()
+        X = self._check_rows(X)
+        keep = np.ones(X.shape[0], dtype=bool)
+        if self.purify:
+            keep = _most_normal(-self._abnormality_(X))
+        members = copy.deepcopy(self.estimators_)
+        for member in members:
+            member.partial_fit(X[keep])
+        old, kept = self._latest_
+        stack = sp.vstack if sp.issparse(X) else np.concatenate
+        latest = slice(-self.n_reference, None)
+        recent = stack([old, X])[latest]
+        keep = np.concatenate([kept, keep])[latest]
+        self._finish(members, recent, keep, recent, keep)
+        vars(self).pop("calibration_scores_", None)
+        return self
+
+    def _check_criteria(self):
+        unknown = [name for name in self.criteria if name not in CRITERIA]
+        if unknown or not self.criteria:
+            raise ValueError(f"criteria must be some of {CRITERIA}. Got {self.criteria!r}.")
+
+    def _members(self, X, n_rows, random_state):
+        """Return the autoencoders, unfitted."""
+        epochs = max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE)))
+        most = int(max(1, min(SHARE_OF_COLUMNS * X.shape[1], MOST_COMPONENTS)))
+        members = []
+        for _ in range(self.n_estimators):
+            if self.autoencoder is not None:
+                member = clone(self.autoencoder)
+            else:
+                member = Autoencoder(
+                    random_state.randint(1, most + 1),
+                    network=(random_state.randint(WIDTHS[0], WIDTHS[1] + 1),),
+                    likelihood=Gaussian(clip=CLIP),
+                    batch_size=BATCH_SIZE,
+                    max_iter=epochs,
+                    early_stopping=False,
+                    alpha=0.0,
+                )
+            member.set_params(random_state=random_state.randint(LARGEST_SEED))
+            for name in ("max_iter", "device"):
+                if getattr(self, name) != "auto":
+                    member.set_params(**{name: getattr(self, name)})
+            members.append(member)
+        return members
+
+    def _finish(self, members, latest, is_reference, X, keep):
+        """Set what is fitted, from the rows that neighbours are among and all of them."""
+        n_neighbors = self.n_neighbors
+        if n_neighbors == "auto":
+            n_neighbors = 5 if self.purify else 1
+        reference = latest[is_reference]
+        if reference.shape[0] < 2:  # a few rows left of a tiny or drifted sample
+            reference = latest
+        abnormality = Abnormality(members, tuple(self.criteria), n_neighbors, reference)
+        abnormality.set_units(X, np.flatnonzero(keep))
+        scores = -abnormality(X)
+        contamination = self.contamination
+        if contamination == "auto":
+            contamination = AUTO_CONTAMINATION
+        self.offset_ = np.quantile(scores, contamination)
+        self.estimators_, self._abnormality_ = members, abnormality
+        self._training_scores_ = scores
+        self.n_iter_ = max(member.n_iter_ for member in members)
+        self._latest_ = latest, is_reference
+
+    @contextmanager
+    def _all_or_nothing(self):
+        """Put back what was fitted before, if anything goes wrong."""
+        before = {name: value for name, value in vars(self).items() if name[-1] == "_"}
+        for name in before:
+            delattr(self, name)
+        try:
+            yield
+        except BaseException:
+            for name in [name for name in vars(self) if name[-1] == "_"]:
+                delattr(self, name)
+            vars(self).update(before)
+            raise
+
+    def score_samples(self, X):
+        """Return the negative abnormality of each row.
+
+        It has no unit: about -1 for a usual training row, -2 for one at twice the
+        distances. Memory does not grow with the number of rows, so that X may be
+        memory-mapped; a row's score depends on that row alone.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            Higher is more normal.
+        """
+        X = self._check_rows(X)
+        return -self._abnormality_(X)
+
+    def feature_contributions(self, X):
+        """Return each column's share of a row's abnormality.
+
+        It is how much less abnormal the row is when the column's value is replaced by
+        what is expected given the other columns (by a normal distribution of the
+        training rows), clipped at zero and divided by the sum. A row takes about as
+        long as scoring as many rows as there are columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+
+        Returns
+        -------
+        contributions : DataFrame of shape (n_samples, n_features) or ndarray
+            Shares, under the columns' names; each row sums to 1. For pictures an array
+            of X's shape, a heat map: each pixel's share of the squared residuals.
+        """
+        checked = densify(self._check_rows(X))
+        if len(self._sample_shape_) > 1:
+            shares = self._heat_map(checked)
+            return shares.reshape(-1, *self._sample_shape_)
+        expected = self._expected(checked)
+        shares = contributions(self._abnormality_, checked.astype(np.float64), expected)
+        return pd.DataFrame(
+            shares, index=getattr(X, "index", None), columns=_check_feature_names_in(self)
+        )
+
+    def explain(self, X, top=3):
+        """Return the columns that make rows abnormal, and what was expected there.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+        top : int, default=3
+            Columns to name for each row.
+
+        Returns
+        -------
+        explanation : DataFrame
+            A row for each row of X and rank from 1, by which it is indexed, with the
+            columns "feature", "contribution" (see `feature_contributions`), "observed"
+            and "expected" (given the other columns, in the data's units).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> X = np.random.default_rng(0).normal(size=(300, 3))
+        >>> X[7, 2] = 9
+        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> detector.explain(X[[7]], top=1)[["feature", "observed"]]
+                feature  observed
+        row rank
+        0   1         x2       9.0
+        """
+        check_count("top", top)
+        check_is_fitted(self)
+        if len(self._sample_shape_) > 1:
+            raise ValueError(
+                "explain names columns, and pictures have none: feature_contributions "
+                "returns their heat map."
+            )
+        shares = self.feature_contributions(X)
+        checked = densify(self._check_rows(X))
+        expected = self._expected(checked)
+        order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
+        parts = {
+            "feature": np.asarray(shares.columns)[order],
+            "contribution": np.take_along_axis(shares.to_numpy(), order, 1),
+            "observed": np.take_along_axis(checked, order, 1),
+            "expected": np.take_along_axis(expected, order, 1),
+        }
+        ranks = np.arange(1, order.shape[1] + 1)
+        index = pd.MultiIndex.from_product([shares.index, ranks], names=["row", "rank"])
+        return pd.DataFrame({k: v.ravel() for k, v in parts.items()}, index=index)
+
+    def _expected(self, X):
+        """Return what is expected in place of each cell given the others; (n, d)."""
+        likelihood = self._abnormality_.likelihood
+        return likelihood.restore(self._abnormality_.expectation(likelihood.standardize(X)))
+
+    def _heat_map(self, X):
+        """Return each pixel's share of the squared residuals; (n, d)."""
+        scale = self._abnormality_.likelihood.inverse_scale
+        total = 0.0
+        for member in self.estimators_:
+            residual = X - member.reconstruct(X).reshape(X.shape)
+            total = total + np.square(residual * scale)
+        return normalized(total)
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether `fit` has succeeded."""
+        return hasattr(self, "_abnormality_")
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: sparse input, if the autoencoder takes it."""
+        tags = super().__sklearn_tags__()
+        inner = Autoencoder() if self.autoencoder is None else self.autoencoder
+        tags.input_tags.sparse = inner.__sklearn_tags__().input_tags.sparse
+        return tags
+
+
+def _opinion(X, seed):
+    """Return how normal an isolation forest takes rows to be; (n,)."""
+    forest = IsolationForest(random_state=seed)
+    index = np.arange(X.shape[0])
+    most = forest.n_estimators * 256  # as many as its trees see
+    if len(index) > most:
+        index = np.sort(np.random.RandomState(seed).permutation(len(index))[:most])
+    rows = np.concatenate([block for _, block in blocks(X, index)]).astype(np.float64)
+    # its trees are of float32, where 1.7e9 and 1.7e9 + 10 are the same
+    centre, scale = rows.mean(0), rows.std(0)
+    scale[scale == 0] = 1
+    forest.fit((rows - centre) / scale)
+    out = np.empty(X.shape[0])
+    for part, block in blocks(X):
+        out[part] = forest.score_samples((block - centre) / scale)
+    return out
+
+
+def _most_normal(scores):
+    """Return which rows are not among the quarter of the lowest scores."""
+    keep = scores >= np.quantile(scores, PURIFIED)
+    return keep if keep.sum() > 1 else np.ones_like(keep)
