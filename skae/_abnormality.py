@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from skae._explaining import Expectation
@@ -22,8 +21,8 @@ class Abnormality:
 
     - "reconstruction": the root of the lack of likelihood (for squared errors, the
       length of the residual), a mean over the autoencoders;
-    - "code": the mean distance to the nearest codes of reference rows, codes being
-      whitened, a mean over the autoencoders;
+    - "code": the mean distance to the nearest codes of reference rows, where the codes
+      of all autoencoders stand side by side, each autoencoder's with a variance of 1;
     - "neighbors": the mean distance to the nearest reference rows, standardised.
 
     Parameters
@@ -41,13 +40,11 @@ class Abnormality:
     def __init__(self, members, criteria, n_neighbors, reference):
         self.likelihood = members[0].net_.module_.likelihood
         self.reference = self.standardized(reference)
-        of_each = {"reconstruction": Shortfall, "code": CodeDistance}
-        self.measures = [
-            of_each[name](member, reference, n_neighbors)
-            for name in of_each
-            if name in criteria
-            for member in members
-        ]
+        self.measures = []
+        if "reconstruction" in criteria:
+            self.measures += [Shortfall(member) for member in members]
+        if "code" in criteria:
+            self.measures.append(CodeDistance(members, reference, n_neighbors))
         if "neighbors" in criteria:
             self.measures.append(Neighbors(self.reference, n_neighbors))
         kinds = [type(measure) for measure in self.measures]
@@ -109,7 +106,7 @@ class Measure:
 class Shortfall(Measure):
     """The root of how much likelier the likeliest training row is than a row."""
 
-    def __init__(self, member, reference, n_neighbors):
+    def __init__(self, member):
         self.member = member
 
     def distance(self, seen):
@@ -152,24 +149,23 @@ class Neighbors(Measure):
 
 
 class CodeDistance(Measure):
-    """The mean distance to the nearest codes, all of them whitened."""
+    """The mean distance to the nearest codes, those of all autoencoders side by side.
 
-    def __init__(self, member, reference, n_neighbors):
-        self.member = member
-        codes = self._codes(reference)
-        covariance = LedoitWolf().fit(codes).covariance_
-        variances, directions = np.linalg.eigh(covariance)
-        still = variances <= 1e-12 * variances[-1]
-        scale = np.where(still, 0, 1 / np.sqrt(np.where(still, 1, variances)))
-        self.whitening = directions * scale
-        self.neighbors = Neighbors(self._whitened(codes), n_neighbors)
+    Each autoencoder's codes are scaled to a variance of 1 in all.
+    """
+
+    def __init__(self, members, reference, n_neighbors):
+        self.members, self.scales = members, [1.0] * len(members)
+        variances = [codes.var(0).sum() for codes in self._codes(reference)]
+        self.scales = [1 / v**0.5 if v > 0 else 0.0 for v in variances]
+        codes = np.hstack(self._codes(reference))
+        self.neighbors = Neighbors(codes, n_neighbors)
 
     def _codes(self, rows):
-        return np.asarray(self.member.transform(rows), dtype=np.float64)
-
-    def _whitened(self, codes):
-        # not a product of matrices: its rounding depends on the number of rows
-        return np.einsum("nk,kj->nj", codes, self.whitening)
+        return [
+            np.asarray(member.transform(rows), dtype=np.float64) * scale
+            for member, scale in zip(self.members, self.scales, strict=True)
+        ]
 
     def distance(self, seen):
-        return self.neighbors.of(self._whitened(self._codes(seen.rows)))
+        return self.neighbors.of(np.hstack(self._codes(seen.rows)))

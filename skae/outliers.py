@@ -61,8 +61,9 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
         and nothing else. "auto" is 0.1. `set_threshold` knows better ways.
     purify : bool, default=True
         Whether a quarter of the training rows, those that are the most abnormal to a
-        `sklearn.ensemble.IsolationForest`, are not learnt from. False is for training
-        rows that are known to be clean (novelty detection).
+        `sklearn.ensemble.IsolationForest`, are not learnt from (but for one, where a
+        column varies in them only). False is for training rows that are known to be
+        clean (novelty detection).
     criteria : tuple of str, default=("reconstruction", "code", "neighbors")
         The distances that count.
     n_neighbors : int or "auto", default="auto"
@@ -192,7 +193,8 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
             random_state = check_random_state(self.random_state)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
-                keep = _most_normal(_opinion(X, random_state.randint(LARGEST_SEED)))
+                opinion = _opinion(X, random_state.randint(LARGEST_SEED))
+                keep = _varying(X, _most_normal(opinion), opinion)
             members = self._members(X, keep.sum(), random_state)
             fit_together(
                 members,
@@ -451,6 +453,29 @@ def _opinion(X, seed):
     for part, block in blocks(X):
         out[part] = forest.score_samples((block - centre) / scale)
     return out
+
+
+def _varying(X, keep, scores):
+    """Return `keep` with a row more for each column that varies in dropped rows only.
+
+    Else it would count nothing, and a row that is abnormal there would not be noticed.
+    The row is the one of the highest score.
+    """
+    keep = keep.copy()
+    first = densify(X[np.flatnonzero(keep)[:1]])
+    differs = np.zeros(X.shape[1], dtype=bool)
+    best = np.full(X.shape[1], -np.inf)
+    row = np.zeros(X.shape[1], dtype=int)
+    for rows, block in blocks(X):
+        other = block != first
+        differs |= other[keep[rows]].any(0)
+        among = np.where(other & ~keep[rows, None], scores[rows, None], -np.inf)
+        at = among.argmax(0)
+        found = among[at, np.arange(X.shape[1])]
+        row = np.where(found > best, rows.start + at, row)
+        best = np.maximum(best, found)
+    keep[row[~differs & (best > -np.inf)]] = True
+    return keep
 
 
 def _most_normal(scores):

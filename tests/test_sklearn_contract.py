@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tests.common import ESTIMATORS
+from tests.common import AUTOENCODERS, ESTIMATORS
 
 # scikit-learn excuses its own mini-batch learners so, in these words; the second is the
 # first on sparse input
@@ -34,6 +34,19 @@ def test_sklearn_contract(estimator, check):
     "name",
     [
         "check_param_validation",
+        "check_inplace_ensure_writeable",
+        "check_dataframe_column_names_consistency",
+    ],
+)
+def test_checks_never_yielded(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("estimator", AUTOENCODERS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "name",
+    [
         "check_set_output_transform",
         "check_set_output_transform_pandas",
         "check_set_output_transform_polars",
@@ -42,10 +55,8 @@ def test_sklearn_contract(estimator, check):
         "check_transformer_get_feature_names_out",
         "check_transformer_get_feature_names_out_pandas",
         "check_get_feature_names_out_error",
-        "check_inplace_ensure_writeable",
-        "check_dataframe_column_names_consistency",
     ],
 )
-def test_checks_never_yielded(estimator, name):
+def test_checks_of_transformers_never_yielded(estimator, name):
     check = getattr(estimator_checks, name)
     check(type(estimator).__name__, clone(estimator))
