@@ -267,8 +267,11 @@ class Members:
             if net.gradient_clip_value is not None:
                 self.grad.renorm_(2, 0, net.gradient_clip_value)
             self.optimizer.step()
-            rates = torch.tensor(self.rates, device=self.device)[:, None]
-            self.flat.addcmul_(self.way, rates, value=net.lr)
+            if len(set(self.rates)) == 1:
+                self.flat.add_(self.way, alpha=net.lr * self.rates[0])
+            else:
+                rates = torch.tensor(self.rates, device=self.device)[:, None]
+                self.flat.addcmul_(self.way, rates, value=net.lr)
             self.way.zero_()
         for course in self.courses:
             course.step += 1

@@ -49,7 +49,7 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
     Parameters
     ----------
     autoencoder : autoencoder of this package, default=None
-        What is trained, cloned `n_estimators` times; for instance a
+        What is trained, cloned `n_estimators` times with seeds of their own; for instance a
         `skae.ConvolutionalAutoencoder` for pictures or a
         `skae.VariationalAutoencoder`, whose bound then says how well a row is
         reconstructed. None takes `skae.Autoencoder` with one hidden layer of 16 to 64
@@ -240,9 +240,12 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
         for member in members:
             member.partial_fit(X[keep])
         old, kept = self._latest_
-        stack = sp.vstack if sp.issparse(X) else np.concatenate
+        if sp.issparse(old):
+            recent = sp.vstack([old, sp.csr_array(X)], format="csr")
+        else:
+            recent = np.concatenate([old, densify(X)])
         latest = slice(-self.n_reference, None)
-        recent = stack([old, X])[latest]
+        recent = recent[latest]
         keep = np.concatenate([kept, keep])[latest]
         self._finish(members, recent, keep, recent, keep)
         vars(self).pop("calibration_scores_", None)

@@ -1,12 +1,14 @@
 """The outlier detector: decisions, thresholds, reasons, streams."""
 
 import pickle
+import random
 import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -191,6 +193,22 @@ def test_same_seed_same_scores():
     assert not np.allclose(a, c)
 
 
+def test_no_global_generator_is_touched():
+    def states():
+        numpy_state = pickle.dumps(np.random.get_state())  # noqa: NPY002
+        return numpy_state, pickle.dumps(random.getstate()), torch.get_rng_state().tolist()
+
+    before = states()
+    detector = quick(random_state=None).fit(X)
+    detector.partial_fit(CLEAN).score_samples(CLEAN)
+    # random_state=None draws from NumPy's global generator, as all of scikit-learn does
+    assert states()[1:] == before[1:]
+    before = states()
+    detector = quick().fit(X)
+    detector.partial_fit(CLEAN).explain(CLEAN[:3])
+    assert states() == before
+
+
 def test_a_rows_score_depends_on_it_alone(detector):
     whole = detector.score_samples(CLEAN)
     alone = np.concatenate([detector.score_samples(row[None]) for row in CLEAN[:20]])
@@ -300,7 +318,10 @@ def test_frames_sparse_and_memory_mapped_rows(tmp_path):
     np.testing.assert_allclose(sparse.score_samples(counts), scores, rtol=1e-6)
     shares = sparse.feature_contributions(sp.csr_array(counts[:3]))
     np.testing.assert_allclose(shares.sum(axis=1), 1)
-    sparse.partial_fit(sp.csr_array(counts[:50]))
+    sparse.partial_fit(sp.csr_array(counts[:50])).partial_fit(counts[50:])
+    dense.partial_fit(sp.csr_array(counts[:50])).partial_fit(counts[50:])
+    assert sp.issparse(sparse._latest_[0])
+    assert isinstance(dense._latest_[0], np.ndarray)
 
 
 @pytest.mark.parametrize(
