@@ -1,9 +1,12 @@
 """Why a row is abnormal: what each of its columns adds to that."""
 
 import numpy as np
+import pandas as pd
 from sklearn.covariance import LedoitWolf
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skae._rows import BLOCK_BYTES
+from skae._checks import check_count
+from skae._rows import BLOCK_BYTES, densify
 
 
 class Expectation:
@@ -56,3 +59,100 @@ def normalized(parts):
     total = parts.sum(1, keepdims=True)
     return np.divide(parts, total, out=np.full(parts.shape, 1 / parts.shape[1]),
                      where=total > 0)  # fmt: skip
+
+
+class ExplanationMixin:
+    """The reasons of a fitted detector."""
+
+    def feature_contributions(self, X):
+        """Return each column's share of a row's abnormality.
+
+        It is how much less abnormal the row is when the column's value is replaced by
+        what is expected given the other columns (by a normal distribution of the
+        training rows), clipped at zero and divided by the sum. A row takes about as
+        long as scoring as many rows as there are columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+
+        Returns
+        -------
+        contributions : DataFrame of shape (n_samples, n_features) or ndarray
+            Shares, under the columns' names; each row sums to 1. For pictures an array
+            of X's shape, a heat map: each pixel's share of the squared residuals.
+        """
+        checked = densify(self._check_rows(X))
+        if len(self._sample_shape_) > 1:
+            shares = self._heat_map(checked)
+            return shares.reshape(-1, *self._sample_shape_)
+        expected = self._expected(checked)
+        shares = contributions(self._abnormality_, checked.astype(np.float64), expected)
+        return pd.DataFrame(
+            shares, index=getattr(X, "index", None), columns=_check_feature_names_in(self)
+        )
+
+    def explain(self, X, top=3):
+        """Return the columns that make rows abnormal, and what was expected there.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+        top : int, default=3
+            Columns to name for each row.
+
+        Returns
+        -------
+        explanation : DataFrame
+            A row for each row of X and rank from 1, by which it is indexed, with the
+            columns "feature", "contribution" (see `feature_contributions`), "observed"
+            and "expected" (given the other columns, in the data's units).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> X = np.random.default_rng(0).normal(size=(300, 3))
+        >>> X[7, 2] = 9
+        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> detector.explain(X[[7]], top=1)[["feature", "observed"]]
+                feature  observed
+        row rank
+        0   1         x2       9.0
+        """
+        check_count("top", top)
+        check_is_fitted(self)
+        if len(self._sample_shape_) > 1:
+            raise ValueError(
+                "explain names columns, and pictures have none: feature_contributions "
+                "returns their heat map."
+            )
+        shares = self.feature_contributions(X)
+        checked = densify(self._check_rows(X))
+        expected = self._expected(checked)
+        order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
+        parts = {
+            "feature": np.asarray(shares.columns)[order],
+            "contribution": np.take_along_axis(shares.to_numpy(), order, 1),
+            "observed": np.take_along_axis(checked, order, 1),
+            "expected": np.take_along_axis(expected, order, 1),
+        }
+        ranks = np.arange(1, order.shape[1] + 1)
+        index = pd.MultiIndex.from_product([shares.index, ranks], names=["row", "rank"])
+        return pd.DataFrame({k: v.ravel() for k, v in parts.items()}, index=index)
+
+    def _expected(self, X):
+        """Return what is expected in place of each cell given the others; (n, d)."""
+        likelihood = self._abnormality_.likelihood
+        return likelihood.restore(self._abnormality_.expectation(likelihood.standardize(X)))
+
+    def _heat_map(self, X):
+        """Return each pixel's share of the squared residuals; (n, d)."""
+        scale = self._abnormality_.likelihood.inverse_scale
+        total = 0.0
+        for member in self.estimators_:
+            residual = X - member.reconstruct(X).reshape(X.shape)
+            total = total + np.square(residual * scale)
+        return normalized(total)

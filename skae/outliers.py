@@ -5,30 +5,24 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.ensemble import IsolationForest
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-)
 
 from skae._abnormality import CRITERIA, Abnormality
 from skae._autoencoder import Autoencoder
 from skae._base import BaseAutoencoder
-from skae._checks import CheckedRowsMixin, check_count
-from skae._explaining import contributions, normalized
+from skae._checks import CheckedRowsMixin
+from skae._explaining import ExplanationMixin
 from skae._members import fit_together
-from skae._rows import blocks, densify
+from skae._purifying import most_normal, opinion, with_varying
+from skae._rows import densify
 from skae._threshold import ThresholdMixin
 from skae.likelihoods import Gaussian
 
 __all__ = ["AutoencoderOutlierDetector"]
 
-PURIFIED = 0.25  # share of the rows that are dropped
 AUTO_CONTAMINATION = 0.1
 STEPS, BATCH_SIZE = 1500, 128  # of the default autoencoders' training
 WIDTHS, MOST_COMPONENTS, SHARE_OF_COLUMNS = (16, 64), 24, 0.7
@@ -36,7 +30,9 @@ CLIP = 20.0  # standard deviations
 LARGEST_SEED = np.iinfo(np.int32).max
 
 
-class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator):
+class AutoencoderOutlierDetector(
+    CheckedRowsMixin, ExplanationMixin, ThresholdMixin, BaseEstimator
+):
     """Outlier and novelty detection by an ensemble of autoencoders.
 
     Autoencoders of random widths learn the rows, all in one batched training [1]_. How
@@ -193,8 +189,8 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
             random_state = check_random_state(self.random_state)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
-                opinion = _opinion(X, random_state.randint(LARGEST_SEED))
-                keep = _varying(X, _most_normal(opinion), opinion)
+                scores = opinion(X, random_state.randint(LARGEST_SEED))
+                keep = with_varying(X, most_normal(scores), scores)
             members = self._members(X, keep.sum(), random_state)
             fit_together(
                 members,
@@ -235,7 +231,7 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
         X = self._check_rows(X)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify:
-            keep = _most_normal(-self._abnormality_(X))
+            keep = most_normal(-self._abnormality_(X))
         members = copy.deepcopy(self.estimators_)
         for member in members:
             member.partial_fit(X[keep])
@@ -335,99 +331,6 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
         X = self._check_rows(X)
         return -self._abnormality_(X)
 
-    def feature_contributions(self, X):
-        """Return each column's share of a row's abnormality.
-
-        It is how much less abnormal the row is when the column's value is replaced by
-        what is expected given the other columns (by a normal distribution of the
-        training rows), clipped at zero and divided by the sum. A row takes about as
-        long as scoring as many rows as there are columns.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to explain.
-
-        Returns
-        -------
-        contributions : DataFrame of shape (n_samples, n_features) or ndarray
-            Shares, under the columns' names; each row sums to 1. For pictures an array
-            of X's shape, a heat map: each pixel's share of the squared residuals.
-        """
-        checked = densify(self._check_rows(X))
-        if len(self._sample_shape_) > 1:
-            shares = self._heat_map(checked)
-            return shares.reshape(-1, *self._sample_shape_)
-        expected = self._expected(checked)
-        shares = contributions(self._abnormality_, checked.astype(np.float64), expected)
-        return pd.DataFrame(
-            shares, index=getattr(X, "index", None), columns=_check_feature_names_in(self)
-        )
-
-    def explain(self, X, top=3):
-        """Return the columns that make rows abnormal, and what was expected there.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to explain.
-        top : int, default=3
-            Columns to name for each row.
-
-        Returns
-        -------
-        explanation : DataFrame
-            A row for each row of X and rank from 1, by which it is indexed, with the
-            columns "feature", "contribution" (see `feature_contributions`), "observed"
-            and "expected" (given the other columns, in the data's units).
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skae import AutoencoderOutlierDetector
-        >>> X = np.random.default_rng(0).normal(size=(300, 3))
-        >>> X[7, 2] = 9
-        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
-        >>> detector.explain(X[[7]], top=1)[["feature", "observed"]]
-                feature  observed
-        row rank
-        0   1         x2       9.0
-        """
-        check_count("top", top)
-        check_is_fitted(self)
-        if len(self._sample_shape_) > 1:
-            raise ValueError(
-                "explain names columns, and pictures have none: feature_contributions "
-                "returns their heat map."
-            )
-        shares = self.feature_contributions(X)
-        checked = densify(self._check_rows(X))
-        expected = self._expected(checked)
-        order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
-        parts = {
-            "feature": np.asarray(shares.columns)[order],
-            "contribution": np.take_along_axis(shares.to_numpy(), order, 1),
-            "observed": np.take_along_axis(checked, order, 1),
-            "expected": np.take_along_axis(expected, order, 1),
-        }
-        ranks = np.arange(1, order.shape[1] + 1)
-        index = pd.MultiIndex.from_product([shares.index, ranks], names=["row", "rank"])
-        return pd.DataFrame({k: v.ravel() for k, v in parts.items()}, index=index)
-
-    def _expected(self, X):
-        """Return what is expected in place of each cell given the others; (n, d)."""
-        likelihood = self._abnormality_.likelihood
-        return likelihood.restore(self._abnormality_.expectation(likelihood.standardize(X)))
-
-    def _heat_map(self, X):
-        """Return each pixel's share of the squared residuals; (n, d)."""
-        scale = self._abnormality_.likelihood.inverse_scale
-        total = 0.0
-        for member in self.estimators_:
-            residual = X - member.reconstruct(X).reshape(X.shape)
-            total = total + np.square(residual * scale)
-        return normalized(total)
-
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
         return hasattr(self, "_abnormality_")
@@ -438,50 +341,3 @@ class AutoencoderOutlierDetector(CheckedRowsMixin, ThresholdMixin, BaseEstimator
         inner = Autoencoder() if self.autoencoder is None else self.autoencoder
         tags.input_tags.sparse = inner.__sklearn_tags__().input_tags.sparse
         return tags
-
-
-def _opinion(X, seed):
-    """Return how normal an isolation forest takes rows to be; (n,)."""
-    forest = IsolationForest(random_state=seed)
-    index = np.arange(X.shape[0])
-    most = forest.n_estimators * 256  # as many as its trees see
-    if len(index) > most:
-        index = np.sort(np.random.RandomState(seed).permutation(len(index))[:most])
-    rows = np.concatenate([block for _, block in blocks(X, index)]).astype(np.float64)
-    # its trees are of float32, where 1.7e9 and 1.7e9 + 10 are the same
-    centre, scale = rows.mean(0), rows.std(0)
-    scale[scale == 0] = 1
-    forest.fit((rows - centre) / scale)
-    out = np.empty(X.shape[0])
-    for part, block in blocks(X):
-        out[part] = forest.score_samples((block - centre) / scale)
-    return out
-
-
-def _varying(X, keep, scores):
-    """Return `keep` with a row more for each column that varies in dropped rows only.
-
-    Else it would count nothing, and a row that is abnormal there would not be noticed.
-    The row is the one of the highest score.
-    """
-    keep = keep.copy()
-    first = densify(X[np.flatnonzero(keep)[:1]])
-    differs = np.zeros(X.shape[1], dtype=bool)
-    best = np.full(X.shape[1], -np.inf)
-    row = np.zeros(X.shape[1], dtype=int)
-    for rows, block in blocks(X):
-        other = block != first
-        differs |= other[keep[rows]].any(0)
-        among = np.where(other & ~keep[rows, None], scores[rows, None], -np.inf)
-        at = among.argmax(0)
-        found = among[at, np.arange(X.shape[1])]
-        row = np.where(found > best, rows.start + at, row)
-        best = np.maximum(best, found)
-    keep[row[~differs & (best > -np.inf)]] = True
-    return keep
-
-
-def _most_normal(scores):
-    """Return which rows are not among the quarter of the lowest scores."""
-    keep = scores >= np.quantile(scores, PURIFIED)
-    return keep if keep.sum() > 1 else np.ones_like(keep)

@@ -27,6 +27,7 @@ from skae import (
 )
 from skae import outliers as outliers_module
 from skae._abnormality import Neighbors
+from skae._purifying import opinion
 from skae._threshold import _best_offset, _conformal_offset
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -277,7 +278,7 @@ def test_all_rows_alike():
 
 def test_columns_that_vary_in_dropped_rows_only_count():
     rare = np.c_[X, np.zeros(len(X))]
-    dropped = np.argsort(outliers_module._opinion(rare, 0))[:6]
+    dropped = np.argsort(opinion(rare, 0))[:6]
     rare[dropped, -1] = 1 + np.arange(6)
     detector = quick(max_iter=30).fit(rare)
     moved = np.c_[CLEAN, np.zeros(len(CLEAN))]
@@ -642,13 +643,13 @@ def test_the_forests_opinion_survives_large_offsets():
     rng = np.random.default_rng(0)
     column = 1.7e9 + 10 * rng.normal(size=(300, 1))
     column[:5] += 200
-    scores = outliers_module._opinion(np.c_[column, column], 0)
+    scores = opinion(np.c_[column, column], 0)
     assert scores[:5].max() < scores[5:].min()
 
 
 def test_the_forests_opinion_is_by_blocks(monkeypatch):
     from skae import _rows
 
-    whole = outliers_module._opinion(X, 0)
+    whole = opinion(X, 0)
     monkeypatch.setattr(_rows, "BLOCK_BYTES", 2048)
-    np.testing.assert_allclose(outliers_module._opinion(X, 0), whole)
+    np.testing.assert_allclose(opinion(X, 0), whole)
