@@ -61,11 +61,12 @@ class Abnormality:
             [self.likelihood.standardize(block) for _, block in blocks(X)]
         )
 
-    def set_units(self, X, index):
-        """Take what is far and near from rows X[index]."""
-        distances = [self._distances(block) for _, block in blocks(X, index)]
-        for measure, d in zip(self.measures, np.hstack(distances), strict=True):
-            measure.set_unit(d)
+    def fit(self, X, keep):
+        """Take what is far and near from rows X[keep]; return that of all rows X."""
+        distances = np.hstack([self._distances(block) for _, block in blocks(X)])
+        for measure, d in zip(self.measures, distances, strict=True):
+            measure.set_unit(d[keep])
+        return self._mean(distances)
 
     def _distances(self, block):
         seen = Seen(block, self.likelihood.standardize(block))
@@ -75,11 +76,14 @@ class Abnormality:
         """Return the abnormality of rows X (n, d) in any container; (n,) float64."""
         out = np.empty(X.shape[0])
         for rows, block in blocks(X):
-            units = zip(self.measures, self._distances(block), strict=True)
-            distances = np.stack([measure.in_units(d) for measure, d in units])
-            parts = [distances[group].mean(0) for group in self.groups]
-            out[rows] = np.exp(np.log(np.maximum(parts, CLOSEST)).mean(0))
+            out[rows] = self._mean(self._distances(block))
         return out
+
+    def _mean(self, distances):
+        units = zip(self.measures, distances, strict=True)
+        distances = np.stack([measure.in_units(d) for measure, d in units])
+        parts = [distances[group].mean(0) for group in self.groups]
+        return np.exp(np.log(np.maximum(parts, CLOSEST)).mean(0))
 
 
 class Seen(NamedTuple):
@@ -155,17 +159,17 @@ class CodeDistance(Measure):
     """
 
     def __init__(self, members, reference, n_neighbors):
-        self.members, self.scales = members, [1.0] * len(members)
-        variances = [codes.var(0).sum() for codes in self._codes(reference)]
+        self.members = members
+        codes = self._codes(reference)
+        variances = [c.var(0).sum() for c in codes]
         self.scales = [1 / v**0.5 if v > 0 else 0.0 for v in variances]
-        codes = np.hstack(self._codes(reference))
-        self.neighbors = Neighbors(codes, n_neighbors)
+        self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
 
     def _codes(self, rows):
-        return [
-            np.asarray(member.transform(rows), dtype=np.float64) * scale
-            for member, scale in zip(self.members, self.scales, strict=True)
-        ]
+        return [np.asarray(m.transform(rows), dtype=np.float64) for m in self.members]
+
+    def _side_by_side(self, codes):
+        return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])
 
     def distance(self, seen):
-        return self.neighbors.of(np.hstack(self._codes(seen.rows)))
+        return self.neighbors.of(self._side_by_side(self._codes(seen.rows)))

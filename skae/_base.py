@@ -1,12 +1,10 @@
 """The scikit-learn contract, written once for every autoencoder."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array, check_random_state
@@ -329,30 +327,6 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             vars(self).update(fitting.attributes(fitting.net))
             fitting.report()
         return self
-
-    @contextmanager
-    def _all_or_nothing(self, warm):
-        """Put back what was fitted before, whatever happens in between."""
-
-        def fitted():
-            return {name: value for name, value in vars(self).items() if name[-1] == "_"}
-
-        before = fitted()
-        net = self.net_ if warm else None  # a cold fit leaves the old net alone
-        if not warm:
-            for name in before:
-                delattr(self, name)
-        state = None if net is None else net.save_state()
-        try:
-            with torch.inference_mode(False), torch.enable_grad():
-                yield
-        except BaseException:
-            for name in fitted():
-                delattr(self, name)
-            vars(self).update(before)
-            if net is not None:
-                net.load_state(state)
-            raise
 
     def _check_clean(self, X_clean, X):
         """Return what the rows of X should become, checked as X is, or None."""

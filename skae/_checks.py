@@ -1,8 +1,10 @@
 """What every estimator asks of rows that it is given."""
 
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
+import torch
 from pandas.api.extensions import ExtensionDtype
 from pandas.api.types import is_numeric_dtype
 from sklearn.utils.validation import (
@@ -53,7 +55,34 @@ def check_count(name, value, least=1):
 
 
 class CheckedRowsMixin:
-    """Rows as flat numbers: of any container, and of the shape that `fit` saw."""
+    """Rows as flat numbers: of any container, and of the shape that `fit` saw.
+
+    And a `fit` that changes either all that is fitted or nothing.
+    """
+
+    @contextmanager
+    def _all_or_nothing(self, warm):
+        """Put back what was fitted before, whatever happens in between."""
+
+        def fitted():
+            return {name: value for name, value in vars(self).items() if name[-1] == "_"}
+
+        before = fitted()
+        net = self.net_ if warm else None  # a cold fit leaves the old net alone
+        if not warm:
+            for name in before:
+                delattr(self, name)
+        state = None if net is None else net.save_state()
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
+        except BaseException:
+            for name in fitted():
+                delattr(self, name)
+            vars(self).update(before)
+            if net is not None:
+                net.load_state(state)
+            raise
 
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
         check_columns(X)

@@ -87,11 +87,7 @@ class ExplanationMixin:
         if len(self._sample_shape_) > 1:
             shares = self._heat_map(checked)
             return shares.reshape(-1, *self._sample_shape_)
-        expected = self._expected(checked)
-        shares = contributions(self._abnormality_, checked.astype(np.float64), expected)
-        return pd.DataFrame(
-            shares, index=getattr(X, "index", None), columns=_check_feature_names_in(self)
-        )
+        return self._shares(checked, self._expected(checked), getattr(X, "index", None))
 
     def explain(self, X, top=3):
         """Return the columns that make rows abnormal, and what was expected there.
@@ -129,9 +125,9 @@ class ExplanationMixin:
                 "explain names columns, and pictures have none: feature_contributions "
                 "returns their heat map."
             )
-        shares = self.feature_contributions(X)
         checked = densify(self._check_rows(X))
         expected = self._expected(checked)
+        shares = self._shares(checked, expected, getattr(X, "index", None))
         order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
         parts = {
             "feature": np.asarray(shares.columns)[order],
@@ -142,6 +138,10 @@ class ExplanationMixin:
         ranks = np.arange(1, order.shape[1] + 1)
         index = pd.MultiIndex.from_product([shares.index, ranks], names=["row", "rank"])
         return pd.DataFrame({k: v.ravel() for k, v in parts.items()}, index=index)
+
+    def _shares(self, X, expected, index):
+        shares = contributions(self._abnormality_, X.astype(np.float64), expected)
+        return pd.DataFrame(shares, index=index, columns=_check_feature_names_in(self))
 
     def _expected(self, X):
         """Return what is expected in place of each cell given the others; (n, d)."""

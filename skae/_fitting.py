@@ -90,10 +90,10 @@ class Fitting:
             )
             self.likelihood = likelihood.build(self.statistics)
             check_magnitude(self.statistics, self.likelihood)
-        if sample_weight is not None and np.ptp(sample_weight[sample_weight > 0]) == 0:
-            common = None, self.likelihood, self.device  # rows are in or out
-        else:
-            common = sample_weight, self.likelihood, self.device
+        weight = sample_weight
+        if weight is not None and np.ptp(weight[weight > 0]) == 0:
+            weight = None  # rows are in or out
+        common = weight, self.likelihood, self.device
         if like is None:
             self.rows = Rows(target, *common, condition=condition)
             self.clean = self.rows  # what principal components are found in

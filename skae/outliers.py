@@ -1,7 +1,6 @@
 """Outliers: rows that autoencoders of the others do not know."""
 
 import copy
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -184,7 +183,7 @@ class AutoencoderOutlierDetector(
             The estimator is then what it was before the call.
         """
         self._check_criteria()
-        with self._all_or_nothing():
+        with self._all_or_nothing(warm=False):
             X, _ = self._check_fit(X, None, reset=True)
             random_state = check_random_state(self.random_state)
             keep = np.ones(X.shape[0], dtype=bool)
@@ -286,8 +285,7 @@ class AutoencoderOutlierDetector(
         if reference.shape[0] < 2:  # a few rows left of a tiny or drifted sample
             reference = latest
         abnormality = Abnormality(members, tuple(self.criteria), n_neighbors, reference)
-        abnormality.set_units(X, np.flatnonzero(keep))
-        scores = -abnormality(X)
+        scores = -abnormality.fit(X, keep)
         contamination = self.contamination
         if contamination == "auto":
             contamination = AUTO_CONTAMINATION
@@ -296,20 +294,6 @@ class AutoencoderOutlierDetector(
         self._training_scores_ = scores
         self.n_iter_ = max(member.n_iter_ for member in members)
         self._latest_ = latest, is_reference
-
-    @contextmanager
-    def _all_or_nothing(self):
-        """Put back what was fitted before, if anything goes wrong."""
-        before = {name: value for name, value in vars(self).items() if name[-1] == "_"}
-        for name in before:
-            delattr(self, name)
-        try:
-            yield
-        except BaseException:
-            for name in [name for name in vars(self) if name[-1] == "_"]:
-                delattr(self, name)
-            vars(self).update(before)
-            raise
 
     def score_samples(self, X):
         """Return the negative abnormality of each row.

@@ -7,10 +7,9 @@ one run, medians over the rounds.
 """
 
 import itertools
-import time
 
 import numpy as np
-from _common import curved, machine, parser, quiet, table, use_threads
+from _common import curved, machine, parser, quiet, seconds, table, use_threads
 
 from skae import Autoencoder
 from skae._members import fit_together
@@ -35,13 +34,6 @@ def members(n, size, batch_size, epochs):
     ]
 
 
-def timed(fn):
-    """Return the seconds that a call takes."""
-    start = time.perf_counter()
-    fn()
-    return time.perf_counter() - start
-
-
 def measured(size, n, batch_size, n_rows, epochs, rounds):
     """Return the seconds of each arm in each round; (3, rounds)."""
     X = curved(n_rows, SIZES[size][0], latent=6)
@@ -50,7 +42,7 @@ def measured(size, n, batch_size, n_rows, epochs, rounds):
         lambda: fit_together(members(n, size, batch_size, epochs), X),
         lambda: [member.fit(X) for member in members(n, size, batch_size, epochs)],
     )
-    return np.transpose([[timed(arm) for arm in arms] for _ in range(rounds)])
+    return np.transpose([[seconds(arm)[0] for arm in arms] for _ in range(rounds)])
 
 
 def main():
