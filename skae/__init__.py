@@ -1,23 +1,26 @@
 """Autoencoders that drop into scikit-learn."""
 
-from skae import corruption, likelihoods, metrics, networks, outliers
+from skae import corruption, impute, likelihoods, metrics, networks, outliers
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._latent_sampler import LatentSampler
 from skae._variational import VariationalAutoencoder
+from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "LatentSampler",
     "VariationalAutoencoder",
     "corruption",
+    "impute",
     "likelihoods",
     "metrics",
     "networks",

@@ -91,10 +91,10 @@ class Linear(nn.Linear):
     def forward(self, x):
         if self.training:
             return F.linear(x, self.weight, self.bias)
-        return _aligned_linear(x, self.weight, self.bias)
+        return aligned_linear(x, self.weight, self.bias)
 
 
-def _aligned_linear(x, weight, bias):
+def aligned_linear(x, weight, bias):
     gap = -x.shape[-1] % 4
     if gap:
         x, weight = F.pad(x, (0, gap)), F.pad(weight, (0, gap))
@@ -110,7 +110,7 @@ class TransposedLinear(nn.Module):
         self.in_features, self.out_features = tied.out_features, tied.in_features
 
     def forward(self, x):
-        return _aligned_linear(x, self.weight.t(), self.bias)
+        return aligned_linear(x, self.weight.t(), self.bias)
 
 
 class Stack(nn.Module):

@@ -6,11 +6,11 @@ from torch import nn
 
 from skae._engine import Job
 from skae._layers import TransposedLinear
+from skae._likelihood_module import ColumnStatistics
 from skae._losses import half_squared_error
 from skae._modules import AutoencoderModule
 from skae._rows import Batches
 from skae.corruption import Space
-from skae.likelihoods import ColumnStatistics
 from skae.networks import DenseNetwork
 
 

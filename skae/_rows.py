@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from skae.likelihoods import ColumnStatistics
+from skae._likelihood_module import ColumnStatistics
 
 BLOCK_BYTES = 2**22  # of float64, while rows are read for statistics
 CHUNK_BYTES = 2**24  # of float32, shuffled together while data are streamed
@@ -68,15 +68,22 @@ def column_statistics(X, sample_weight, sample_shape, check):
                 if not len(w):
                     continue
             block = np.asarray(block, dtype=np.float64)
+            if (gone := np.isnan(block)).any():
+                total, mean, m2 = _add_seen(block, ~gone, w, total, mean, m2)
+                low = np.fmin(low, np.fmin.reduce(block, 0))
+                high = np.fmax(high, np.fmax.reduce(block, 0))
+                continue
             n = len(block) if w is None else w.sum()
             block_mean = np.average(block, axis=0, weights=w)
             deviation = np.square(block - block_mean)
             block_m2 = deviation.sum(0) if w is None else w @ deviation
-            delta, total = block_mean - mean, total + n
-            mean = mean + delta * (n / total)
-            m2 = m2 + block_m2 + delta**2 * (n * (total - n) / total)
+            total, mean, m2 = _merged(total, mean, m2, n, block_mean, block_m2)
             low = np.minimum(low, block.min(0))
             high = np.maximum(high, block.max(0))
+    if np.ndim(total):  # columns without a value are constants
+        empty = total == 0
+        total, low, high = np.where(empty, 1, total), low * 1, high * 1
+        low[empty] = high[empty] = 0
     variance = m2 / total
     if not np.isfinite(variance).all():
         column = np.flatnonzero(~np.isfinite(variance))[0]
@@ -91,6 +98,24 @@ def column_statistics(X, sample_weight, sample_shape, check):
     return ColumnStatistics(
         mean, variance, low, high, constant, sample_shape, sp.issparse(X)
     )
+
+
+def _merged(total, mean, m2, n, block_mean, block_m2):
+    """Return the count, mean and sum of squares of two samples together."""
+    delta, whole = block_mean - mean, total + n
+    share = n / np.maximum(whole, np.finfo(np.float64).tiny)
+    mean = mean + delta * share
+    return whole, mean, m2 + block_m2 + delta**2 * (total * share)
+
+
+def _add_seen(block, seen, w, total, mean, m2):
+    """Return the same, of cells that are not missing."""
+    weight = seen * (1.0 if w is None else w[:, None])
+    n = weight.sum(0)
+    block = np.where(seen, block, 0.0)
+    block_mean = np.divide((weight * block).sum(0), n, out=np.zeros(len(n)), where=n > 0)
+    block_m2 = (weight * np.square(block - block_mean)).sum(0)
+    return _merged(total, mean, m2, n, block_mean, block_m2)
 
 
 class Rows:

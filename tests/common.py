@@ -2,6 +2,7 @@
 
 from skae import (
     Autoencoder,
+    AutoencoderImputer,
     AutoencoderOutlierDetector,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
@@ -19,5 +20,6 @@ AUTOENCODERS = [
 #: all that scikit-learn's checks are run on
 ESTIMATORS = [
     *AUTOENCODERS,
+    AutoencoderImputer(n_estimators=2, network=(16, 16), max_iter=2, random_state=0),
     AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0),
 ]

@@ -9,7 +9,8 @@ from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRSc
 from skae import Autoencoder, _losses
 from skae._engine import Net
 from skae._layers import ACTIVATIONS
-from skae.likelihoods import VARIANCE_FLOOR, Bernoulli, Categorical, Gaussian
+from skae._likelihood_module import VARIANCE_FLOOR
+from skae.likelihoods import Bernoulli, Categorical, Gaussian
 from skae.networks import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

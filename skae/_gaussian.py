@@ -1,0 +1,204 @@
+"""A normal distribution of rows with missing cells, and what it expects of those.
+
+n is the number of rows, d the columns, k the factors.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skae._layers import aligned_linear
+
+FULL_COLUMNS = 150  # up to which a whole covariance is estimated
+ITERATIONS, TOLERANCE = 50, 1e-3  # of the covariance's change in one iteration
+SHRINKAGE = 0.5  # d / n times this, and never more than this, of the diagonal
+JITTER, DRAWING_JITTER = 1e-6, 1e-5
+CHUNK_CELLS = 2**21  # of the matrices that are solved together
+MAX_ROWS = 5000  # from which a covariance is estimated
+FACTORS, PRIOR_CELLS = 20, 5.0  # of `FactorGuess`: at most, and how much a prior weighs
+
+
+class GaussianGuess(nn.Module):
+    """The conditional mean of missing cells, E[x_m | x_o], under N(mean, covariance).
+
+    Fitted by expectation-maximisation; the covariance is shrunk towards its diagonal.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Standardised rows, NaN where they are missing.
+    """
+
+    def __init__(self, x, iterations=ITERATIONS):
+        super().__init__()
+        x = torch.from_numpy(np.asarray(x[:MAX_ROWS], dtype=np.float64))
+        n, d = x.shape
+        seen = ~torch.isnan(x)
+        x = torch.where(seen, x, 0.0)
+        patterns, which, counts = np.unique(
+            np.packbits(seen.numpy(), axis=1), axis=0, return_inverse=True,
+            return_counts=True,
+        )  # fmt: skip
+        which = torch.from_numpy(which.ravel())
+        first = torch.full((len(patterns),), n).scatter_reduce(
+            0, which, torch.arange(n), "amin"
+        )
+        patterns, counts = seen[first].double(), torch.from_numpy(counts).double()
+        order = torch.argsort(which, stable=True)
+        number = seen.sum(0).clamp(min=1)
+        mean = x.sum(0) / number
+        variance = (torch.where(seen, x - mean, 0.0).square().sum(0) / number).clamp(
+            min=JITTER
+        )
+        share = min(SHRINKAGE, SHRINKAGE * d / n)
+        covariance = torch.diag(variance)
+        for _ in range(iterations):
+            filled, total, at = torch.empty_like(x), torch.zeros(d, d).double(), 0
+            for rows in torch.arange(len(patterns)).split(max(1, CHUNK_CELLS // d**2)):
+                inverse = _inverse(covariance, patterns[rows])  # (p, d, d)
+                total += torch.einsum("p,pij->ij", counts[rows], inverse)
+                size = int(counts[rows].sum())
+                mine = order[at : at + size]
+                at += size
+                step = torch.where(seen[mine], x[mine] - mean, 0.0)
+                each = inverse[which[mine] - rows[0]] if len(patterns) < n else inverse
+                filled[mine] = mean + torch.bmm(step[:, None], each)[:, 0] @ covariance
+            extra = n * covariance - covariance @ total @ covariance
+            filled = torch.where(seen, x, filled)
+            mean, before = filled.mean(0), covariance
+            centred = filled - mean
+            covariance = (centred.T @ centred + extra) / n
+            covariance = (1 - share) * covariance + share * torch.diag(covariance.diag())
+            covariance = covariance + JITTER * torch.eye(d)
+            if float((covariance - before).abs().max()) < TOLERANCE:
+                break
+        gap = -d % 4  # matrices at equal alignments are factored alike
+        self.n_columns = d
+        whole = torch.eye(d + gap)
+        whole[:d, :d] = covariance
+        self.register_buffer("mean", F.pad(mean.float(), (0, gap)))
+        self.register_buffer("covariance", whole)
+
+    def forward(self, x, seen):
+        """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
+        out = torch.empty_like(x)
+        for part, m, step, factor in self._factors(x, seen):
+            weights = torch.cholesky_solve(step[:, :, None], factor)[:, :, 0]
+            known = aligned_linear(weights, self.covariance, self.mean)
+            out[part] = known[:, : self.n_columns]
+        return out
+
+    def noise(self, x, seen, generator=None):
+        """Return a draw around what is expected, and its standard deviation; (n, d).
+
+        The draw is None without a generator, and both are 0 where a cell is seen.
+        """
+        sd = torch.empty_like(x)
+        drawn = None if generator is None else torch.empty_like(x)
+        for part, m, _, factor in self._factors(x, seen):
+            known = self.covariance * m[:, :, None]
+            left = self.covariance - known.mT @ torch.cholesky_solve(known, factor)
+            deviation = left.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()
+            sd[part] = deviation[:, : self.n_columns]
+            if drawn is not None:
+                gone = 1 - m
+                left = left * gone[:, :, None] * gone[:, None, :]
+                left.diagonal(dim1=1, dim2=2).add_(m + DRAWING_JITTER)
+                e = torch.randn(m.shape, generator=generator)[:, :, None]
+                way = (torch.linalg.cholesky_ex(left).L @ e)[:, :, 0] * gone
+                drawn[part] = way[:, : self.n_columns]
+        return drawn, sd * ~seen
+
+    def _factors(self, x, seen):
+        """Yield (slice, seen as numbers, seen steps from the mean, Cholesky factors)."""
+        size = max(1, CHUNK_CELLS // len(self.covariance) ** 2)
+        gap = len(self.covariance) - self.n_columns
+        step = torch.where(seen, x - self.mean[: self.n_columns], 0.0)
+        for start in range(0, len(x), size):
+            part = slice(start, start + size)
+            m = F.pad(seen[part].to(x.dtype), (0, gap), value=1.0)
+            matrix = self.covariance * m[:, :, None] * m[:, None, :]
+            matrix.diagonal(dim1=1, dim2=2).add_(1 - m + JITTER)
+            yield part, m, F.pad(step[part], (0, gap)), torch.linalg.cholesky_ex(matrix).L
+
+
+def _inverse(covariance, patterns):
+    """Return the inverses of the seen blocks, zero elsewhere; (p, d, d)."""
+    matrix = covariance * patterns[:, :, None]
+    matrix *= patterns[:, None, :]
+    matrix.diagonal(dim1=1, dim2=2).add_(1 - patterns + JITTER)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrix))
+    inverse.diagonal(dim1=1, dim2=2).mul_(patterns)
+    return inverse
+
+
+class FactorGuess(nn.Module):
+    """The same with a covariance W W' + diag(psi), for many columns.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Standardised rows, NaN where they are missing.
+    """
+
+    def __init__(self, x, n_factors=None, iterations=30, seed=0):
+        super().__init__()
+        x = torch.from_numpy(np.asarray(x[:MAX_ROWS], dtype=np.float32))
+        n, d = x.shape
+        seen = ~torch.isnan(x)
+        m, x = seen.float(), torch.where(seen, x, 0.0)
+        number = m.sum(0)
+        k = n_factors or 4 * int(max(1, min(FACTORS, n // 5) // 4))
+        mean = x.sum(0) / (number + PRIOR_CELLS)
+        noise = torch.ones(d)
+        generator = torch.Generator().manual_seed(seed)
+        weight = torch.randn(d, k, generator=generator) * (0.1 / k**0.5)
+        for _ in range(iterations):
+            step = (x - mean) * m
+            inverse = self._precision(m, weight, noise).inverse()  # (n, k, k)
+            z = torch.einsum("nkl,nl->nk", inverse, (step / noise) @ weight)
+            one = torch.cat([z, torch.ones(n, 1)], 1)
+            square = F.pad(inverse, (0, 1, 0, 1)) + one[:, :, None] * one[:, None, :]
+            left = (m.T @ square.flatten(1)).view(d, k + 1, k + 1)
+            left.diagonal(dim1=1, dim2=2).add_(PRIOR_CELLS * noise[:, None])
+            solved = torch.linalg.solve(left, (x.T @ one)[:, :, None])[:, :, 0]
+            weight, mean = solved[:, :k].contiguous(), solved[:, k].contiguous()
+            fitted = mean + z @ weight.T
+            spread = (
+                inverse.flatten(1) @ (weight[:, :, None] * weight[:, None]).flatten(1).T
+            )
+            residual = ((x - fitted).square() + spread) * m
+            pooled = residual.sum() / m.sum().clamp(min=1)
+            noise = (residual.sum(0) + PRIOR_CELLS * pooled) / (number + PRIOR_CELLS)
+            noise = noise.clamp(min=1e-3)
+        self.register_buffer("mean", mean)
+        self.register_buffer("weight", weight)
+        self.register_buffer("noise_variance", noise)
+
+    @staticmethod
+    def _precision(m, weight, noise):
+        """Return I + W' M W / psi for rows seen at m (n, d); (n, k, k)."""
+        k = weight.shape[1]
+        outer = (weight[:, :, None] * weight[:, None] / noise[:, None, None]).flatten(1)
+        return (m @ outer).view(-1, k, k) + torch.eye(k, device=weight.device)
+
+    def forward(self, x, seen):
+        """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
+        m = seen.to(x.dtype)
+        step = torch.where(seen, x - self.mean, 0.0) / self.noise_variance
+        precision = self._precision(m, self.weight, self.noise_variance)
+        z = torch.linalg.solve(precision, (step @ self.weight)[:, :, None])[:, :, 0]
+        return aligned_linear(z, self.weight, self.mean)
+
+    def noise(self, x, seen, generator=None):
+        """Return a draw around what is expected, and its standard deviation; (n, d)."""
+        precision = self._precision(seen.to(x.dtype), self.weight, self.noise_variance)
+        factor = torch.linalg.cholesky(precision.inverse())
+        loadings = (self.weight @ factor).square().sum(2)  # (n, d)
+        sd = (loadings + self.noise_variance).sqrt() * ~seen
+        if generator is None:
+            return None, sd
+        z = factor @ torch.randn(len(x), factor.shape[1], 1, generator=generator)
+        e = torch.randn(x.shape, generator=generator) * self.noise_variance.sqrt()
+        return (z[:, :, 0] @ self.weight.T + e) * ~seen, sd

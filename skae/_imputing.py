@@ -1,0 +1,227 @@
+"""The network that imputes: a normal distribution's guess, and what members add to it.
+
+B is the number of rows, d the columns, P the likelihood's parameters, M the members, Q
+those of the parameters that the guess knows.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skae._gaussian import FULL_COLUMNS, FactorGuess, GaussianGuess
+from skae._layers import Dropout
+from skae._modules import Terms
+
+MOST_ONE_HOT = 24  # levels; a category of more is embedded
+LARGEST_EMBEDDING = 16
+BINS = 8  # of the piecewise-linear features
+DROPOUT = 0.1
+VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
+MORE_HIDDEN = 0.05  # cells hidden at random beside another row's pattern
+COMPLETE = 0.02  # share of missing cells below which a table says nothing of patterns
+WIDE_RATES = 0.05, 0.8  # of hidden cells, then
+PATTERNS = 4096  # rows whose patterns are kept
+LEAST = 0.01  # probability that a guess gives to a level
+
+
+class MemberLinear(nn.Module):
+    """A linear layer for each member: (M, B, n_in) to (M, B, n_out)."""
+
+    def __init__(self, n_members, n_in, n_out, generator, gain=1.0):
+        super().__init__()
+        self.gap = -n_in % 4  # rows at equal alignments are rounded alike
+        self.n_out = n_out
+        shape = n_members, n_in + self.gap, n_out + -n_out % 4
+        weight = torch.zeros(shape, dtype=torch.float32)
+        if gain:
+            weight.normal_(0, gain / n_in**0.5, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(n_members, 1, shape[2]))
+
+    def forward(self, x):
+        if self.gap:
+            x = F.pad(x, (0, self.gap))
+        if x.ndim == 2:  # the same rows for all members: one product
+            n_members, n_in, n_out = self.weight.shape
+            u = x @ self.weight.transpose(0, 1).reshape(n_in, n_members * n_out)
+            u = u.view(-1, n_members, n_out).transpose(0, 1) + self.bias
+        else:
+            u = torch.baddbmm(self.bias, x, self.weight)
+        return u[..., : self.n_out]
+
+
+class ImputationModule(nn.Module):
+    """u = b(x) + r_m(x): a base guess and what member m's network adds, per parameter.
+
+    Parameters
+    ----------
+    likelihood : MixedModule
+    x : Tensor of shape (n, d)
+        Standardised training rows, NaN where they are missing.
+    widths : tuple of int
+        Of the hidden layers; one as wide as the one before is residual.
+    n_members : int
+    generator : torch.Generator
+    """
+
+    warm_up = 0.0
+
+    def __init__(self, likelihood, x, widths, n_members, generator):
+        super().__init__()
+        self.likelihood, self.n_members = likelihood, n_members
+        numbers = len(likelihood.numbers)
+        known = [b for b in likelihood.blocks if b[0] <= MOST_ONE_HOT]
+        self.n_known = numbers + sum(levels * len(c) for levels, c, _ in known)
+        self.embedded = [
+            (int(j), levels)
+            for levels, columns, _ in likelihood.blocks[len(known) :]
+            for j in columns
+        ]
+        self.embeddings = nn.ModuleList()
+        for _, levels in self.embedded:  # and one for a value that is not there
+            size = int(min(LARGEST_EMBEDDING, np.ceil(levels**0.5)))
+            layer = nn.utils.skip_init(nn.Embedding, levels + 1, size, dtype=torch.float32)
+            nn.init.normal_(layer.weight, generator=generator)
+            self.embeddings.append(layer)
+        order = torch.randperm(len(x), generator=generator)
+        seen = ~torch.isnan(x)
+        spread, there = self._known(x[order], seen[order])
+        kind = GaussianGuess if self.n_known <= FULL_COLUMNS else FactorGuess
+        self.guess = kind(torch.where(there, spread, torch.nan).numpy())
+        self.register_buffer("edges", _edges(x[:, likelihood.numbers]))
+        self.register_buffer("prior", self._log_frequencies(x))
+        self.register_buffer("hidden_elsewhere", ~seen[order[:PATTERNS]])
+        self.missing_share = float((~seen).float().mean())
+        self.register_buffer("share", torch.ones(likelihood.n_params))
+        n_in = 2 * self.n_known + x.shape[1] + BINS * numbers
+        n_in += sum(layer.embedding_dim for layer in self.embeddings)
+        self.first = self.hidden = None
+        sizes = [n_in, *widths]
+        layers = [
+            MemberLinear(n_members, a, b, generator, gain=1.0 if i == 0 else 2**0.5)
+            for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+        ]
+        self.layers, self.dropout = nn.ModuleList(layers), Dropout(DROPOUT)
+        self.last = MemberLinear(
+            n_members, sizes[-1], likelihood.n_params, generator, gain=0
+        )
+
+    def _known(self, x, seen):
+        """Return rows spread over what the guess knows, and which of that is seen; (B, Q)."""
+        q = slice(self.n_known)
+        return (
+            self.likelihood.spread(x)[..., q],
+            self.likelihood.columns_of(seen)[..., q],
+        )
+
+    def _log_frequencies(self, x):
+        """Return the log of how often each level is seen; (P,), 0 for numbers."""
+        spread = self.likelihood.spread(x).sum(0)
+        seen = self.likelihood.columns_of((~torch.isnan(x)).float()).sum(0)
+        levels = torch.from_numpy(self.likelihood.n_levels).float()
+        levels = self.likelihood.columns_of(levels)
+        out = torch.log((spread + 1 / levels.clamp(min=1)) / (seen + 1))
+        out[: len(self.likelihood.numbers)] = 0
+        return out
+
+    def base(self, x, seen):
+        """Return the guess (B, Q), and the parameters that it means (B, P)."""
+        spread, there = self._known(x, seen)
+        guess = self.guess(spread, there)
+        numbers, prior = len(self.likelihood.numbers), self.prior
+        levels = guess[:, numbers:].clamp(LEAST, 1 - LEAST).log()
+        more = prior[self.n_known :].expand(len(x), -1)
+        return guess, torch.cat([guess[:, :numbers], levels, more], 1)
+
+    def features(self, x, seen, guess):
+        """Return what the members' networks see of rows; (B, n_in)."""
+        spread, there = self._known(x, seen)
+        numbers = len(self.likelihood.numbers)
+        filled = torch.where(there, spread, guess)
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        bins = ((filled[:, :numbers, None] - low) / (high - low)).clamp(0, 1)
+        parts = [spread * there, seen.float(), guess, bins.flatten(1)]
+        for (j, levels), layer in zip(self.embedded, self.embeddings, strict=True):
+            code = torch.where(seen[:, j], x[:, j], float(levels))
+            parts.append(layer(code.nan_to_num(levels).long()))
+        return torch.cat(parts, 1)
+
+    def members(self, x, seen):
+        """Return the parameters of the base (B, P) and of the members (M, B, P)."""
+        guess, base = self.base(x, seen)
+        h = self.features(x, seen, guess)
+        for i, layer in enumerate(self.layers):
+            if i == 0:
+                h = layer(h)
+                continue
+            u = self.dropout(F.silu(layer(F.layer_norm(h, h.shape[-1:]))))
+            h = h + u if u.shape == h.shape else u
+        if len(self.layers):
+            h = F.layer_norm(h, h.shape[-1:])
+        return base, base + self.last(h)  # (M, B, P)
+
+    def encode(self, x):
+        """Return the members' parameters, a row's side by side; (B, M P)."""
+        _, members = self.members(x, ~torch.isnan(x))
+        return members.transpose(0, 1).flatten(1)
+
+    def decode(self, z):
+        return z
+
+    def expect(self, x):
+        """Return what the base and the members expect, as means; (B, P), (M, B, P)."""
+        base, members = self.members(x, ~torch.isnan(x))
+        mean = self.likelihood.probabilities
+        return mean(base), mean(members)
+
+    def means(self, x, member=None):
+        """Return what is expected of rows by all members, or by one; (B, P).
+
+        It is drawn from the base towards the members by the share that they earned.
+        """
+        base, members = self.expect(x)
+        member = members.mean(0) if member is None else members[member]
+        return base + self.share * (member - base)
+
+    def noise(self, x, generator=None):
+        """Return the guess's draw around rows' cells and their deviation; (B, d)."""
+        spread, there = self._known(x, ~torch.isnan(x))
+        numbers = len(self.likelihood.numbers)
+        drawn, sd = self.guess.noise(spread, there, generator)
+        return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
+
+    def draw(self, n_rows, generator):
+        """Return which cells of so many rows are to be hidden; (B, d) bool."""
+        elsewhere, device = self.hidden_elsewhere, self.hidden_elsewhere.device
+        d = elsewhere.shape[1]
+
+        def uniform(*shape):
+            return torch.rand(shape, generator=generator, device=device)
+
+        if self.missing_share < COMPLETE:
+            low, high = WIDE_RATES
+            return uniform(n_rows, d) < low + (high - low) * uniform(n_rows, 1)
+        rate = 2 * self.missing_share * uniform(n_rows, 1)
+        places = (uniform(n_rows) * len(elsewhere)).long()
+        copied = elsewhere[places] | (uniform(n_rows, d) < MORE_HIDDEN)
+        at_random = uniform(n_rows, d) < rate
+        return torch.where(uniform(n_rows, 1) < 0.5, copied, at_random)
+
+    def forward(self, x, clean, noise=None, progress=1.0):
+        """Return what rows cost: their hidden cells, and a little their seen ones."""
+        there = ~torch.isnan(x)
+        seen = there & ~noise
+        _, members = self.members(x, seen)
+        weight = torch.where(seen, VISIBLE, 1.0)
+        return Terms(nll=(self.likelihood.nll(members, x).mean(0) * weight).sum(1))
+
+
+def _edges(x):
+    """Return the ends of each number's bins: quantiles, never two alike; (d, BINS + 1)."""
+    if not x.shape[1]:
+        return torch.zeros(0, BINS + 1)
+    levels = torch.linspace(0, 1, BINS + 1).double()
+    quantiles = torch.nanquantile(x.double(), levels, dim=0)
+    steps = 1e-3 * torch.arange(BINS + 1)[:, None]
+    return (torch.nan_to_num(quantiles) + steps).cummax(0).values.T.float().contiguous()

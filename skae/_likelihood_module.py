@@ -1,0 +1,121 @@
+"""What every fitted likelihood does: standardise, embed, score, back to data units.
+
+B is the number of rows, d the number of columns.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
+TINY = 0.02  # how near a bounded link's ends the starting point may lie
+
+
+class ColumnStatistics(NamedTuple):
+    """What ``fit`` learns of the columns in one pass, in float64."""
+
+    mean: np.ndarray  # (d,)
+    variance: np.ndarray  # (d,)
+    minimum: np.ndarray  # (d,)
+    maximum: np.ndarray  # (d,)
+    constant: np.ndarray  # (d,) bool
+    sample_shape: tuple  # (d,), (H, W) or (C, H, W)
+    is_sparse: bool
+
+
+class _Link(NamedTuple):
+    """A decoder's output u against the mean it stands for, m = forward(u)."""
+
+    forward: object
+    inverse: object  # u at a given mean
+    slope: object  # du/dm at a given mean
+
+
+LINKS = {
+    "identity": _Link(lambda u: u, lambda m: m, lambda m: np.ones_like(m)),
+    "sigmoid": _Link(
+        torch.sigmoid, lambda m: np.log(m / (1 - m)), lambda m: 1 / (m * (1 - m))
+    ),
+    "tanh": _Link(torch.tanh, np.arctanh, lambda m: 1 / (1 - m**2)),
+    "softmax": _Link(lambda u: torch.softmax(u, dim=1), np.log, lambda m: 1 / m),
+}
+RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
+
+
+class LikelihoodModule(nn.Module):
+    """A fitted likelihood: standardise, embed, score, and back to data units.
+
+    The statistics are float64 arrays on the host: rows are standardised there, by
+    block, before they become float32 (a column of 1.7e9 +- 10 would not survive
+    otherwise), and not every accelerator has a float64.
+    """
+
+    def __init__(self, likelihood, link, location, scale, active):
+        super().__init__()
+        self.likelihood = replace(likelihood)
+        self.link_name = link
+        self.location = location  # (d,) data units
+        self.scale = scale  # (d,) data units; 0 where nothing can be learnt
+        self.active = active  # (d,) bool: the columns that count in a score
+        self.noise_variance = np.ones(len(location))  # (d,) standardised units
+        with np.errstate(divide="ignore"):
+            self.inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
+        self.n_inputs = self.n_params = len(location)
+        self.clip = getattr(likelihood, "clip", None)  # standardised units
+
+    def standardize(self, X, out=None, check=True):
+        """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
+        if check:
+            self.likelihood.check(X)
+        out = np.empty(X.shape, dtype=np.float32) if out is None else out
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(X - self.location, self.inverse_scale, out=out)
+        return out if self.clip is None else out.clip(-self.clip, self.clip, out=out)
+
+    def embed(self, x):
+        """Return what the encoder sees of standardised rows; (B, n_inputs)."""
+        return x
+
+    def mean(self, params):
+        """Return the mean that a decoder's output stands for, standardised; (B, d)."""
+        return LINKS[self.link_name].forward(params)
+
+    def restore(self, mean):
+        """Return standardised means (B, d) in data units, as float64."""
+        return mean.astype(np.float64) * self.scale + self.location
+
+    def set_noise(self, residual_variance):
+        """Take the residuals' mean squares (d,), no smaller than the floor."""
+        self.noise_variance = np.maximum(residual_variance, VARIANCE_FLOOR)
+
+    def noise_around(self, mean, residual_variance):
+        """Return the variance (d,) of cells around a mean that a model predicts."""
+        raise NotImplementedError
+
+    def learn_noise(self, variance):
+        """Let training learn the noise, from a start (d,), where there is any."""
+
+    def sample(self, mean, random_state):
+        """Return rows drawn around their means (n, d), both in data units."""
+        raise NotImplementedError
+
+    def nll(self, params, x):
+        """Return the training loss of each cell; (B, d)."""
+        raise NotImplementedError
+
+    def log_prob(self, params, x):
+        """Return log p(x | z), float64 and in data units; (B,)."""
+        nll = self.nll(params.double(), x.double())
+        return -nll.sum(1)
+
+    def linearize(self, mean, components):
+        """Return bias (d,) and weight (d, k) of m + V z, to first order in the link."""
+        link = LINKS[self.link_name]
+        if self.link_name in RANGES:
+            low, high = RANGES[self.link_name]
+            margin = TINY * (high - low)
+            mean = np.clip(mean, low + margin, high - margin)
+        return link.inverse(mean), link.slope(mean)[:, None] * components.T

@@ -1,0 +1,160 @@
+"""How far an imputer is off: errors measured on cells that it had hidden.
+
+n is the number of rows, d the columns, P the likelihood's parameters.
+"""
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+
+from skae._inference import padded
+
+HIDDEN_SHARES, HIDDEN_ROWS = (0.05, 0.1), 300  # of the seen cells: as many rows', if in
+MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
+PRIOR_SHARE, PRIOR_CELLS, PRIOR_CELLS_COLUMN = 0.5, 20.0, 100.0
+NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
+STRIDE = NEIGHBORS // 4
+LEAST_ERRORS = 10  # fewer say nothing of a distribution
+
+
+def hide(seen, share, rng):
+    """Return cells to hide (n, d): a share of each column's, of one with 4 at least."""
+    hidden = np.zeros_like(seen)
+    for j in range(seen.shape[1]):
+        there = np.flatnonzero(seen[:, j])
+        if len(there) >= 4:
+            size = max(1, round(share * len(there)))
+            hidden[rng.choice(there, size, replace=False), j] = True
+    return hidden
+
+
+def hidden_share(n_rows):
+    """Return the share of cells to hide in a table of so many rows."""
+    return float(np.clip(HIDDEN_ROWS / n_rows, *HIDDEN_SHARES))
+
+
+def in_blocks(net, fn, x):
+    """Return what fn gives of standardised rows x (n, d), a tuple of arrays by rows.
+
+    Blocks have one size whatever x has, so that a row's result depends on it alone.
+    """
+    parts = []
+    with torch.inference_mode():
+        for rows, block in padded(x, net.block, None):
+            values = fn(block.to(net.device))
+            parts.append([v[: rows.stop - rows.start].cpu().numpy() for v in values])
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def skill(error, baseline, is_category):
+    """Return the share of the error of a mean or mode that is gone: 1 - MSE / variance."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - (error / baseline) ** np.where(is_category, 1, 2)
+
+
+class Errors:
+    """A column's errors by what was predicted, in units of the guess's deviation."""
+
+    def __init__(self, predicted, errors):
+        order = np.argsort(predicted, kind="stable")
+        self.predicted, errors = predicted[order], errors[order]
+        self.size = size = min(NEIGHBORS, len(errors))
+        starts = np.arange(0, len(errors) - size + 1, STRIDE)
+        self.windows = np.sort(np.stack([errors[s : s + size] for s in starts]), axis=1)
+
+    def quantile(self, predicted, q):
+        """Return the q-th quantiles of the errors near what is predicted; (n,)."""
+        start = np.searchsorted(self.predicted, predicted) - self.size // 2
+        window = (start / STRIDE).round().astype(int).clip(0, len(self.windows) - 1)
+        place = np.clip(q * (self.size + 1) - 1, 0, self.size - 1)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, self.size - 1)
+        ranked = self.windows[window]
+        rows = np.arange(len(ranked))
+        return ranked[rows, low] + (place - low) * (ranked[rows, high] - ranked[rows, low])
+
+
+class HiddenCells:
+    """What was in hidden cells, and what was expected there.
+
+    Parameters
+    ----------
+    likelihood : MixedModule
+    """
+
+    def __init__(self, likelihood):
+        self.likelihood, self.parts = likelihood, []
+        d = len(likelihood.n_levels)
+        self.errors = [None] * d
+        self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
+        self.counts = np.zeros(d, dtype=int)
+
+    def add(self, net, x, hidden, is_complete, rng):
+        """Take up cells of x (n, d) that a net was not shown."""
+        rows = np.flatnonzero(hidden.any(1))
+        if not len(rows):
+            return
+        shown = np.where(hidden, np.nan, x)[rows]
+        if is_complete:
+            shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan
+        module = net.module_
+
+        def expect(block):
+            base, members = module.expect(block)
+            return base, members.mean(0), module.noise(block)[1]
+
+        self.parts.append((x[rows], hidden[rows], *in_blocks(net, expect, shown)))
+
+    def finish(self, module):
+        """Set the share of what members add that a module keeps; measure its errors."""
+        if not self.parts:
+            return
+        parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
+        x, hidden, base, members, sd = parts
+        self.parts, likelihood = [], self.likelihood
+        share = self._share(x, hidden, base, members - base)
+        module.share.copy_(torch.from_numpy(share))
+        mean = base + share * (members - base)
+        self.counts = hidden.sum(0)
+        for j in np.flatnonzero(self.counts):
+            cells, place = hidden[:, j], likelihood.of_column(j)
+            truth, expected = x[cells, j], mean[cells, place]
+            if likelihood.n_levels[j]:
+                self.wrong[j] = (expected.argmax(1) != truth).mean()
+                self.baseline[j] = 1 - np.bincount(truth.astype(int)).max() / len(truth)
+                continue
+            error = truth - expected[:, 0]
+            scale = likelihood.scale[j]
+            self.wrong[j] = scale * np.sqrt((error**2).mean())
+            self.baseline[j] = scale * np.sqrt((truth**2).mean())  # of the mean
+            if len(error) >= LEAST_ERRORS:
+                deviation = np.maximum(sd[cells, place.start], 1e-3)
+                self.errors[j] = Errors(expected[:, 0], error / deviation)
+
+    def _share(self, x, hidden, base, step):
+        """Return how much of the members' steps to take: least squares, shrunk; (P,)."""
+        likelihood, d = self.likelihood, x.shape[1]
+        target = likelihood.spread(torch.from_numpy(x)).numpy() - base
+        cross, square = np.zeros(d), np.zeros(d)
+        for j in range(d):
+            place = likelihood.of_column(j)
+            mine = step[hidden[:, j], place].astype(np.float64)
+            cross[j] = (mine * target[hidden[:, j], place]).sum()
+            square[j] = (mine**2).sum()
+        own = np.full(d, PRIOR_SHARE)
+        for kind in (likelihood.n_levels == 0, likelihood.n_levels > 0):
+            n = hidden[:, kind].sum()
+            if not square[kind].sum():
+                continue
+            cell = square[kind].sum() / n  # what a cell counts as evidence
+            common = cross[kind].sum() + PRIOR_SHARE * PRIOR_CELLS * cell
+            common /= square[kind].sum() + PRIOR_CELLS * cell
+            prior = PRIOR_CELLS_COLUMN * cell
+            own[kind] = (cross[kind] + common * prior) / (square[kind] + prior)
+        return own.clip(0, 1).astype(np.float32)[likelihood.owner.numpy()]
+
+    def quantile(self, j, predicted, sd, q):
+        """Return the q-th quantiles (n,) of column j where so much is predicted."""
+        if self.errors[j] is None:
+            return predicted + sd * ndtri(q)
+        return predicted + sd * self.errors[j].quantile(predicted, q)
