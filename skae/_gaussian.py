@@ -83,7 +83,7 @@ class GaussianGuess(nn.Module):
     def forward(self, x, seen):
         """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
         out = torch.empty_like(x)
-        for part, m, step, factor in self._factors(x, seen):
+        for part, _, step, factor in self._factors(x, seen):
             weights = torch.cholesky_solve(step[:, :, None], factor)[:, :, 0]
             known = aligned_linear(weights, self.covariance, self.mean)
             out[part] = known[:, : self.n_columns]

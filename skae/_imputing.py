@@ -4,6 +4,8 @@ B is the number of rows, d the columns, P the likelihood's parameters, M the mem
 those of the parameters that the guess knows.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import nn
@@ -15,8 +17,7 @@ from skae._modules import Terms
 
 MOST_ONE_HOT = 24  # levels; a category of more is embedded
 LARGEST_EMBEDDING = 16
-BINS = 8  # of the piecewise-linear features
-DROPOUT = 0.1
+BINS, FEATURES = (8, 24), 240  # of the piecewise-linear features: as many in all, if in
 VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
 MORE_HIDDEN = 0.05  # cells hidden at random beside another row's pattern
 COMPLETE = 0.02  # share of missing cells below which a table says nothing of patterns
@@ -61,13 +62,15 @@ class ImputationModule(nn.Module):
         Standardised training rows, NaN where they are missing.
     widths : tuple of int
         Of the hidden layers; one as wide as the one before is residual.
+    dropout : float
+        Share of the hidden units dropped at each training step.
     n_members : int
     generator : torch.Generator
     """
 
     warm_up = 0.0
 
-    def __init__(self, likelihood, x, widths, n_members, generator):
+    def __init__(self, likelihood, x, widths, dropout, n_members, generator):
         super().__init__()
         self.likelihood, self.n_members = likelihood, n_members
         numbers = len(likelihood.numbers)
@@ -89,26 +92,26 @@ class ImputationModule(nn.Module):
         spread, there = self._known(x[order], seen[order])
         kind = GaussianGuess if self.n_known <= FULL_COLUMNS else FactorGuess
         self.guess = kind(torch.where(there, spread, torch.nan).numpy())
-        self.register_buffer("edges", _edges(x[:, likelihood.numbers]))
+        bins = int(np.clip(FEATURES // max(1, numbers), *BINS))
+        self.register_buffer("edges", _edges(x[:, likelihood.numbers], bins))
         self.register_buffer("prior", self._log_frequencies(x))
         self.register_buffer("hidden_elsewhere", ~seen[order[:PATTERNS]])
         self.missing_share = float((~seen).float().mean())
         self.register_buffer("share", torch.ones(likelihood.n_params))
-        n_in = 2 * self.n_known + x.shape[1] + BINS * numbers
+        n_in = 2 * self.n_known + x.shape[1] + bins * numbers
         n_in += sum(layer.embedding_dim for layer in self.embeddings)
-        self.first = self.hidden = None
         sizes = [n_in, *widths]
         layers = [
             MemberLinear(n_members, a, b, generator, gain=1.0 if i == 0 else 2**0.5)
-            for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+            for i, (a, b) in enumerate(pairwise(sizes))
         ]
-        self.layers, self.dropout = nn.ModuleList(layers), Dropout(DROPOUT)
+        self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.last = MemberLinear(
             n_members, sizes[-1], likelihood.n_params, generator, gain=0
         )
 
     def _known(self, x, seen):
-        """Return rows spread over what the guess knows, and which of that is seen; (B, Q)."""
+        """Return rows over what the guess knows, and which of that is seen; (B, Q)."""
         q = slice(self.n_known)
         return (
             self.likelihood.spread(x)[..., q],
@@ -217,11 +220,11 @@ class ImputationModule(nn.Module):
         return Terms(nll=(self.likelihood.nll(members, x).mean(0) * weight).sum(1))
 
 
-def _edges(x):
-    """Return the ends of each number's bins: quantiles, never two alike; (d, BINS + 1)."""
+def _edges(x, bins):
+    """Return the ends of each number's bins: quantiles, never two alike; (d, bins + 1)."""
     if not x.shape[1]:
-        return torch.zeros(0, BINS + 1)
-    levels = torch.linspace(0, 1, BINS + 1).double()
+        return torch.zeros(0, bins + 1)
+    levels = torch.linspace(0, 1, bins + 1).double()
     quantiles = torch.nanquantile(x.double(), levels, dim=0)
-    steps = 1e-3 * torch.arange(BINS + 1)[:, None]
+    steps = 1e-3 * torch.arange(bins + 1)[:, None]
     return (torch.nan_to_num(quantiles) + steps).cummax(0).values.T.float().contiguous()

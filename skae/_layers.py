@@ -47,7 +47,7 @@ class Dropout(nn.Module):
         self.p, self.generator = p, None
 
     def forward(self, x):
-        if not self.training:
+        if not self.training or not self.p:
             return x
         keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
         return x * keep / (1 - self.p)

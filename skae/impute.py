@@ -48,13 +48,28 @@ from skae.likelihoods import Mixed
 
 __all__ = ["AutoencoderImputer"]
 
-WIDTHS = (128, 128, 128, 128)
-FEW_STEPS, MANY_STEPS = 800, 2000  # of training
-SMALL_BATCH, LARGE_BATCH, LARGE = 128, 256, 2000  # rows; LARGE of them take the latter
+WIDTHS = (128, 128, 128)
 SMALL = 1000  # rows below which hidden cells are given back, and training is repeated
 ROUNDS = 2  # of hiding, for a small table
 MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
+
+
+class _Recipe(NamedTuple):
+    """How to train, by the number of rows."""
+
+    steps: int
+    batch_size: int
+    dropout: float
+
+    @classmethod
+    def of(cls, n_rows):
+        """Return the recipe for a table of so many rows."""
+        if n_rows < SMALL:
+            return cls(400, 128, 0.2)
+        if n_rows < 2 * SMALL:
+            return cls(n_rows, 128, 0.1)
+        return cls(2000, 256, 0.0)
 
 
 class _Read(NamedTuple):
@@ -87,15 +102,15 @@ class AutoencoderImputer(
         Number of networks, trained as one.
     network : "auto" or tuple of int, default="auto"
         Widths of the hidden layers; one as wide as the one before it is residual.
-        "auto" is (128, 128, 128, 128).
+        "auto" is (128, 128, 128).
     learning_rate : float, default=0.003
         Largest step size; it rises over the first epochs and falls to zero over the
         last 30 %.
     batch_size : int or "auto", default="auto"
         Rows in a training step: 128, or 256 from 2,000 rows on.
     max_iter : int or "auto", default="auto"
-        Number of epochs (passes over the rows). "auto" is what makes as many steps as
-        there are rows, between 800 and 2,000.
+        Number of epochs (passes over the rows). "auto" is what makes 400 steps of a
+        table of less than 1,000 rows, else as many as there are rows, 2,000 at most.
     missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
         What stands for a missing cell. With numpy.nan, None and pandas.NA also pandas'
         and polars' own marks do.
@@ -306,18 +321,18 @@ class AutoencoderImputer(
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         x = torch.from_numpy(self._likelihood_.standardize(X))
         widths = WIDTHS if isinstance(self.network, str) else tuple(self.network)
+        recipe = _Recipe.of(len(X))
         module = ImputationModule(
-            self._likelihood_, x, widths, self.n_estimators, generator
+            self._likelihood_, x, widths, recipe.dropout, self.n_estimators, generator
         ).to(device)
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = SMALL_BATCH if len(X) < LARGE else LARGE_BATCH
+            batch_size = recipe.batch_size
         rows = Rows(X, None, self._likelihood_, device)
         batches = Batches(rows, torch.arange(len(X)), batch_size, generator)
         epochs = self.max_iter
         if epochs == "auto":
-            steps = np.clip(len(X), FEW_STEPS, MANY_STEPS)
-            epochs = max(1, round(steps / len(batches)))
+            epochs = max(1, round(recipe.steps / len(batches)))
         net = Net(
             lambda: module, device=device, lr=self.learning_rate, verbose=self.verbose
         ).initialize()
