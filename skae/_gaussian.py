@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from skae._layers import aligned_linear
 
 FULL_COLUMNS = 150  # up to which a whole covariance is estimated
+FIRST_ROWS = 1000  # that a covariance of more is first estimated from, as a start
 ITERATIONS, TOLERANCE = 50, 1e-3  # of the covariance's change in one iteration
 SHRINKAGE = 0.5  # d / n times this, and never more than this, of the diagonal
 JITTER, DRAWING_JITTER = 1e-6, 1e-5
@@ -32,6 +33,7 @@ class GaussianGuess(nn.Module):
 
     def __init__(self, x, iterations=ITERATIONS):
         super().__init__()
+        x_given = x
         x = torch.from_numpy(np.asarray(x[:MAX_ROWS], dtype=np.float64))
         n, d = x.shape
         seen = ~torch.isnan(x)
@@ -53,6 +55,9 @@ class GaussianGuess(nn.Module):
         )
         share = min(SHRINKAGE, SHRINKAGE * d / n)
         covariance = torch.diag(variance)
+        if n > 2 * FIRST_ROWS:
+            start = GaussianGuess(x_given[:FIRST_ROWS], iterations)
+            mean, covariance = start.mean[:d].double(), start.covariance[:d, :d].double()
         for _ in range(iterations):
             filled, total, at = torch.empty_like(x), torch.zeros(d, d).double(), 0
             for rows in torch.arange(len(patterns)).split(max(1, CHUNK_CELLS // d**2)):

@@ -27,26 +27,31 @@ LEAST = 0.01  # probability that a guess gives to a level
 
 
 class MemberLinear(nn.Module):
-    """A linear layer for each member: (M, B, n_in) to (M, B, n_out)."""
+    """A linear layer for each member: (M, B, n_in) to (M, B, n_out).
 
-    def __init__(self, n_members, n_in, n_out, generator, gain=1.0):
+    One that is `shared` takes the same rows (B, n_in) for all, as one product.
+    """
+
+    def __init__(self, n_members, n_in, n_out, generator, gain=1.0, shared=False):
         super().__init__()
         self.gap = -n_in % 4  # rows at equal alignments are rounded alike
-        self.n_out = n_out
-        shape = n_members, n_in + self.gap, n_out + -n_out % 4
+        self.n_out, self.shared = n_out, shared
+        n_in_padded, n_out_padded = n_in + self.gap, n_out + -n_out % 4
+        shape = n_members, n_in_padded, n_out_padded
+        if shared:
+            shape = n_in_padded, n_members, n_out_padded
         weight = torch.zeros(shape, dtype=torch.float32)
         if gain:
             weight.normal_(0, gain / n_in**0.5, generator=generator)
         self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.zeros(n_members, 1, shape[2]))
+        self.bias = nn.Parameter(torch.zeros(n_members, 1, n_out_padded))
 
     def forward(self, x):
         if self.gap:
             x = F.pad(x, (0, self.gap))
-        if x.ndim == 2:  # the same rows for all members: one product
-            n_members, n_in, n_out = self.weight.shape
-            u = x @ self.weight.transpose(0, 1).reshape(n_in, n_members * n_out)
-            u = u.view(-1, n_members, n_out).transpose(0, 1) + self.bias
+        if self.shared:
+            u = (x @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+            u = u.transpose(0, 1) + self.bias
         else:
             u = torch.baddbmm(self.bias, x, self.weight)
         return u[..., : self.n_out]
@@ -102,12 +107,12 @@ class ImputationModule(nn.Module):
         n_in += sum(layer.embedding_dim for layer in self.embeddings)
         sizes = [n_in, *widths]
         layers = [
-            MemberLinear(n_members, a, b, generator, gain=1.0 if i == 0 else 2**0.5)
+            MemberLinear(n_members, a, b, generator, 2**0.5 if i else 1.0, shared=not i)
             for i, (a, b) in enumerate(pairwise(sizes))
         ]
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.last = MemberLinear(
-            n_members, sizes[-1], likelihood.n_params, generator, gain=0
+            n_members, sizes[-1], likelihood.n_params, generator, 0.0, shared=not layers
         )
 
     def _known(self, x, seen):

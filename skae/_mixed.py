@@ -28,12 +28,6 @@ class Mixed(Parameters):
         The columns of X that hold a category's codes 0, 1, ..., by their position, and
         how many levels each has: ``{2: 5}``. All others are numbers, standardised one
         by one. None: there are only numbers.
-
-    Examples
-    --------
-    >>> from skae.likelihoods import Mixed
-    >>> Mixed({2: 5})
-    Mixed(categories={2: 5})
     """
 
     categories: dict | None = None

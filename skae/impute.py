@@ -21,6 +21,7 @@ from skae._checks import CheckedRowsMixin, check_columns
 from skae._engine import Job, Net
 from skae._imputing import COMPLETE, ImputationModule
 from skae._inference import block_rows
+from skae._mixed import Mixed
 from skae._multiple import MultipleImputationMixin
 from skae._params import check_sizes
 from skae._parts import find_device
@@ -44,7 +45,6 @@ from skae._tables import (
     of_array,
     parse,
 )
-from skae.likelihoods import Mixed
 
 __all__ = ["AutoencoderImputer"]
 

@@ -22,10 +22,9 @@ from skae._losses import (
     gaussian_nll,
     half_squared_error,
 )
-from skae._mixed import Mixed
 from skae._params import Parameters, check_option
 
-__all__ = ["Bernoulli", "Categorical", "Gaussian", "Mixed"]
+__all__ = ["Bernoulli", "Categorical", "Gaussian"]
 
 LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
 

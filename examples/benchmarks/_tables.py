@@ -1,5 +1,7 @@
 """Tables with numbers and categories, holes in them, and imputers for both kinds."""
 
+import importlib.util
+
 import numpy as np
 import pandas as pd
 from _data import folder
@@ -71,38 +73,58 @@ def holes(X, mechanism, rate, seed):
     return gone
 
 
-class Spread:
-    """An imputer of numbers on a mixed table: standardised numbers, one-hot categories."""
+class Numbers:
+    """An imputer of numbers on a mixed table: all columns as standardised numbers.
 
-    def __init__(self, imputer):
-        self.imputer = imputer
+    Categories are one-hot, or their codes: the levels of one category are missing
+    together, so that a regression of one on the others never leaves its start.
+    """
+
+    def __init__(self, imputer, one_hot):
+        self.imputer, self.one_hot = imputer, one_hot
 
     def fit(self, X):
         """Learn from a table."""
         self.levels = {c: X[c].cat.categories for c in X if X[c].dtype == "category"}
-        numbers = X.drop(columns=list(self.levels))
-        self.mean, self.std = numbers.mean(), numbers.std(ddof=0).replace(0, 1)
-        self.imputer.set_params(keep_empty_features=True).fit(self._encode(X))
+        encoded = self._encode(X)
+        self.mean = np.nan_to_num(np.nanmean(encoded, 0))
+        self.std = np.nan_to_num(np.nanstd(encoded, 0))
+        for j, name in enumerate(self.columns):  # levels stay zeros and ones
+            if self.std[j] == 0 or (self.one_hot and name in self.levels):
+                self.mean[j], self.std[j] = 0, 1
+        self.imputer.set_params(keep_empty_features=True)
+        self.imputer.fit((encoded - self.mean) / self.std)
         return self
 
     def _encode(self, X):
-        parts = [((X[self.mean.index] - self.mean) / self.std).to_numpy()]
-        for name, levels in self.levels.items():
-            codes = pd.Categorical(X[name], categories=levels).codes
-            hot = (codes[:, None] == np.arange(len(levels))).astype(float)
-            hot[codes < 0] = np.nan
-            parts.append(hot)
+        parts, self.columns = [], []
+        for name in X:
+            part = X[name].to_numpy(dtype=float, na_value=np.nan)[:, None] if (
+                name not in self.levels
+            ) else self._codes(X[name], self.levels[name])  # fmt: skip
+            parts.append(part)
+            self.columns += [name] * part.shape[1]
         return np.hstack(parts)
+
+    def _codes(self, column, levels):
+        codes = pd.Categorical(column, categories=levels).codes[:, None].astype(float)
+        codes[codes < 0] = np.nan
+        if not self.one_hot:
+            return codes
+        return np.where(np.isnan(codes), np.nan, codes == np.arange(len(levels)))
 
     def transform(self, X):
         """Return a table, completed."""
-        filled, out = self.imputer.transform(self._encode(X)), X.copy()
-        numbers, at = list(self.mean.index), len(self.mean)
-        restored = filled[:, :at] * self.std.to_numpy() + self.mean.to_numpy()
-        out[numbers] = X[numbers].where(X[numbers].notna(), restored)
-        for name, levels in self.levels.items():
-            best = levels[filled[:, at : at + len(levels)].argmax(1)]
-            at += len(levels)
+        scaled = (self._encode(X) - self.mean) / self.std
+        filled, out = self.imputer.transform(scaled) * self.std + self.mean, X.copy()
+        for name in X:
+            values = filled[:, [c == name for c in self.columns]]
+            if name not in self.levels:
+                out[name] = X[name].where(X[name].notna(), values[:, 0])
+                continue
+            levels = self.levels[name]
+            codes = values.argmax(1) if self.one_hot else np.rint(values[:, 0])
+            best = levels[codes.clip(0, len(levels) - 1).astype(int)]
             gone = X[name].isna().to_numpy()
             column = out[name].cat.set_categories(levels)
             column[gone] = best[gone]
@@ -110,20 +132,48 @@ class Spread:
         return out
 
 
+class Midas:
+    """midasverse-midas, where it is installed: the mean of five imputations of numbers."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def set_params(self, **_):
+        """Do nothing: it keeps columns without a value."""
+
+    def fit(self, X):
+        """Learn from an array."""
+        from midas2 import MIDAS
+
+        self.model = MIDAS()
+        self.model.fit(self._frame(X), seed=self.seed, verbose=False)
+
+    @staticmethod
+    def _frame(X):
+        return pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+
+    def transform(self, X):
+        """Return an array, completed."""
+        draws = [np.asarray(d) for d in self.model.transform(self._frame(X), m=5)]
+        return np.where(np.isnan(X), np.mean(draws, axis=0), X)
+
+
 def rivals(seed):
-    """Return {name: imputer with fit and transform}, those that are installed."""
-    return {
-        "mean / mode": Spread(SimpleImputer()),
-        "KNN": Spread(KNNImputer()),
-        "BayesianRidge": Spread(IterativeImputer(random_state=seed, max_iter=10)),
-        "ExtraTrees": Spread(
-            IterativeImputer(
-                ExtraTreesRegressor(50, min_samples_leaf=2, random_state=seed),
-                max_iter=5,
-                random_state=seed,
-            )
+    """Return {name: imputer with fit and transform}."""
+    trees = ExtraTreesRegressor(50, min_samples_leaf=2, random_state=seed)
+    result = {
+        "mean / mode": Numbers(SimpleImputer(), one_hot=True),
+        "KNN": Numbers(KNNImputer(), one_hot=True),
+        "BayesianRidge": Numbers(
+            IterativeImputer(random_state=seed, max_iter=10), one_hot=False
+        ),
+        "ExtraTrees": Numbers(
+            IterativeImputer(trees, max_iter=5, random_state=seed), one_hot=False
         ),
     }
+    if importlib.util.find_spec("midas2"):
+        result["MIDAS"] = Numbers(Midas(seed), one_hot=True)
+    return result
 
 
 def errors(completed, truth, gone, scale):
