@@ -13,11 +13,13 @@ from skae._layers import aligned_linear
 FULL_COLUMNS = 150  # up to which a whole covariance is estimated
 FIRST_ROWS = 1000  # that a covariance of more is first estimated from, as a start
 ITERATIONS, TOLERANCE = 50, 1e-3  # of the covariance's change in one iteration
-SHRINKAGE = 0.5  # d / n times this, and never more than this, of the diagonal
+SHRINKAGE, MOST_SHRINKAGE = 0.1, 0.5  # of the diagonal: d / n times this, at most
 JITTER, DRAWING_JITTER = 1e-6, 1e-5
 CHUNK_CELLS = 2**21  # of the matrices that are solved together
 MAX_ROWS = 5000  # from which a covariance is estimated
 FACTORS, PRIOR_CELLS = 20, 5.0  # of `FactorGuess`: at most, and how much a prior weighs
+KNOTS = 256  # of a column's quantiles, at most
+NODES = 7  # of the quadrature that takes a normal score's mean back to the data
 
 
 class GaussianGuess(nn.Module):
@@ -53,7 +55,7 @@ class GaussianGuess(nn.Module):
         variance = (torch.where(seen, x - mean, 0.0).square().sum(0) / number).clamp(
             min=JITTER
         )
-        share = min(SHRINKAGE, SHRINKAGE * d / n)
+        share = min(MOST_SHRINKAGE, SHRINKAGE * d / n)
         covariance = torch.diag(variance)
         if n > 2 * FIRST_ROWS:
             start = GaussianGuess(x_given[:FIRST_ROWS], iterations)
@@ -207,3 +209,64 @@ class FactorGuess(nn.Module):
         z = factor @ torch.randn(len(x), factor.shape[1], 1, generator=generator)
         e = torch.randn(x.shape, generator=generator) * self.noise_variance.sqrt()
         return (z[:, :, 0] @ self.weight.T + e) * ~seen, sd
+
+
+class CopulaGuess(nn.Module):
+    """A guess of numbers that is made in their normal scores, and taken back.
+
+    Each number's ranks are given the quantiles of a normal distribution, so that heavy
+    tails weigh no more than others; what is expected of a missing cell is the mean of
+    its quantile function over its score's conditional distribution. Other columns are
+    left as they are.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Standardised rows, NaN where they are missing; numbers are the first columns.
+    n_numbers : int
+    kind : type
+        `GaussianGuess` or `FactorGuess`.
+    """
+
+    def __init__(self, x, n_numbers, kind):
+        super().__init__()
+        self.n_numbers = n_numbers
+        size = int(min(KNOTS, len(x)))
+        level = (np.arange(size) + 0.5) / size
+        knots = np.zeros((n_numbers, size))
+        for j in range(n_numbers):
+            seen = x[~np.isnan(x[:, j]), j]
+            if len(seen):
+                knots[j] = np.quantile(seen, level, method="hazen")
+        self.register_buffer("knots", torch.from_numpy(knots).float())
+        given = torch.from_numpy(x)
+        scores = self.score(torch.nan_to_num(given).float()).double()
+        self.guess = kind(torch.where(torch.isnan(given), torch.nan, scores).numpy())
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        self.nodes = [*zip(nodes.tolist(), (weights / weights.sum()).tolist(), strict=True)]
+
+    def score(self, x):
+        """Return rows with normal scores for numbers; (B, d)."""
+        x_numbers = x[:, : self.n_numbers].T.contiguous()  # (numbers, B)
+        size = self.knots.shape[1]
+        low = torch.searchsorted(self.knots, x_numbers)
+        high = torch.searchsorted(self.knots, x_numbers, right=True)
+        rank = (low + high) / (2 * size)
+        score = torch.special.ndtri(rank.clamp(0.5 / size, 1 - 0.5 / size))
+        return torch.cat([score.T, x[:, self.n_numbers :]], 1)
+
+    def forward(self, x, seen):
+        """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
+        scores = self.score(x)
+        mean, sd = self.guess(scores, seen), self.guess.noise(scores, seen)[1]
+        of_numbers = slice(self.n_numbers)
+        mean_numbers, sd_numbers = mean[:, of_numbers].T, sd[:, of_numbers].T
+        size, total = self.knots.shape[1], 0.0
+        for node, weight in self.nodes:
+            u = torch.special.ndtr(mean_numbers + node * sd_numbers)
+            place = (u * size - 0.5).clamp(0, size - 1)
+            low = place.long()
+            high = (low + 1).clamp(max=size - 1)
+            a, b = self.knots.gather(1, low), self.knots.gather(1, high)
+            total = total + weight * torch.lerp(a, b, place - low)
+        return torch.cat([total.T, mean[:, self.n_numbers :]], 1)

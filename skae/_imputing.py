@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._gaussian import FULL_COLUMNS, FactorGuess, GaussianGuess
+from skae._gaussian import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
 from skae._layers import Dropout
 from skae._modules import Terms
 
@@ -22,6 +22,10 @@ VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
 MORE_HIDDEN = 0.05  # cells hidden at random beside another row's pattern
 COMPLETE = 0.02  # share of missing cells below which a table says nothing of patterns
 WIDE_RATES = 0.05, 0.8  # of hidden cells, then
+LEAST_RATE = 0.5  # up to which cells are hidden at random, however few are missing
+FOLDS = 2  # sets of cells, each of which is held out from some of the members
+SMALL = 1000  # rows below which a guess is fitted without each fold, to be judged
+EXPERTS = 3  # a normal guess, one by scores, the members
 PATTERNS = 4096  # rows whose patterns are kept
 LEAST = 0.01  # probability that a guess gives to a level
 
@@ -65,6 +69,8 @@ class ImputationModule(nn.Module):
     likelihood : MixedModule
     x : Tensor of shape (n, d)
         Standardised training rows, NaN where they are missing.
+    folds : Tensor of shape (n, d)
+        Which members, those of `fold_of_member`, never learn from a cell; 0: all do.
     widths : tuple of int
         Of the hidden layers; one as wide as the one before is residual.
     dropout : float
@@ -75,9 +81,11 @@ class ImputationModule(nn.Module):
 
     warm_up = 0.0
 
-    def __init__(self, likelihood, x, widths, dropout, n_members, generator):
+    def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
         super().__init__()
         self.likelihood, self.n_members = likelihood, n_members
+        fold = 1 + torch.arange(n_members) % FOLDS
+        self.register_buffer("fold_of_member", fold[:, None, None])
         numbers = len(likelihood.numbers)
         known = [b for b in likelihood.blocks if b[0] <= MOST_ONE_HOT]
         self.n_known = numbers + sum(levels * len(c) for levels, c, _ in known)
@@ -94,16 +102,20 @@ class ImputationModule(nn.Module):
             self.embeddings.append(layer)
         order = torch.randperm(len(x), generator=generator)
         seen = ~torch.isnan(x)
-        spread, there = self._known(x[order], seen[order])
-        kind = GaussianGuess if self.n_known <= FULL_COLUMNS else FactorGuess
-        self.guess = kind(torch.where(there, spread, torch.nan).numpy())
+        held_out = (folds[order] > 0) & (len(x) >= SMALL)
+        self.guess, self.copula = self.guesses_from(x[order], held_out)
+        values = x[:, likelihood.numbers]
+        self.register_buffer("low", torch.nan_to_num(values, nan=torch.inf).amin(0))
+        self.register_buffer("high", torch.nan_to_num(values, nan=-torch.inf).amax(0))
         bins = int(np.clip(FEATURES // max(1, numbers), *BINS))
         self.register_buffer("edges", _edges(x[:, likelihood.numbers], bins))
         self.register_buffer("prior", self._log_frequencies(x))
         self.register_buffer("hidden_elsewhere", ~seen[order[:PATTERNS]])
         self.missing_share = float((~seen).float().mean())
-        self.register_buffer("share", torch.ones(likelihood.n_params))
-        n_in = 2 * self.n_known + x.shape[1] + bins * numbers
+        share = torch.zeros(EXPERTS, likelihood.n_params)
+        share[-1] = 1
+        self.register_buffer("share", share)
+        n_in = 3 * self.n_known + x.shape[1] + bins * numbers
         n_in += sum(layer.embedding_dim for layer in self.embeddings)
         sizes = [n_in, *widths]
         layers = [
@@ -114,6 +126,13 @@ class ImputationModule(nn.Module):
         self.last = MemberLinear(
             n_members, sizes[-1], likelihood.n_params, generator, 0.0, shared=not layers
         )
+
+    def guesses_from(self, x, held_out):
+        """Return a normal guess and one by scores, learnt from rows but for some cells."""
+        spread, there = self._known(x, ~torch.isnan(x) & ~held_out)
+        holed = torch.where(there, spread, torch.nan).numpy()
+        kind = GaussianGuess if self.n_known <= FULL_COLUMNS else FactorGuess
+        return kind(holed), CopulaGuess(holed, len(self.likelihood.numbers), kind)
 
     def _known(self, x, seen):
         """Return rows over what the guess knows, and which of that is seen; (B, Q)."""
@@ -133,32 +152,36 @@ class ImputationModule(nn.Module):
         out[: len(self.likelihood.numbers)] = 0
         return out
 
-    def base(self, x, seen):
-        """Return the guess (B, Q), and the parameters that it means (B, P)."""
+    def guesses(self, x, seen):
+        """Return the two guesses, normal and by scores, of what they know; (B, Q)."""
         spread, there = self._known(x, seen)
-        guess = self.guess(spread, there)
-        numbers, prior = len(self.likelihood.numbers), self.prior
-        levels = guess[:, numbers:].clamp(LEAST, 1 - LEAST).log()
-        more = prior[self.n_known :].expand(len(x), -1)
-        return guess, torch.cat([guess[:, :numbers], levels, more], 1)
+        return self.guess(spread, there), self.copula(spread, there)
 
-    def features(self, x, seen, guess):
+    def _params(self, guess):
+        """Return the parameters (B, P) that a guess (B, Q) means."""
+        numbers = len(self.likelihood.numbers)
+        levels = guess[:, numbers:].clamp(LEAST, 1 - LEAST).log()
+        more = self.prior[self.n_known :].expand(len(guess), -1)
+        return torch.cat([guess[:, :numbers], levels, more], 1)
+
+    def features(self, x, seen, guess, by_scores):
         """Return what the members' networks see of rows; (B, n_in)."""
         spread, there = self._known(x, seen)
         numbers = len(self.likelihood.numbers)
         filled = torch.where(there, spread, guess)
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         bins = ((filled[:, :numbers, None] - low) / (high - low)).clamp(0, 1)
-        parts = [spread * there, seen.float(), guess, bins.flatten(1)]
+        parts = [spread * there, seen.float(), guess, by_scores, bins.flatten(1)]
         for (j, levels), layer in zip(self.embedded, self.embeddings, strict=True):
             code = torch.where(seen[:, j], x[:, j], float(levels))
             parts.append(layer(code.nan_to_num(levels).long()))
         return torch.cat(parts, 1)
 
     def members(self, x, seen):
-        """Return the parameters of the base (B, P) and of the members (M, B, P)."""
-        guess, base = self.base(x, seen)
-        h = self.features(x, seen, guess)
+        """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
+        guesses = self.guesses(x, seen)
+        params = [self._params(guess) for guess in guesses]
+        h = self.features(x, seen, *guesses)
         for i, layer in enumerate(self.layers):
             if i == 0:
                 h = layer(h)
@@ -167,7 +190,7 @@ class ImputationModule(nn.Module):
             h = h + u if u.shape == h.shape else u
         if len(self.layers):
             h = F.layer_norm(h, h.shape[-1:])
-        return base, base + self.last(h)  # (M, B, P)
+        return params, params[0] + self.last(h)
 
     def encode(self, x):
         """Return the members' parameters, a row's side by side; (B, M P)."""
@@ -177,20 +200,22 @@ class ImputationModule(nn.Module):
     def decode(self, z):
         return z
 
-    def expect(self, x):
-        """Return what the base and the members expect, as means; (B, P), (M, B, P)."""
-        base, members = self.members(x, ~torch.isnan(x))
-        mean = self.likelihood.probabilities
-        return mean(base), mean(members)
+    def _mean(self, params):
+        """Return parameters (..., P) as means: no number beyond those in training."""
+        mean = self.likelihood.probabilities(params)
+        numbers = len(self.low)
+        bounded = mean[..., :numbers].clamp(self.low, self.high)
+        return torch.cat([bounded, mean[..., numbers:]], -1)
 
-    def means(self, x, member=None):
-        """Return what is expected of rows by all members, or by one; (B, P).
+    def experts(self, x, which=slice(None)):
+        """Return what the guesses and the members (or some) expect; (EXPERTS, B, P)."""
+        guesses, members = self.members(x, ~torch.isnan(x))
+        members = self._mean(members[which]).mean(0)
+        return torch.stack([*map(self._mean, guesses), members])
 
-        It is drawn from the base towards the members by the share that they earned.
-        """
-        base, members = self.expect(x)
-        member = members.mean(0) if member is None else members[member]
-        return base + self.share * (member - base)
+    def means(self, x, which=slice(None)):
+        """Return what is expected of rows, by the shares that experts earned; (B, P)."""
+        return (self.share[:, None] * self.experts(x, which)).sum(0)
 
     def noise(self, x, generator=None):
         """Return the guess's draw around rows' cells and their deviation; (B, d)."""
@@ -210,19 +235,19 @@ class ImputationModule(nn.Module):
         if self.missing_share < COMPLETE:
             low, high = WIDE_RATES
             return uniform(n_rows, d) < low + (high - low) * uniform(n_rows, 1)
-        rate = 2 * self.missing_share * uniform(n_rows, 1)
+        rate = max(LEAST_RATE, 2 * self.missing_share) * uniform(n_rows, 1)
         places = (uniform(n_rows) * len(elsewhere)).long()
         copied = elsewhere[places] | (uniform(n_rows, d) < MORE_HIDDEN)
         at_random = uniform(n_rows, d) < rate
         return torch.where(uniform(n_rows, 1) < 0.5, copied, at_random)
 
-    def forward(self, x, clean, noise=None, progress=1.0):
+    def forward(self, x, clean, noise=None, progress=1.0, folds=None):
         """Return what rows cost: their hidden cells, and a little their seen ones."""
         there = ~torch.isnan(x)
         seen = there & ~noise
         _, members = self.members(x, seen)
-        weight = torch.where(seen, VISIBLE, 1.0)
-        return Terms(nll=(self.likelihood.nll(members, x).mean(0) * weight).sum(1))
+        weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
+        return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))
 
 
 def _edges(x, bins):

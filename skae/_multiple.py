@@ -49,7 +49,7 @@ class MultipleImputationMixin:
         tables = []
         for i in range(n_draws):
             member = i % self.n_estimators
-            drawn = self._draw(x, member, generator) if len(rows) else x
+            drawn = self._draw(x, slice(member, member + 1), generator) if len(rows) else x
             tables.append(self._complete(read, rows, drawn))
         return tables
 

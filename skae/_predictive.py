@@ -3,15 +3,19 @@
 n is the number of rows, d the columns, P the likelihood's parameters.
 """
 
+from itertools import combinations
+
 import numpy as np
 import torch
 from scipy.special import ndtri
 
+from skae._imputing import COMPLETE, SMALL
 from skae._inference import padded
 
 HIDDEN_SHARES, HIDDEN_ROWS = (0.05, 0.1), 300  # of the seen cells: as many rows', if in
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
-PRIOR_SHARE, PRIOR_CELLS, PRIOR_CELLS_COLUMN = 0.5, 20.0, 100.0
+PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
+PRIOR_CELLS, PRIOR_CELLS_COLUMN = 20.0, 100.0  # that a prior counts as
 NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
 STRIDE = NEIGHBORS // 4
 LEAST_ERRORS = 10  # fewer say nothing of a distribution
@@ -52,6 +56,24 @@ def skill(error, baseline, is_category):
         return 1 - (error / baseline) ** np.where(is_category, 1, 2)
 
 
+def on_simplex(square, product):
+    """Return the w >= 0 with sum 1 that minimise w' S w / 2 - w' p; (K,).
+
+    By trying which of the few are zero.
+    """
+    n, best, least = len(product), None, np.inf
+    for size in range(1, n + 1):
+        for kept in map(list, combinations(range(n), size)):
+            system = np.ones((size + 1, size + 1))
+            system[:size, :size], system[size, size] = square[np.ix_(kept, kept)], 0
+            w = np.zeros(n)
+            w[kept] = np.linalg.lstsq(system, [*product[kept], 1.0])[0][:size]
+            value = w @ square @ w / 2 - w @ product
+            if w.min() >= 0 and value < least:
+                best, least = w, value
+    return best
+
+
 class Errors:
     """A column's errors by what was predicted, in units of the guess's deviation."""
 
@@ -89,32 +111,38 @@ class HiddenCells:
         self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
         self.counts = np.zeros(d, dtype=int)
 
-    def add(self, net, x, hidden, is_complete, rng):
-        """Take up cells of x (n, d) that a net was not shown."""
+    def add(self, net, x, folds, fold, rng):
+        """Take up the cells of x (n, d) that members of a fold have not learnt from."""
+        hidden, module = folds == fold, net.module_
         rows = np.flatnonzero(hidden.any(1))
-        if not len(rows):
+        which = module.fold_of_member.flatten().cpu() == fold
+        if not len(rows) or not which.any():
             return
         shown = np.where(hidden, np.nan, x)[rows]
-        if is_complete:
+        if module.missing_share < COMPLETE:
             shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan
-        module = net.module_
+        fitted = module.guess, module.copula
+        if len(x) < SMALL:  # else they have not seen these cells anyway
+            held_out = torch.from_numpy(hidden)
+            guesses = module.guesses_from(torch.from_numpy(x), held_out)
+            module.guess, module.copula = (g.to(net.device) for g in guesses)
 
         def expect(block):
-            base, members = module.expect(block)
-            return base, members.mean(0), module.noise(block)[1]
+            return *module.experts(block, which), module.noise(block)[1]
 
         self.parts.append((x[rows], hidden[rows], *in_blocks(net, expect, shown)))
+        module.guess, module.copula = fitted
 
     def finish(self, module):
         """Set the share of what members add that a module keeps; measure its errors."""
         if not self.parts:
             return
         parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
-        x, hidden, base, members, sd = parts
+        x, hidden, *experts, sd = parts
         self.parts, likelihood = [], self.likelihood
-        share = self._share(x, hidden, base, members - base)
+        share = self._shares(x, hidden, np.stack(experts))
         module.share.copy_(torch.from_numpy(share))
-        mean = base + share * (members - base)
+        mean = np.einsum("kp,knp->np", share, np.stack(experts))
         self.counts = hidden.sum(0)
         for j in np.flatnonzero(self.counts):
             cells, place = hidden[:, j], likelihood.of_column(j)
@@ -131,27 +159,33 @@ class HiddenCells:
                 deviation = np.maximum(sd[cells, place.start], 1e-3)
                 self.errors[j] = Errors(expected[:, 0], error / deviation)
 
-    def _share(self, x, hidden, base, step):
-        """Return how much of the members' steps to take: least squares, shrunk; (P,)."""
-        likelihood, d = self.likelihood, x.shape[1]
-        target = likelihood.spread(torch.from_numpy(x)).numpy() - base
-        cross, square = np.zeros(d), np.zeros(d)
-        for j in range(d):
-            place = likelihood.of_column(j)
-            mine = step[hidden[:, j], place].astype(np.float64)
-            cross[j] = (mine * target[hidden[:, j], place]).sum()
-            square[j] = (mine**2).sum()
-        own = np.full(d, PRIOR_SHARE)
+    def _shares(self, x, hidden, experts):
+        """Return how much to trust each expert (K, n, P): least squares, shrunk; (K, P).
+
+        A column's shares are drawn towards those of all columns of its kind.
+        """
+        likelihood, (n_experts, _, n_params) = self.likelihood, experts.shape
+        target = likelihood.spread(torch.from_numpy(x)).numpy()
+        out = np.tile(np.array(PRIOR_SHARES)[:, None], n_params)
         for kind in (likelihood.n_levels == 0, likelihood.n_levels > 0):
-            n = hidden[:, kind].sum()
-            if not square[kind].sum():
+            squares, products, columns = [], [], np.flatnonzero(kind & hidden.any(0))
+            for j in columns:
+                cells = hidden[:, j], likelihood.of_column(j)
+                p = np.stack([e[cells].ravel() for e in experts]).astype(np.float64)
+                squares.append(p @ p.T)
+                products.append(p @ target[cells].ravel())
+            if not len(columns):
                 continue
-            cell = square[kind].sum() / n  # what a cell counts as evidence
-            common = cross[kind].sum() + PRIOR_SHARE * PRIOR_CELLS * cell
-            common /= square[kind].sum() + PRIOR_CELLS * cell
+            total, n_cells = sum(squares), hidden[:, kind].sum()
+            cell = total / n_cells + 1e-9 * np.eye(n_experts)
+            prior = PRIOR_CELLS * cell
+            common = on_simplex(total + prior, sum(products) + prior @ PRIOR_SHARES)
+            out[:, kind[likelihood.owner.numpy()]] = common[:, None]
             prior = PRIOR_CELLS_COLUMN * cell
-            own[kind] = (cross[kind] + common * prior) / (square[kind] + prior)
-        return own.clip(0, 1).astype(np.float32)[likelihood.owner.numpy()]
+            for j, square, product in zip(columns, squares, products, strict=True):
+                own = on_simplex(square + prior, product + prior @ common)
+                out[:, likelihood.of_column(j)] = own[:, None]
+        return out.astype(np.float32)
 
     def quantile(self, j, predicted, sd, q):
         """Return the q-th quantiles (n,) of column j where so much is predicted."""

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 
 from skae._checks import CheckedRowsMixin, check_columns
 from skae._engine import Job, Net
-from skae._imputing import COMPLETE, ImputationModule
+from skae._imputing import FOLDS, SMALL, ImputationModule
 from skae._inference import block_rows
 from skae._mixed import Mixed
 from skae._multiple import MultipleImputationMixin
@@ -49,8 +49,6 @@ from skae._tables import (
 __all__ = ["AutoencoderImputer"]
 
 WIDTHS = (128, 128, 128)
-SMALL = 1000  # rows below which hidden cells are given back, and training is repeated
-ROUNDS = 2  # of hiding, for a small table
 MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
@@ -66,9 +64,9 @@ class _Recipe(NamedTuple):
     def of(cls, n_rows):
         """Return the recipe for a table of so many rows."""
         if n_rows < SMALL:
-            return cls(400, 128, 0.2)
+            return cls(1200, 128, 0.2)
         if n_rows < 2 * SMALL:
-            return cls(n_rows, 128, 0.1)
+            return cls(2000, 128, 0.1)
         return cls(2000, 256, 0.0)
 
 
@@ -296,16 +294,14 @@ class AutoencoderImputer(
         stats = column_statistics(X, None, (len(used),), mixed.check)
         self._likelihood_ = likelihood = mixed.build(stats)
         x = likelihood.standardize(X)
-        is_complete = np.isnan(x).mean() < COMPLETE
-        is_small = len(x) < SMALL
-        device = find_device(self.device)
+        folds = np.zeros(x.shape, dtype=np.int8)
+        for fold in range(1, FOLDS + 1):
+            free = ~np.isnan(x) & (folds == 0)
+            folds[hide(free, hidden_share(len(x)), rng)] = fold
+        net = self._net(X, folds, rng)
         cells = HiddenCells(likelihood)
-        for _ in range(ROUNDS if is_small else 1):
-            hidden = hide(~np.isnan(x), hidden_share(len(x)), rng)
-            net = self._net(np.where(hidden, np.nan, X), rng, device)
-            cells.add(net, x, hidden, is_complete, rng)
-        if is_small:
-            net = self._net(X, rng, device)
+        for fold in range(1, FOLDS + 1):
+            cells.add(net, x, folds, fold, rng)
         cells.finish(net.module_)
         self.net_, self._cells_, self.n_iter_ = net, cells, len(net.history)
         self.column_scores_ = _scores(
@@ -316,19 +312,26 @@ class AutoencoderImputer(
             cells.counts,
         )
 
-    def _net(self, X, rng, device):
+    def _net(self, X, folds, rng):
         """Return a net trained on rows X (n, d) of numbers, NaN where they are missing."""
+        device = find_device(self.device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         x = torch.from_numpy(self._likelihood_.standardize(X))
         widths = WIDTHS if isinstance(self.network, str) else tuple(self.network)
         recipe = _Recipe.of(len(X))
         module = ImputationModule(
-            self._likelihood_, x, widths, recipe.dropout, self.n_estimators, generator
+            self._likelihood_,
+            x,
+            torch.from_numpy(folds),
+            widths,
+            recipe.dropout,
+            self.n_estimators,
+            generator,
         ).to(device)
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = recipe.batch_size
-        rows = Rows(X, None, self._likelihood_, device)
+        rows = Rows(X, None, self._likelihood_, device, condition=folds)
         batches = Batches(rows, torch.arange(len(X)), batch_size, generator)
         epochs = self.max_iter
         if epochs == "auto":

@@ -112,7 +112,7 @@ def test_a_gaussian_guess_is_the_conditional_mean():
 def test_a_gaussian_guess_of_complete_rows_is_their_shrunk_covariance():
     X = np.random.default_rng(0).normal(size=(50, 5))
     C = np.cov(X.T, bias=True)
-    shrunk = 0.95 * C + 0.05 * np.diag(np.diag(C))
+    shrunk = 0.99 * C + 0.01 * np.diag(np.diag(C))
     np.testing.assert_allclose(GaussianGuess(X).covariance[:5, :5], shrunk, atol=1e-4)
 
 
