@@ -14,7 +14,7 @@ FULL_COLUMNS = 150  # up to which a whole covariance is estimated
 FIRST_ROWS = 1000  # that a covariance of more is first estimated from, as a start
 ITERATIONS, TOLERANCE = 50, 1e-3  # of the covariance's change in one iteration
 SHRINKAGE, MOST_SHRINKAGE = 0.1, 0.5  # of the diagonal: d / n times this, at most
-JITTER, DRAWING_JITTER = 1e-6, 1e-5
+JITTER = 1e-6
 CHUNK_CELLS = 2**21  # of the matrices that are solved together
 MAX_ROWS = 5000  # from which a covariance is estimated
 FACTORS, PRIOR_CELLS = 20, 5.0  # of `FactorGuess`: at most, and how much a prior weighs
@@ -59,7 +59,7 @@ class GaussianGuess(nn.Module):
         covariance = torch.diag(variance)
         if n > 2 * FIRST_ROWS:
             start = GaussianGuess(x_given[:FIRST_ROWS], iterations)
-            mean, covariance = start.mean[:d].double(), start.covariance[:d, :d].double()
+            mean, covariance = start.mean.double(), start.covariance.double()
         for _ in range(iterations):
             filled, total, at = torch.empty_like(x), torch.zeros(d, d).double(), 0
             for rows in torch.arange(len(patterns)).split(max(1, CHUNK_CELLS // d**2)):
@@ -80,54 +80,77 @@ class GaussianGuess(nn.Module):
             covariance = covariance + JITTER * torch.eye(d)
             if float((covariance - before).abs().max()) < TOLERANCE:
                 break
-        gap = -d % 4  # matrices at equal alignments are factored alike
-        self.n_columns = d
-        whole = torch.eye(d + gap)
-        whole[:d, :d] = covariance
-        self.register_buffer("mean", F.pad(mean.float(), (0, gap)))
-        self.register_buffer("covariance", whole)
+        precision = torch.linalg.inv(covariance)
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("covariance", covariance.float())
+        self.register_buffer("precision", F.pad(precision.float(), (0, 1, 0, 1)))
+
+    @staticmethod
+    def together(guesses, xs, seen, generator=None):
+        """Return what guesses expect of rows, and how surely; a list of (mean, sd, draw).
+
+        Each is (n, d); a seen cell is what it is, its deviation and draw are 0. The draw
+        is of what is added to the mean, None without a generator. x_m given x_o is
+        normal with the mean mu_m - P_mm^-1 P_mo (x_o - mu_o) and the covariance P_mm^-1,
+        where P is the precision. A row's system is padded to one of a few sizes by what
+        it lacks alone, so that its result does not depend on others.
+        """
+        precision = torch.stack([guess.precision for guess in guesses])
+        mean = torch.stack([guess.mean for guess in guesses])[:, None]
+        x = torch.stack(xs)
+        n_guesses, n, d = x.shape
+        right = -(torch.where(seen, x - mean, 0.0) @ precision[:, :d, :d])
+        right = F.pad(right, (0, 1))
+        number = (~seen).sum(1)
+        order = torch.argsort(seen.byte(), dim=1, stable=True)  # what is missing first
+        out = x.new_zeros(3, n_guesses, n, d + 1)
+        least = 0
+        for size in _sizes(d):
+            rows = ((number > least) & (number <= size)).nonzero()[:, 0]
+            least = size
+            for part in rows.split(max(1, CHUNK_CELLS // size**2)) if len(rows) else ():
+                padding = torch.arange(size, device=x.device) >= number[part, None]
+                place = F.pad(order[part], (0, max(0, size - d)))[:, :size]
+                place = torch.where(padding, d, place)
+                matrix = precision[:, place[:, :, None], place[:, None]]
+                matrix.diagonal(dim1=2, dim2=3).add_(padding)
+                factor = torch.linalg.cholesky_ex(matrix).L  # (G, rows, size, size)
+                inverse = torch.cholesky_inverse(factor)
+                mine = right[:, part].gather(2, place.expand(n_guesses, -1, -1))
+                at = part[:, None], place
+                out[0][:, *at] = (inverse * mine[:, :, None]).sum(3)
+                out[1][:, *at] = inverse.diagonal(dim1=2, dim2=3).clamp(min=0).sqrt()
+                if generator is not None:
+                    e = torch.randn(mine.shape, generator=generator).to(x.device)
+                    out[2][:, *at] = torch.linalg.solve_triangular(
+                        factor.mT, e[..., None], upper=True
+                    )[..., 0]
+        step, sd, drawn = out[..., :d] * ~seen
+        return [
+            (torch.where(seen, x[i], mean[i] + step[i]), sd[i],
+             None if generator is None else drawn[i])
+            for i in range(n_guesses)
+        ]  # fmt: skip
 
     def forward(self, x, seen):
         """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
-        out = torch.empty_like(x)
-        for part, _, step, factor in self._factors(x, seen):
-            weights = torch.cholesky_solve(step[:, :, None], factor)[:, :, 0]
-            known = aligned_linear(weights, self.covariance, self.mean)
-            out[part] = known[:, : self.n_columns]
-        return out
+        return self.together([self], [x], seen)[0][0]
 
     def noise(self, x, seen, generator=None):
         """Return a draw around what is expected, and its standard deviation; (n, d).
 
         The draw is None without a generator, and both are 0 where a cell is seen.
         """
-        sd = torch.empty_like(x)
-        drawn = None if generator is None else torch.empty_like(x)
-        for part, m, _, factor in self._factors(x, seen):
-            known = self.covariance * m[:, :, None]
-            left = self.covariance - known.mT @ torch.cholesky_solve(known, factor)
-            deviation = left.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()
-            sd[part] = deviation[:, : self.n_columns]
-            if drawn is not None:
-                gone = 1 - m
-                left = left * gone[:, :, None] * gone[:, None, :]
-                left.diagonal(dim1=1, dim2=2).add_(m + DRAWING_JITTER)
-                e = torch.randn(m.shape, generator=generator)[:, :, None]
-                way = (torch.linalg.cholesky_ex(left).L @ e)[:, :, 0] * gone
-                drawn[part] = way[:, : self.n_columns]
-        return drawn, sd * ~seen
+        _, sd, drawn = self.together([self], [x], seen, generator)[0]
+        return drawn, sd
 
-    def _factors(self, x, seen):
-        """Yield (slice, seen as numbers, seen steps from the mean, Cholesky factors)."""
-        size = max(1, CHUNK_CELLS // len(self.covariance) ** 2)
-        gap = len(self.covariance) - self.n_columns
-        step = torch.where(seen, x - self.mean[: self.n_columns], 0.0)
-        for start in range(0, len(x), size):
-            part = slice(start, start + size)
-            m = F.pad(seen[part].to(x.dtype), (0, gap), value=1.0)
-            matrix = self.covariance * m[:, :, None] * m[:, None, :]
-            matrix.diagonal(dim1=1, dim2=2).add_(1 - m + JITTER)
-            yield part, m, F.pad(step[part], (0, gap)), torch.linalg.cholesky_ex(matrix).L
+
+def _sizes(d):
+    """Return the sizes that systems are padded to, up to one that holds d."""
+    sizes = [4]
+    while sizes[-1] < d:
+        sizes.append(2 * sizes[-1])
+    return sizes
 
 
 def _inverse(covariance, patterns):
@@ -189,6 +212,15 @@ class FactorGuess(nn.Module):
         k = weight.shape[1]
         outer = (weight[:, :, None] * weight[:, None] / noise[:, None, None]).flatten(1)
         return (m @ outer).view(-1, k, k) + torch.eye(k, device=weight.device)
+
+    @staticmethod
+    def together(guesses, xs, seen, generator=None):
+        """Return what guesses expect, how surely, and draws; as `GaussianGuess` does."""
+        out = []
+        for guess, x in zip(guesses, xs, strict=True):
+            drawn, sd = guess.noise(x, seen, generator)
+            out.append((guess(x, seen), sd, drawn))
+        return out
 
     def forward(self, x, seen):
         """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
@@ -255,10 +287,8 @@ class CopulaGuess(nn.Module):
         score = torch.special.ndtri(rank.clamp(0.5 / size, 1 - 0.5 / size))
         return torch.cat([score.T, x[:, self.n_numbers :]], 1)
 
-    def forward(self, x, seen):
-        """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
-        scores = self.score(x)
-        mean, sd = self.guess(scores, seen), self.guess.noise(scores, seen)[1]
+    def restore(self, mean, sd):
+        """Return the data's means (n, d) where scores have these means and deviations."""
         of_numbers = slice(self.n_numbers)
         mean_numbers, sd_numbers = mean[:, of_numbers].T, sd[:, of_numbers].T
         size, total = self.knots.shape[1], 0.0

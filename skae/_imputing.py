@@ -19,14 +19,9 @@ MOST_ONE_HOT = 24  # levels; a category of more is embedded
 LARGEST_EMBEDDING = 16
 BINS, FEATURES = (8, 24), 240  # of the piecewise-linear features: as many in all, if in
 VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
-MORE_HIDDEN = 0.05  # cells hidden at random beside another row's pattern
-COMPLETE = 0.02  # share of missing cells below which a table says nothing of patterns
-WIDE_RATES = 0.05, 0.8  # of hidden cells, then
-LEAST_RATE = 0.5  # up to which cells are hidden at random, however few are missing
 FOLDS = 2  # sets of cells, each of which is held out from some of the members
 SMALL = 1000  # rows below which a guess is fitted without each fold, to be judged
 EXPERTS = 3  # a normal guess, one by scores, the members
-PATTERNS = 4096  # rows whose patterns are kept
 LEAST = 0.01  # probability that a guess gives to a level
 
 
@@ -110,7 +105,6 @@ class ImputationModule(nn.Module):
         bins = int(np.clip(FEATURES // max(1, numbers), *BINS))
         self.register_buffer("edges", _edges(x[:, likelihood.numbers], bins))
         self.register_buffer("prior", self._log_frequencies(x))
-        self.register_buffer("hidden_elsewhere", ~seen[order[:PATTERNS]])
         self.missing_share = float((~seen).float().mean())
         share = torch.zeros(EXPERTS, likelihood.n_params)
         share[-1] = 1
@@ -155,7 +149,12 @@ class ImputationModule(nn.Module):
     def guesses(self, x, seen):
         """Return the two guesses, normal and by scores, of what they know; (B, Q)."""
         spread, there = self._known(x, seen)
-        return self.guess(spread, there), self.copula(spread, there)
+        scores = self.copula.score(spread)
+        (guess, _, _), (mean, sd, _) = self.guess.together(
+            [self.guess, self.copula.guess], [spread, scores], there
+        )
+        by_scores = torch.where(there, spread, self.copula.restore(mean, sd))
+        return guess, by_scores
 
     def _params(self, guess):
         """Return the parameters (B, P) that a guess (B, Q) means."""
@@ -177,16 +176,17 @@ class ImputationModule(nn.Module):
             parts.append(layer(code.nan_to_num(levels).long()))
         return torch.cat(parts, 1)
 
-    def members(self, x, seen):
+    def members(self, x, seen, guesses=None):
         """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
-        guesses = self.guesses(x, seen)
+        guesses = self.guesses(x, seen) if guesses is None else guesses
         params = [self._params(guess) for guess in guesses]
         h = self.features(x, seen, *guesses)
         for i, layer in enumerate(self.layers):
             if i == 0:
                 h = layer(h)
                 continue
-            u = self.dropout(F.silu(layer(F.layer_norm(h, h.shape[-1:]))))
+            u = F.silu(layer(F.layer_norm(h, h.shape[-1:])))
+            u = u * self.dropout(torch.ones_like(u[:1]))  # the same units for all members
             h = h + u if u.shape == h.shape else u
         if len(self.layers):
             h = F.layer_norm(h, h.shape[-1:])
@@ -225,27 +225,14 @@ class ImputationModule(nn.Module):
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
 
     def draw(self, n_rows, generator):
-        """Return which cells of so many rows are to be hidden; (B, d) bool."""
-        elsewhere, device = self.hidden_elsewhere, self.hidden_elsewhere.device
-        d = elsewhere.shape[1]
+        """Return None: what is hidden comes with the rows, as `hidden_rows` has it."""
 
-        def uniform(*shape):
-            return torch.rand(shape, generator=generator, device=device)
-
-        if self.missing_share < COMPLETE:
-            low, high = WIDE_RATES
-            return uniform(n_rows, d) < low + (high - low) * uniform(n_rows, 1)
-        rate = max(LEAST_RATE, 2 * self.missing_share) * uniform(n_rows, 1)
-        places = (uniform(n_rows) * len(elsewhere)).long()
-        copied = elsewhere[places] | (uniform(n_rows, d) < MORE_HIDDEN)
-        at_random = uniform(n_rows, d) < rate
-        return torch.where(uniform(n_rows, 1) < 0.5, copied, at_random)
-
-    def forward(self, x, clean, noise=None, progress=1.0, folds=None):
+    def forward(self, x, clean, noise=None, progress=1.0, hidden=None):
         """Return what rows cost: their hidden cells, and a little their seen ones."""
-        there = ~torch.isnan(x)
-        seen = there & ~noise
-        _, members = self.members(x, seen)
+        d, q = x.shape[1], self.n_known
+        seen, folds, *guesses = hidden.split([d, d, q, q], 1)
+        seen = seen > 0
+        _, members = self.members(x, seen, guesses)
         weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
         return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))
 

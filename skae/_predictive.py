@@ -9,32 +9,16 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-from skae._imputing import COMPLETE, SMALL
+from skae._hiding import COMPLETE
+from skae._imputing import SMALL
 from skae._inference import padded
 
-HIDDEN_SHARES, HIDDEN_ROWS = (0.05, 0.1), 300  # of the seen cells: as many rows', if in
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
 PRIOR_CELLS, PRIOR_CELLS_COLUMN = 20.0, 100.0  # that a prior counts as
 NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
 STRIDE = NEIGHBORS // 4
 LEAST_ERRORS = 10  # fewer say nothing of a distribution
-
-
-def hide(seen, share, rng):
-    """Return cells to hide (n, d): a share of each column's, of one with 4 at least."""
-    hidden = np.zeros_like(seen)
-    for j in range(seen.shape[1]):
-        there = np.flatnonzero(seen[:, j])
-        if len(there) >= 4:
-            size = max(1, round(share * len(there)))
-            hidden[rng.choice(there, size, replace=False), j] = True
-    return hidden
-
-
-def hidden_share(n_rows):
-    """Return the share of cells to hide in a table of so many rows."""
-    return float(np.clip(HIDDEN_ROWS / n_rows, *HIDDEN_SHARES))
 
 
 def in_blocks(net, fn, x):

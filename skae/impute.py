@@ -19,20 +19,15 @@ from sklearn.utils.validation import (
 
 from skae._checks import CheckedRowsMixin, check_columns
 from skae._engine import Job, Net
+from skae._hiding import HiddenBatches, hidden_rows, hidden_share, hide
 from skae._imputing import FOLDS, SMALL, ImputationModule
 from skae._inference import block_rows
 from skae._mixed import Mixed
 from skae._multiple import MultipleImputationMixin
 from skae._params import check_sizes
 from skae._parts import find_device
-from skae._predictive import (
-    HiddenCells,
-    hidden_share,
-    hide,
-    in_blocks,
-    skill,
-)
-from skae._rows import Batches, Rows, column_statistics
+from skae._predictive import HiddenCells, in_blocks, skill
+from skae._rows import Rows, column_statistics
 from skae._tables import (
     Column,
     Table,
@@ -49,6 +44,7 @@ from skae._tables import (
 __all__ = ["AutoencoderImputer"]
 
 WIDTHS = (128, 128, 128)
+STEPS = 400, 3000  # of training: four a row, within these
 MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
@@ -63,11 +59,8 @@ class _Recipe(NamedTuple):
     @classmethod
     def of(cls, n_rows):
         """Return the recipe for a table of so many rows."""
-        if n_rows < SMALL:
-            return cls(1200, 128, 0.2)
-        if n_rows < 2 * SMALL:
-            return cls(2000, 128, 0.1)
-        return cls(2000, 256, 0.0)
+        steps = int(np.clip(4 * n_rows, *STEPS))
+        return cls(steps, 128, 0.2 if n_rows < SMALL else 0.1)
 
 
 class _Read(NamedTuple):
@@ -331,11 +324,13 @@ class AutoencoderImputer(
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = recipe.batch_size
-        rows = Rows(X, None, self._likelihood_, device, condition=folds)
-        batches = Batches(rows, torch.arange(len(X)), batch_size, generator)
         epochs = self.max_iter
         if epochs == "auto":
-            epochs = max(1, round(recipe.steps / len(batches)))
+            epochs = max(1, round(recipe.steps / np.ceil(len(X) / batch_size)))
+        hidden = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator).numpy()
+        X = np.tile(X, (len(hidden) // len(X), 1))
+        rows = Rows(X, None, self._likelihood_, device, condition=hidden)
+        batches = HiddenBatches(rows, len(x), batch_size, generator)
         net = Net(
             lambda: module, device=device, lr=self.learning_rate, verbose=self.verbose
         ).initialize()
