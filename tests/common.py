@@ -23,3 +23,9 @@ ESTIMATORS = [
     AutoencoderImputer(n_estimators=2, network=(16, 16), max_iter=2, random_state=0),
     AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0),
 ]
+
+#: what takes no pictures and has no `partial_fit`
+IMPUTERS = [e for e in ESTIMATORS if isinstance(e, AutoencoderImputer)]
+
+#: all with `transform`
+TRANSFORMERS = [*AUTOENCODERS, *IMPUTERS]

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tests.common import AUTOENCODERS, ESTIMATORS
+from tests.common import ESTIMATORS, TRANSFORMERS
 
 # scikit-learn excuses its own mini-batch learners so, in these words; the second is the
 # first on sparse input
@@ -43,7 +43,7 @@ def test_checks_never_yielded(estimator, name):
     check(type(estimator).__name__, clone(estimator))
 
 
-@pytest.mark.parametrize("estimator", AUTOENCODERS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("estimator", TRANSFORMERS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "name",
     [
