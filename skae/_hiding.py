@@ -78,7 +78,9 @@ def hidden_rows(module, x, folds, epochs, generator):
             seen = there[mine] & ~hidden[rows]
             guesses = module.guesses(x[mine].to(device), seen.to(device))
             parts.append(
-                torch.cat([seen.float(), folds[mine].float(), *(g.cpu() for g in guesses)], 1)
+                torch.cat(
+                    [seen.float(), folds[mine].float(), *(g.cpu() for g in guesses)], 1
+                )
             )
     return torch.cat(parts)
 

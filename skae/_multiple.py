@@ -5,7 +5,6 @@ import pandas as pd
 import torch
 from scipy.special import ndtr
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_feature_names_in
 
 from skae._checks import check_count
 from skae._predictive import in_blocks
@@ -35,14 +34,14 @@ class MultipleImputationMixin:
         Returns
         -------
         tables : list of {ndarray, DataFrame} of shape (n_samples, n_features_out)
-            Each as `transform` returns it.
+            Each as `transform` returns it where `set_output` has said nothing.
 
         References
         ----------
         .. [1] Rubin (1987). Multiple imputation for nonresponse in surveys. Wiley.
         """
-        check_count("n_draws", n_draws)
         read = self._read(X, reset=False)
+        check_count("n_draws", n_draws)
         rows, x = self._incomplete(read)
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
         generator = torch.Generator().manual_seed(seed)
@@ -103,12 +102,12 @@ class MultipleImputationMixin:
             A row for each missing cell of a number, indexed by the row in X (its index
             label) and the column; one column for each level.
         """
+        read = self._read(X, reset=False)
         levels = np.asarray(quantiles, dtype=float)
         if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all():
             raise ValueError(f"quantiles must be numbers in (0, 1). Got {quantiles!r}.")
-        read = self._read(X, reset=False)
         rows, x = self._incomplete(read)
-        labels, names = self._labels(X, rows)
+        labels, names = self._labels(X, len(read.codes), rows)
         parts = []
         if len(rows):
             module, likelihood = self.net_.module_, self._likelihood_
@@ -146,7 +145,7 @@ class MultipleImputationMixin:
         """
         read = self._read(X, reset=False)
         rows, x = self._incomplete(read)
-        labels, names = self._labels(X, rows)
+        labels, names = self._labels(X, len(read.codes), rows)
         parts = []
         if len(rows):
             module, likelihood = self.net_.module_, self._likelihood_
@@ -163,10 +162,10 @@ class MultipleImputationMixin:
                 parts.append(long.to_frame("probability"))
         return _sorted(parts, ["row", "column", "value"], ["probability"])
 
-    def _labels(self, X, rows):
+    def _labels(self, X, n, rows):
         """Return the rows' labels, and the names of the columns that are imputed."""
-        index = np.asarray(getattr(X, "index", np.arange(X.shape[0])), dtype=object)
-        return index[rows], _check_feature_names_in(self)[self._used_]
+        index = np.arange(n) if not hasattr(X, "iloc") else X.index
+        return np.asarray(index, dtype=object)[rows], self._used_names()
 
     @staticmethod
     def _long(labels, name, values, columns):

@@ -15,7 +15,7 @@ from skae._inference import padded
 
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
-PRIOR_CELLS, PRIOR_CELLS_COLUMN = 20.0, 100.0  # that a prior counts as
+PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
 NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
 STRIDE = NEIGHBORS // 4
 LEAST_ERRORS = 10  # fewer say nothing of a distribution

@@ -25,6 +25,7 @@ class Column(NamedTuple):
     low: float = -np.inf  # of what is put in
     high: float = np.inf
     is_empty: bool = False  # without any value in training
+    dtype: object = None  # in training
 
 
 def is_frame(X):
@@ -136,15 +137,26 @@ class Table(NamedTuple):
 
         return frame.with_columns([pl.Series(n, gone[:, i]) for i, n in enumerate(names)])
 
-    def put(self, values, keep):
-        """Return the frame with values (a list of arrays or None) in missing cells."""
+    def put(self, values, keep, columns):
+        """Return the frame with values (a list of arrays or None) in missing cells.
+
+        A column without a value has whatever dtype its container gave it: it gets that
+        of training, and a category the levels that its dtype lacks.
+        """
         frame = self.frame
         if hasattr(frame, "iloc"):
             out = {}
             for i in np.flatnonzero(keep):
                 column, missing = frame.iloc[:, i], self.series[i].missing
-                if values[i] is not None and missing.any():
+                if values[i] is not None and missing.all():
+                    array = pd.array(list(values[i]), dtype=columns[i].dtype)
+                    column = pd.Series(array, index=frame.index)
+                elif values[i] is not None and missing.any():
                     column = column.copy()
+                    if isinstance(column.dtype, pd.CategoricalDtype):
+                        more = [v for v in dict.fromkeys(values[i])
+                                if v not in column.cat.categories]  # fmt: skip
+                        column = column.cat.add_categories(more)
                     column.iloc[np.flatnonzero(missing)] = pd.array(
                         list(values[i]), dtype=column.dtype
                     )
@@ -154,20 +166,24 @@ class Table(NamedTuple):
             return result
         import polars as pl
 
-        columns = []
+        result = []
         for i, new in enumerate(values):
-            column = frame[frame.columns[i]]
+            column, missing = frame[frame.columns[i]], self.series[i].missing
             if not keep[i]:
                 continue
             if new is not None:
-                cells = column.to_list()
-                for place, value in zip(
-                    np.flatnonzero(self.series[i].missing), new, strict=True
-                ):
+                cells, dtype = column.to_list(), column.dtype
+                for place, value in zip(np.flatnonzero(missing), new, strict=True):
                     cells[place] = value
-                column = pl.Series(column.name, cells, dtype=column.dtype)
-            columns.append(column)
-        return pl.DataFrame(columns)
+                if missing.all():
+                    dtype = columns[i].dtype
+                elif isinstance(dtype, pl.Enum):
+                    levels = dtype.categories.to_list()
+                    more = [v for v in dict.fromkeys(new) if v not in levels]
+                    dtype = pl.Enum(levels + more)
+                column = pl.Series(column.name, cells, dtype=dtype)
+            result.append(column)
+        return pl.DataFrame(result)
 
 
 def learn_columns(table, asked):
@@ -194,6 +210,8 @@ def learn_columns(table, asked):
             levels = series.levels
             if levels is None:
                 levels = _levels(series.values[seen], name)
+                if series.kind == "integer":
+                    levels = [int(v) for v in levels]
         elif kind != "passthrough":
             infinite = np.isinf(series.values[seen])
             if infinite.any():
@@ -201,7 +219,9 @@ def learn_columns(table, asked):
                     f"X: column {name!r} holds infinity. Replace it, for instance by "
                     "numpy.nan."
                 )
-        columns.append(Column(name, kind, levels, low, high, not seen.any()))
+        check_bounds(name, kind, low, high)
+        dtype = _dtype(table.frame, name)
+        columns.append(Column(name, kind, levels, low, high, not seen.any(), dtype))
     if refused:
         raise ValueError(
             f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
@@ -209,6 +229,14 @@ def learn_columns(table, asked):
             f"passed through: columns={{{refused[0].split(' (')[0]}: 'passthrough'}}."
         )
     return columns
+
+
+def check_bounds(name, kind, low, high):
+    """Raise a ``ValueError`` if no integer lies within the bounds of integers."""
+    if kind == "integer" and np.ceil(low) > np.floor(high):
+        raise ValueError(
+            f"columns: there is no integer in the bounds ({low}, {high}) of {name!r}."
+        )
 
 
 def _is_not_number(series):
@@ -279,7 +307,7 @@ def codes_of(table, columns):
         if column.kind == "category":
             code = {level: i for i, level in enumerate(column.levels)}
             X[seen, j] = [code.get(v, np.nan) for v in series.values[seen].tolist()]
-        else:
+        elif seen.any():
             if _is_not_number(series):
                 raise ValueError(
                     f"X: column {column.name!r} held numbers in fit, and is now "

@@ -33,6 +33,7 @@ from skae._tables import (
     Table,
     as_array,
     cells_of,
+    check_bounds,
     codes_of,
     is_frame,
     is_nan,
@@ -298,7 +299,7 @@ class AutoencoderImputer(
         cells.finish(net.module_)
         self.net_, self._cells_, self.n_iter_ = net, cells, len(net.history)
         self.column_scores_ = _scores(
-            _check_feature_names_in(self)[used],
+            self._used_names(),
             cells.wrong,
             cells.baseline,
             likelihood.n_levels > 0,
@@ -343,6 +344,8 @@ class AutoencoderImputer(
 
     def _read(self, X, *, reset):
         """Return X as numbers, checked; learn its columns, if `reset`."""
+        if not reset:
+            check_is_fitted(self)
         is_table = is_frame(X) and (reset or self._is_table_)
         at_least = 2 if reset else 1
         if is_table:
@@ -387,8 +390,15 @@ class AutoencoderImputer(
             kind, low, high = asked.get(j, ("number", -np.inf, np.inf))
             seen = X[:, j][~np.isnan(X[:, j])]
             levels = np.unique(seen).tolist() if kind == "category" else None
+            check_bounds(j, kind, low, high)
             columns.append(Column(j, kind or "number", levels, low, high, not len(seen)))
         return columns
+
+    def _used_names(self):
+        """Return the names of the columns that are learnt from, as the table has them."""
+        if self._is_table_:
+            return [self._columns_[j].name for j in self._used_]
+        return _check_feature_names_in(self)[self._used_].tolist()
 
     def _incomplete(self, read):
         """Return the rows with a cell to fill, and those standardised; (r,), (r, d)."""
@@ -409,13 +419,16 @@ class AutoencoderImputer(
             gone = read.missing[:, j]
             if not gone.any() or not self._kept_[j]:
                 continue
+            if read.table is not None and read.table.series[j].kind == "integer":
+                if column.kind == "number" and not gone.all():
+                    column = column._replace(kind="integer")  # as these rows have it
             if j in place:
                 filled[j] = cells_of(column, restored[gone[rows], place[j]])
             elif column.kind != "category" or column.levels:
                 filled[j] = cells_of(column, np.zeros(gone.sum()))
         if read.table is None:
             return self._complete_array(read, filled)
-        frame = read.table.put(filled, self._kept_)
+        frame = read.table.put(filled, self._kept_, self._columns_)
         return read.table.with_indicator(frame, *self._indicated(read))
 
     def _complete_array(self, read, filled):
@@ -452,7 +465,6 @@ class AutoencoderImputer(
             unless `set_output` says otherwise. Observed cells are as they were. A row's
             imputation depends on that row alone.
         """
-        check_is_fitted(self)
         read = self._read(X, reset=False)
         rows, x = self._incomplete(read)
         if len(rows):
@@ -483,7 +495,6 @@ class AutoencoderImputer(
             Mean over the columns of the share of the error that is gone, as in
             `column_scores_`; NaN if no column has cells to hide.
         """
-        check_is_fitted(self)
         read = self._read(X, reset=False)
         if self.net_ is None:
             return np.nan

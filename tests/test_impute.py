@@ -574,6 +574,107 @@ def test_whatever_the_table(table):
             assert set(done[name]) <= set(table[name].dropna())
 
 
+# New rows, as containers hand them over
+
+
+@pytest.fixture(scope="module")
+def small_model():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "a": rng.normal(size=60),
+            "k": pd.Categorical(rng.choice(["x", "y"], 60)),
+            "i": rng.integers(0, 9, 60),
+        }
+    )
+    return imputer().fit(table)
+
+
+def test_a_dtype_that_lacks_a_level_gets_it(small_model):
+    new = pd.DataFrame({"a": [0.0, 1.0], "k": pd.Categorical([None, "z"]), "i": [1, 2]})
+    done = small_model.transform(new)
+    assert done["k"][0] in ("x", "y")
+    assert done["k"][1] == "z"
+    assert "z" in done["k"].cat.categories
+    (drawn,) = small_model.sample_imputations(new, 1, random_state=0)
+    assert drawn["k"].notna().all()
+
+
+def test_a_polars_enum_that_lacks_a_level_gets_it():
+    pl = pytest.importorskip("polars")
+    k = pl.Series("k", ["x", "y"] * 20)
+    table = pl.DataFrame([pl.Series("a", np.arange(40.0)), k.cast(pl.Enum(["x", "y"]))])
+    new = pl.DataFrame(
+        [pl.Series("a", [0.0, 1]), pl.Series("k", [None, "z"]).cast(pl.Enum(["z"]))]
+    )
+    done = imputer().fit(table).transform(new)
+    assert done["k"][0] in ("x", "y")
+    assert done["k"][1] == "z"
+
+
+@pytest.mark.parametrize("empty", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("column", ["a", "k", "i"])
+def test_a_column_without_a_value_in_new_rows_gets_the_dtype_of_training(
+    small_model, empty, column
+):
+    new = pd.DataFrame({"a": [0.0, 1], "k": ["x", "y"], "i": [1, 2]})
+    done = small_model.transform(new.assign(**{column: [empty, empty]}))
+    assert done[column].notna().all()
+    wanted = {"a": "float64", "k": "category", "i": "int64"}
+    assert str(done[column].dtype) == wanted[column]
+    one = small_model.transform(new[:1].assign(**{column: [empty]}))
+    assert one[column][0] == done[column][0]
+
+
+def test_numbers_go_into_whatever_dtype_new_rows_have(small_model):
+    new = pd.DataFrame({"a": [0.5, 1], "k": ["x", "y"], "i": [1, 2]})
+    for dtype in ("Int64", "Float32", "int64"):
+        changed = new.assign(a=pd.array([1, 2], dtype=dtype), i=[np.nan, 2.5])
+        if dtype != "int64":
+            changed.loc[0, "a"] = None
+        done = small_model.transform(changed)
+        assert str(done["a"].dtype) == dtype
+        assert not done.isna().any().any()
+        assert done["i"][0] == round(done["i"][0])
+
+
+@pytest.mark.parametrize(
+    "method", ["transform", "sample_imputations", "predict_quantiles",
+               "predict_probabilities", "score"]
+)  # fmt: skip
+def test_unfitted(method):
+    with pytest.raises(NotFittedError):
+        getattr(imputer(), method)(np.zeros((3, 2)))
+
+
+def test_lists_are_arrays():
+    X, _ = numbers(60)
+    model = imputer().fit(X.tolist())
+    quantiles = model.predict_quantiles(X.tolist())
+    pd.testing.assert_frame_equal(quantiles, model.predict_quantiles(X))
+    assert len(model.predict_probabilities(X.tolist())) == 0
+
+
+def test_columns_are_called_as_the_table_calls_them():
+    X, _ = numbers(60)
+    table = pd.DataFrame(X).assign(more=pd.array([3, 4] * 30, dtype="Int64"))
+    table.columns = [0, 1, 2, 3, 7]
+    table.loc[0, 7] = pd.NA
+    model = imputer(columns={7: "category"}).fit(table)
+    assert model.column_scores_.index.tolist() == [0, 1, 2, 3, 7]
+    index = model.predict_probabilities(table).index
+    assert index.get_level_values("value").tolist() == [3, 4]
+    assert set(index.get_level_values("column")) == {7}
+
+
+def test_bounds_without_an_integer_are_refused():
+    table = pd.DataFrame({"a": [0, 1, 2, 1]})
+    with pytest.raises(ValueError, match=r"no integer in the bounds.*'a'"):
+        imputer(columns={"a": (0.2, 0.8)}).fit(table)
+    with pytest.raises(ValueError, match="no integer in the bounds"):
+        imputer(columns={0: ("integer", 0.2, 0.8)}).fit(table.to_numpy(dtype=float))
+
+
 # Several imputations
 
 
