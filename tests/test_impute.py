@@ -168,8 +168,8 @@ def test_better_than_the_mean_on_real_data_and_says_so(load):
         1
         - ((scores["error"] / scale) ** 2).sum() / ((scores["baseline"] / scale) ** 2).sum()
     )
-    assert abs(pooled - gain) < 0.35  # of a few hundred cells
-    assert abs(model.score(X[n:]) - gain) < 0.2
+    assert abs(pooled - gain) < 0.4  # of a few hundred cells, of fewer rows
+    assert abs(model.score(X[n:]) - gain) < 0.3  # of nine cells a column
 
 
 def test_learns_what_no_normal_distribution_can():
