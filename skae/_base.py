@@ -387,7 +387,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         return hasattr(self, "net_")
 
     def __sklearn_tags__(self):
-        """Say what scikit-learn may expect: sparse input or missing cells, float32 codes."""
+        """Say what scikit-learn may expect of X; codes are float32."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = not is_mixed(self.likelihood)
         tags.input_tags.allow_nan = tags.input_tags.categorical = is_mixed(self.likelihood)

@@ -23,7 +23,7 @@ from skae._pretraining import pretrain
 from skae._principal import Principal, total_variance
 from skae._rows import CHUNK_BYTES, Batches, Rows, column_statistics
 from skae._runtime import global_randomness
-from skae.corruption import Space, filling
+from skae.corruption import Space, blanks, filling
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 MAX_AUTO_COMPONENTS = 32
@@ -87,6 +87,8 @@ class Fitting:
                 if like is None
                 else like.statistics
             )
+            if blanks(self.parts.corruption):  # then any cell may be missing in training
+                self.statistics = self.statistics._replace(has_missing=True)
             self.likelihood = likelihood.build(self.statistics)
             check_magnitude(self.statistics, self.likelihood)
         weight = sample_weight

@@ -180,12 +180,11 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
             return self._contained(self._reconstruct(fn, X, self._standardize()), table)
         X, mask = densify(X), self._check_mask(mask, X.shape)
         blank = np.where(mask, self._fill_, X)
-        assert_all_finite(
-            blank, allow_nan=self._is_mixed_, input_name="X outside of mask"
-        )
+        assert_all_finite(blank, allow_nan=self._is_mixed_, input_name="X outside of mask")
         likelihood = self.net_.module_.likelihood.likelihood
         if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
-            likelihood.check(np.where(mask, self._statistics_.mean, X))
+            inside = np.nan if self._is_mixed_ else self._statistics_.mean
+            likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(
             fn,
             blank,

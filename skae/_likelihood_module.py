@@ -26,6 +26,7 @@ class ColumnStatistics(NamedTuple):
     constant: np.ndarray  # (d,) bool
     sample_shape: tuple  # (d,), (H, W) or (C, H, W)
     is_sparse: bool
+    has_missing: np.ndarray | bool = False  # (d,) bool
 
 
 class _Link(NamedTuple):
@@ -90,6 +91,14 @@ class LikelihoodModule(nn.Module):
     def target(self, x):
         """Return what a linear model predicts of rows (B, d), NaN if missing; (B, P)."""
         return x
+
+    def columns_of(self, values):
+        """Return what holds for columns (..., d) for the numbers of a row; (..., P)."""
+        return values
+
+    def collapse(self, means):
+        """Return what is expected of targets (n, P), as an array, for columns; (n, d)."""
+        return means
 
     def mean(self, params):
         """Return the mean that a decoder's output stands for, standardised; (B, d)."""

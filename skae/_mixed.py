@@ -24,7 +24,8 @@ class Mixed(Parameters):
     X may be a DataFrame (pandas or polars) with columns of numbers, booleans, strings
     and categories; what comes back is one with the same names and dtypes. A missing
     cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told which
-    cells are there. A category's value that `fit` has not seen counts as missing.
+    cells are missing, of those columns in which training misses some. A category's value
+    that `fit` has not seen counts as missing.
 
     Parameters
     ----------
@@ -106,6 +107,7 @@ class Mixed(Parameters):
             np.where(number, scale, 1.0),
             ~(number & stats.constant),
             n_levels,
+            np.broadcast_to(stats.has_missing, n_levels.shape),
         )
 
 
@@ -116,6 +118,12 @@ def is_mixed(likelihood):
     )
 
 
+def as_mixed(likelihood, schema):
+    """Return a parameter `likelihood` as a `Mixed` that knows the columns of a schema."""
+    likelihood = Mixed() if isinstance(likelihood, str) else likelihood
+    return likelihood if schema is None else likelihood.of_columns(schema.columns)
+
+
 class MixedModule(LikelihoodModule):
     """Columns of numbers, standardised, and columns of codes 0, 1, ..., levels - 1.
 
@@ -123,7 +131,7 @@ class MixedModule(LikelihoodModule):
     levels, so that those with as many are one block.
     """
 
-    def __init__(self, likelihood, location, scale, active, n_levels):
+    def __init__(self, likelihood, location, scale, active, n_levels, tells):
         super().__init__(likelihood, "identity", location, scale, active)
         self.n_levels = n_levels = np.asarray(n_levels)  # (d,) 0 for a number
         numbers = np.flatnonzero(n_levels == 0)
@@ -136,7 +144,9 @@ class MixedModule(LikelihoodModule):
             owner.append(np.repeat(columns, levels))
             at += levels * len(columns)
         self.n_params = at
-        self.n_inputs = at + len(n_levels)
+        # where training misses no cell, nothing could be learnt of what that means
+        self.tells = torch.from_numpy(np.flatnonzero(tells))
+        self.n_inputs = at + len(self.tells)
         self.numbers = torch.from_numpy(numbers)
         self.owner = torch.from_numpy(np.concatenate(owner))  # (P,) column of each
         self.register_parameter("log_variance", None)  # of numbers, if training learns it
@@ -165,8 +175,9 @@ class MixedModule(LikelihoodModule):
         return torch.cat(parts, -1)
 
     def embed(self, x):
-        """Return what the encoder sees: the rows spread, and which cells are there."""
-        return torch.cat([self.spread(x), (~torch.isnan(x)).float()], -1)
+        """Return what the encoder sees: the rows spread, and which cells are missing."""
+        missing = torch.isnan(x.index_select(-1, self.tells.to(x.device)))
+        return torch.cat([self.spread(x), missing.to(x)], -1)
 
     def target(self, x):
         """Return rows (B, d) as a linear model is to predict them, or NaN; (B, P)."""

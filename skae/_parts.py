@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skae._engine import OWNED
-from skae._mixed import is_mixed
+from skae._mixed import as_mixed, is_mixed
 from skae._params import check_instance
 from skae._rows import blocks
 from skae.likelihoods import NAMED
@@ -44,8 +44,7 @@ class Parts(NamedTuple):
                     f"network: {type(network).__name__} is for pictures, and "
                     "likelihood='mixed' for tables. Use network='auto' or a DenseNetwork."
                 )
-            if estimator._schema_ is not None:
-                likelihood = likelihood.of_columns(estimator._schema_.columns)
+            likelihood = as_mixed(likelihood, estimator._schema_)
         if hasattr(network, "resolve"):
             network = network.resolve(estimator._sample_shape_)
         net_params = dict(estimator.net_params or {})

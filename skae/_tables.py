@@ -59,6 +59,20 @@ class Schema(NamedTuple):
             for column, values in zip(self.columns, codes.T, strict=True)
         ]
 
+    def labels(self, codes):
+        """Return the columns' values for numbers (n, d) as one array (n, d)."""
+        return np.array([list(values) for values in self.cells(codes)], dtype=object).T
+
+    def values(self, X):
+        """Return a frame's own values (n, d), None where they are missing."""
+        return np.stack(
+            [
+                np.where(series.missing, None, series.values.astype(object))
+                for series in Table.read(X, np.nan).series
+            ],
+            axis=1,
+        )
+
     def frame(self, codes, index=None):
         """Return numbers (n, d) as a frame like the one that `fit` saw."""
         cells, empty = self.cells(codes), self.empty

@@ -627,10 +627,15 @@ def as_corruption(corruption):
     return corruption
 
 
+def blanks(corruption):
+    """Return the parts of a corruption that blank out cells."""
+    parts = getattr(corruption, "parts", [corruption])
+    return [part for part in parts if hasattr(part, "fill")]
+
+
 def filling(corruption, stats):
     """Return what stands for a lost cell in data units: as in training, else the mean."""
-    parts = getattr(corruption, "parts", [corruption])
-    fill = next((part.fill for part in parts if hasattr(part, "fill")), "mean")
+    fill = next((part.fill for part in blanks(corruption)), "mean")
     if isinstance(fill, str):
         return {"mean": stats.mean, "min": stats.minimum, "max": stats.maximum}[fill]
     return np.full(len(stats.mean), float(fill))
