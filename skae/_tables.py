@@ -198,9 +198,6 @@ class Table(NamedTuple):
     def read(cls, X, missing_values):
         """Return the table, or raise a ``ValueError`` that names the column."""
         columns = list(X.columns)
-        if len(set(columns)) < len(columns):
-            twice = next(name for name in columns if columns.count(name) > 1)
-            raise ValueError(f"X: there are several columns {twice!r}. Rename them.")
         read = _pandas_series if hasattr(X, "iloc") else _polars_series
         series = []
         for name in columns:
