@@ -183,7 +183,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
 
     def _build_module(self, network, likelihood, n_components, principal):
         """Return the torch module to train, as `AutoencoderModule` is one."""
-        start = principal.start(likelihood, n_components)
+        start = principal.start(likelihood)
         encoder, decoder = principal.build(network, likelihood, n_components, start)
         return AutoencoderModule(encoder, decoder, likelihood, self.code_activation)
 

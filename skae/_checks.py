@@ -18,7 +18,8 @@ from sklearn.utils.validation import (
 
 from skae._mixed import is_mixed
 from skae._rows import blocks, flatten
-from skae._tables import Schema, is_frame
+from skae._schema import Schema
+from skae._tables import is_frame
 
 
 def check_columns(X):

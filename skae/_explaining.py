@@ -151,8 +151,8 @@ class ExplanationMixin:
         shares = self._shares(checked, expected, getattr(X, "index", None))
         order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
         observed = checked
-        if self._schema_ is not None:
-            observed = self._schema_.values(X) if is_frame(X) else checked
+        if self._schema_ is not None and is_frame(X):
+            observed = self._schema_.values(X)
             expected = self._schema_.labels(expected)
         parts = {
             "feature": np.asarray(shares.columns)[order],

@@ -229,7 +229,7 @@ class Fitting:
         small tables, and a judge that knows the start can only stop too early.
         """
         index = self.index
-        n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.rows.X.shape[1]))
+        n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.likelihood.n_inputs))
         if self.one_pass and self.warm:  # nothing is to be found
             index = index[:1]
         elif self.rows.weight is not None:  # a row stands for as many as it weighs

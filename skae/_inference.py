@@ -251,7 +251,8 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
         It is the conditional log p(x | z(x)) in the units of the training data, not
         the marginal log p(x): it says how well a row is reconstructed, and nothing of
-        how likely its code is.
+        how likely its code is. With ``likelihood="mixed"`` a missing cell adds nothing:
+        it is the log-probability of those cells that are there.
 
         Parameters
         ----------

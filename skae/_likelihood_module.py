@@ -143,11 +143,8 @@ class LikelihoodModule(nn.Module):
         """Return the squared error of each cell's mean, standardised; (B, d)."""
         return (self.mean(params) - x).square()
 
-    def linearize(self, mean, components, explained):
-        """Return bias (P,) and weight (P, k) of m + V z, to first order in the link.
-
-        `explained` (P,), the variance of V z, is for links that need more than that.
-        """
+    def linearize(self, mean, components):
+        """Return bias (P,) and weight (P, k) of m + V z, to first order in the link."""
         link = LINKS[self.link_name]
         if self.link_name in RANGES:
             low, high = RANGES[self.link_name]

@@ -284,18 +284,12 @@ class MixedModule(LikelihoodModule):
         p = np.clip(mean[n:], TINY, 1 - TINY)
         return np.concatenate([residual_variance[:n], p * (1 - p)])
 
-    def linearize(self, mean, components, explained):
-        """Return bias (P,) and weight (P, k): m + V z for numbers, for logits nearly so.
-
-        Where codes z are normal and `explained` is the variance of V z, a level of
-        frequency m and of mean code E[z | level] has the logit
-        log m + V z / m - explained / (2 m^2), as in discriminant analysis.
-        """
+    def linearize(self, mean, components):
+        """Return bias (P,) and weight (P, k): m + V z, of logits log m + V z / m."""
         n, softmax = len(self.numbers), LINKS["softmax"]
         bias, slope = mean.copy(), np.ones_like(mean)
         bias[n:] = softmax.inverse(np.maximum(mean[n:], RAREST))
         slope[n:] = softmax.slope(np.maximum(mean[n:], TINY))
-        bias[n:] -= 0.5 * explained[n:] * slope[n:] ** 2
         return bias, slope[:, None] * components.T
 
     def of_column(self, j):

@@ -64,11 +64,9 @@ class Principal:
             ratio = np.cumsum(self.variances * np.square(self.outputs).sum(1)) / total
         self.ratio = np.nan_to_num(ratio, nan=1.0)  # (m,) of the outputs' variance
 
-    def start(self, likelihood, n_components):
+    def start(self, likelihood):
         """Return PCA as a linear autoencoder, to first order in the likelihood's link."""
-        used = slice(n_components)
-        explained = self.variances[used] @ np.square(self.outputs[used])
-        bias, weight = likelihood.linearize(self.mean, self.outputs, explained)
+        bias, weight = likelihood.linearize(self.mean, self.outputs)
         return LinearStart(self.components, -self.components @ self.center, weight, bias)
 
     def factor_starts(self, likelihood, n_components, n_more_inputs=0):
@@ -95,8 +93,7 @@ class Principal:
         def padded(values, rows):
             return np.concatenate([values, np.zeros((rows - m, *values.shape[1:]))])
 
-        explained = np.square(loadings).sum(0)
-        bias, weight = likelihood.linearize(self.mean, loadings, explained)
+        bias, weight = likelihood.linearize(self.mean, loadings)
         # inputs that are no outputs do not come from the code
         gain = np.pad(gain, ((0, 0), (0, len(self.center) - len(bias))))
         down = LinearStart(
