@@ -151,7 +151,7 @@ class CheckedRowsMixin:
             X = self._schema_.codes(X)
             return check_array(X, ensure_all_finite="allow-nan", estimator=self, **kwargs)
         check_columns(X)
-        X, sample_shape = flatten(X)
+        X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
         if sample_shape is not None:
             raise ValueError(
                 f"X holds pictures of shape {sample_shape}, and likelihood='mixed' is for "

@@ -62,7 +62,7 @@ class Principal:
             self.variances = pca.explained_variance_.astype(np.float64)  # (m,)
             self.left = float(pca.noise_variance_)  # mean variance of those not found
             ratio = np.cumsum(self.variances * np.square(self.outputs).sum(1)) / total
-        self.ratio = np.nan_to_num(ratio, nan=1.0)  # (m,) of the outputs' variance
+        self.ratio = np.nan_to_num(ratio, nan=1.0).clip(max=1)  # (m,) of outputs' variance
 
     def start(self, likelihood):
         """Return PCA as a linear autoencoder, to first order in the likelihood's link."""
@@ -131,6 +131,15 @@ class Principal:
 
     def build(self, network, likelihood, n_components, start, n_more_inputs=0):
         """Return a network's encoder and decoder, or raise a ``ValueError``."""
+        if (
+            getattr(network, "tied_weights", False)
+            and likelihood.n_inputs != likelihood.n_params
+        ):
+            raise ValueError(
+                "network: tied_weights=True needs an encoder that sees no more than the "
+                "decoder returns, and this one is told which cells are missing. Use "
+                "tied_weights=False."
+            )
         pair = network.build(
             likelihood.n_inputs + n_more_inputs,
             n_components,

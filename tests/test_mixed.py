@@ -27,7 +27,7 @@ from skae._mixed import Mixed as Original
 from skae._rows import column_statistics
 from skae.corruption import Gaussian, Masking, RegionMasking, SaltAndPepper, SwapNoise
 from skae.likelihoods import Mixed
-from skae.networks import ConvolutionalNetwork
+from skae.networks import ConvolutionalNetwork, DenseNetwork
 from tests.test_sklearn_contract import EXPECTED
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -591,10 +591,27 @@ def test_networks_for_pictures_are_refused(estimator):
         estimator.fit(FRAME)
 
 
+def test_tied_weights_need_complete_tables():
+    tied = Autoencoder(2, **QUICK, network=DenseNetwork((8,), tied_weights=True))
+    same_types(tied.fit(FRAME.dropna()).reconstruct(FRAME), FRAME)
+    with pytest.raises(ValueError, match="tied_weights=False"):
+        tied.fit(FRAME)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_all_alike_and_lists(kind):
+    X = FRAME.dropna().iloc[[0] * 20]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        rows = kind(2, **QUICK).fit(X).reconstruct(X)
+        pd.testing.assert_frame_equal(rows, X, check_exact=False, rtol=1e-3)
+        kind(1, **QUICK).fit([[1.0, None], [2.0, 3.0], [np.nan, 1.0]])
+
+
 @pytest.mark.parametrize(
     ("likelihood", "match"),
     [
-        (Mixed({0: 2}), "hold no numbers|holds\nno numbers|holds no numbers"),
+        (Mixed({0: 2}), "holds no numbers in columns"),
         (Mixed("string"), "must be a dict"),
         (Mixed, "instance"),
     ],
