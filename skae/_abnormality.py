@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skae._explaining import Expectation
@@ -39,7 +40,7 @@ class Abnormality:
 
     def __init__(self, members, criteria, n_neighbors, reference):
         self.likelihood = members[0].net_.module_.likelihood
-        self.reference = self.standardized(reference)
+        self.reference = np.concatenate([seen.points for seen in self._seen(reference)])
         self.measures = []
         if "reconstruction" in criteria:
             self.measures += [Shortfall(member) for member in members]
@@ -53,31 +54,30 @@ class Abnormality:
     @cached_property
     def expectation(self):
         """What is expected of a column given the others, by the reference rows."""
-        return Expectation(self.reference, self.likelihood.active)
+        columns_of = self.likelihood.columns_of
+        active = torch.from_numpy(self.likelihood.active)
+        owner = columns_of(torch.arange(len(active))).numpy()
+        return Expectation(self.reference, columns_of(active).numpy(), owner)
 
-    def standardized(self, X):
-        """Return rows X as dense and standardised, float32."""
-        return np.concatenate(
-            [self.likelihood.standardize(block) for _, block in blocks(X)]
-        )
+    def _seen(self, X):
+        """Yield rows X by blocks, standardised and as points."""
+        for _, block in blocks(X):
+            x = torch.from_numpy(self.likelihood.standardize(block))
+            yield Seen(block, x, self.likelihood.spread(x).numpy())
 
     def fit(self, X, keep):
         """Take what is far and near from rows X[keep]; return that of all rows X."""
-        distances = np.hstack([self._distances(block) for _, block in blocks(X)])
+        distances = np.hstack([self._distances(seen) for seen in self._seen(X)])
         for measure, d in zip(self.measures, distances, strict=True):
             measure.set_unit(d[keep])
         return self._mean(distances)
 
-    def _distances(self, block):
-        seen = Seen(block, self.likelihood.standardize(block))
+    def _distances(self, seen):
         return np.stack([measure.distance(seen) for measure in self.measures])
 
     def __call__(self, X):
         """Return the abnormality of rows X (n, d) in any container; (n,) float64."""
-        out = np.empty(X.shape[0])
-        for rows, block in blocks(X):
-            out[rows] = self._mean(self._distances(block))
-        return out
+        return np.concatenate([self._mean(self._distances(s)) for s in self._seen(X)])
 
     def _mean(self, distances):
         units = zip(self.measures, distances, strict=True)
@@ -87,10 +87,11 @@ class Abnormality:
 
 
 class Seen(NamedTuple):
-    """A block of rows, in data units and standardised."""
+    """A block of n rows."""
 
-    rows: np.ndarray
-    standardized: np.ndarray
+    rows: np.ndarray  # (n, d) in data units
+    standardized: torch.Tensor  # (n, d)
+    points: np.ndarray  # (n, P) the same without missing cells
 
 
 class Measure:
@@ -114,7 +115,8 @@ class Shortfall(Measure):
         self.member = member
 
     def distance(self, seen):
-        return -self.member.score_samples(seen.rows)
+        highest = self.member.net_.module_.likelihood.highest(seen.standardized)
+        return highest.numpy() - self.member.score_samples(seen.rows)
 
     def set_unit(self, distances):
         self.least = distances.min()
@@ -140,7 +142,7 @@ class Neighbors(Measure):
         self.search.fit(rows)
 
     def distance(self, seen):
-        return self.of(seen.standardized)
+        return self.of(seen.points)
 
     def of(self, x):
         nearest = self.search.kneighbors(x, return_distance=False)

@@ -16,6 +16,7 @@ from skae._engine import CallbackBridge
 from skae._fitting import Fitting
 from skae._inference import InferenceMixin
 from skae._layers import ACTIVATIONS
+from skae._mixed import is_mixed
 from skae._modules import AutoencoderModule
 from skae._rows import flatten
 from skae.corruption import NAMED as CORRUPTIONS
@@ -42,8 +43,9 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         `skae.networks.ConvolutionalNetwork` is for pictures and signals.
     likelihood : str or likelihood object, default="gaussian"
         What a close reconstruction is: "gaussian" (squared error), "bernoulli"
-        (binary cross-entropy of values in [0, 1]) or "categorical" (cross-entropy of
-        rows that sum to 1). The objects in `skae.likelihoods` set scales and output
+        (binary cross-entropy of values in [0, 1]), "categorical" (cross-entropy of
+        rows that sum to 1) or "mixed" (tables of numbers and categories with missing
+        cells, also as DataFrames). The objects in `skae.likelihoods` set scales and output
         activations.
     corruption : str, corruption object, list of such or None, default=None
         What training does to the input of each batch, while the target stays clean:
@@ -192,9 +194,9 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Yield what a trained net does not reach, and what to do, as sentences."""
         # what is learnt from corrupted rows may explain the clean ones less well
         if fitting.parts.corruption is None and fitting.rows.clean is None:
-            k = min(fitting.n_components, len(fitting.pca_ratio))
+            k = min(fitting.n_components, len(fitting.principal.ratio))
             yield from _diagnostics.underfitting(
-                fitting.explained[0], fitting.pca_ratio[k - 1], k
+                fitting.explained[0], fitting.principal.ratio[k - 1], k
             )
 
     def _more_attributes(self, module, sample):
@@ -225,7 +227,8 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             Training data, as they are: they are standardised on the way in. A
             DataFrame, a memory-mapped array (read by batches), a CSR matrix
             (densified by batches), or pictures of shape (n_samples, H, W) or
-            (n_samples, C, H, W).
+            (n_samples, C, H, W). With ``likelihood="mixed"`` columns may hold
+            categories, and cells be missing.
         y : Ignored
             Not used, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -333,9 +336,12 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         if X_clean is None:
             return None
         try:
-            check_columns(X_clean)
-            X_clean, shape = flatten(X_clean)
-            X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
+            if self._is_mixed_:
+                X_clean, shape = self._read_table(X_clean, reset=False), None
+            else:
+                check_columns(X_clean)
+                X_clean, shape = flatten(X_clean)
+                X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
         except (TypeError, ValueError) as error:
             raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from error
         wanted = self._sample_shape_
@@ -381,9 +387,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         return hasattr(self, "net_")
 
     def __sklearn_tags__(self):
-        """Say what scikit-learn may expect: sparse input, float32 codes."""
+        """Say what scikit-learn may expect of X; codes are float32."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = not is_mixed(self.likelihood)
+        tags.input_tags.allow_nan = tags.input_tags.categorical = is_mixed(self.likelihood)
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 

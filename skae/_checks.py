@@ -4,16 +4,22 @@ from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from pandas.api.extensions import ExtensionDtype
 from pandas.api.types import is_numeric_dtype
+from sklearn.utils import check_array
 from sklearn.utils.validation import (
+    _check_feature_names_in,
     _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
-from skae._rows import flatten
+from skae._mixed import is_mixed
+from skae._rows import blocks, flatten
+from skae._schema import Schema
+from skae._tables import is_frame
 
 
 def check_columns(X):
@@ -32,7 +38,7 @@ def check_columns(X):
         raise ValueError(
             f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
             "instance with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer, "
-            "or drop them."
+            "drop them, or use an autoencoder with likelihood='mixed'."
         )
 
 
@@ -84,20 +90,31 @@ class CheckedRowsMixin:
                 net.load_state(state)
             raise
 
+    @property
+    def _is_mixed(self):
+        """Whether the parameters ask for tables of numbers and categories."""
+        return is_mixed(getattr(self, "likelihood", None))
+
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
-        check_columns(X)
+        sample_shape = None
         if reset:
-            X, sample_shape = flatten(X)
+            self._is_mixed_, self._schema_ = self._is_mixed, None
+        if self._is_mixed_:
+            X = self._read_table(X, reset=reset, ensure_min_samples=ensure_min_samples)
         else:
-            X = self._check_shape(X)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype="numeric",
-            ensure_min_samples=ensure_min_samples,
-        )
+            check_columns(X)
+            if reset:
+                X, sample_shape = flatten(X)
+            else:
+                X = self._check_shape(X)
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype="numeric",
+                ensure_min_samples=ensure_min_samples,
+            )
         if reset:
             self._sample_shape_ = sample_shape or (X.shape[1],)
             single = X.dtype in (np.float32, np.float16)
@@ -110,10 +127,48 @@ class CheckedRowsMixin:
 
     def _check_rows(self, X, **kwargs):
         check_is_fitted(self)
+        if self._is_mixed_:
+            return self._read_table(X, reset=False, **kwargs)
         X = self._check_shape(X)
         return validate_data(
             self, X, reset=False, accept_sparse="csr", dtype="numeric", **kwargs
         )
+
+    def _read_table(self, X, *, reset, ensure_all_finite=True, **kwargs):
+        """Return a table's numbers and codes (n, d), NaN where a cell is missing.
+
+        Infinity is refused, unless `ensure_all_finite` is False.
+        """
+        if sp.issparse(X):
+            raise ValueError(
+                "X is sparse, and likelihood='mixed' needs a dense table. Use X.toarray() "
+                "or likelihood='gaussian'."
+            )
+        if is_frame(X) and (reset or self._schema_ is not None):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if reset:
+                self._schema_ = Schema.learn(X)
+            X = self._schema_.codes(X)
+            return check_array(X, ensure_all_finite="allow-nan", estimator=self, **kwargs)
+        check_columns(X)
+        X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
+        if sample_shape is not None:
+            raise ValueError(
+                f"X holds pictures of shape {sample_shape}, and likelihood='mixed' is for "
+                "tables. Use another likelihood, or pass X flat."
+            )
+        X = validate_data(
+            self, X, reset=reset, dtype="numeric", ensure_all_finite=False, **kwargs
+        )
+        for _, block in blocks(X) if ensure_all_finite else ():
+            infinite = np.isinf(block).any(0)
+            if infinite.any():
+                name = _check_feature_names_in(self)[infinite][0]
+                raise ValueError(
+                    f"X: column {name!r} holds infinity. Replace it, for instance by "
+                    "numpy.nan."
+                )
+        return X
 
     def _check_shape(self, X):
         """Return X flat, if its samples have the shape of those that `fit` saw."""

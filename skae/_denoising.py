@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._base import BaseAutoencoder
 from skae._docs import documented
-from skae.corruption import NAMED, Gaussian
+from skae.corruption import NAMED, Gaussian, SwapNoise
 
 
 @documented
@@ -35,8 +35,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         What training does to the input of each batch: the name of one of
         `skae.corruption` ("gaussian", "masking", ...), an object that says how strong,
         or several, to be applied in turn. "auto" is "gaussian" (noise of half a
-        standard deviation), and nothing where `fit` is given `X_clean`; any other is
-        applied to X in that case too.
+        standard deviation; "swap" with ``likelihood="mixed"``), and nothing where `fit`
+        is given `X_clean`; any other is applied to X in that case too.
     pretrain_max_iter : int, default=0
         Epochs of greedy pre-training for each layer [2]_: from the data inwards, each
         layer and its mirror in the decoder first learn to undo the corruption of that
@@ -101,7 +101,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     def _corruption(self, has_pairs):
         if self.corruption == "auto":
-            return None if has_pairs else Gaussian()
+            if has_pairs:
+                return None
+            return SwapNoise() if self._is_mixed else Gaussian()
         return super()._corruption(has_pairs)
 
     @_fit_context(prefer_skip_nested_validation=True)

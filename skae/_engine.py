@@ -417,28 +417,31 @@ class Net(NeuralNet):
         del self.history[n_epochs:]
 
     def squared_residuals(self, batches):
-        """Return the columns' weighted sums of squared residuals, standardised; (2, d).
+        """Return the columns' weighted sums of squared residuals, standardised; (3, d).
 
-        Of the rows' reconstructions, and of those that the likelihood's noise explains.
+        Of the rows' reconstructions, and of those that the likelihood's noise explains;
+        then the weights' sums over the cells that are not missing.
         """
         module, total = self.module_, 0.0
+        error = module.likelihood.squared_error
         generator = self._judging_generator()
         draws = max(1, NOISE_ROWS // len(batches.index))
         with torch.inference_mode():
             for x, w, clean, condition in batches:
                 clean = x if clean is None else clean
                 known = () if condition is None else (condition,)
-                square = (module.reconstruct(x, *known) - clean).square()
+                square = error(module.params(x, *known), clean)
                 unexplained = square
                 if module.draw(1, generator) is not None:
                     drawn = (module.draw(len(x), generator) for _ in range(draws))
                     pairs = (
-                        module.residual(x, clean, noise, *known)
+                        module.drawn_params(x, noise, *known)
                         for e in drawn
                         for noise in (e, -e)
                     )
-                    unexplained = sum(r.square() for r in pairs) / (2 * draws)
-                square = torch.stack([square, unexplained])
+                    unexplained = sum(error(p, clean) for p in pairs) / (2 * draws)
+                seen = (~torch.isnan(clean)).to(square)
+                square = torch.stack([square, unexplained, seen])
                 square = square.sum(1) if w is None else w @ square
                 total = total + square.cpu().double()
         return total.numpy()

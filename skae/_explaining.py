@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._checks import check_count
 from skae._rows import BLOCK_BYTES, densify
+from skae._tables import is_frame
 
 
 class Expectation:
@@ -14,10 +16,24 @@ class Expectation:
 
     E[x_j | x_-j] = m_j - sum_{i != j} P_ji (x_i - m_i) / P_jj, where P is the inverse
     of the standardised reference rows' covariance; never beyond the rows' own range.
+    A category's levels are a column together: P_jj is then a matrix.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, P)
+        Standardised numbers, and ones among zeros for categories.
+    active : ndarray of shape (P,), dtype bool
+        Which of them vary.
+    owner : ndarray of shape (P,)
+        Which column each of them is of.
     """
 
-    def __init__(self, rows, active):
+    def __init__(self, rows, active, owner):
         self.mean, self.active = rows.mean(0, dtype=np.float64), active
+        levels = [
+            np.flatnonzero(owner == j) for j in np.flatnonzero(np.bincount(owner) > 1)
+        ]
+        self.categories = levels
         self.low, self.high = rows.min(0), rows.max(0)
         self.precision = np.eye(rows.shape[1])
         if active.any():
@@ -25,9 +41,13 @@ class Expectation:
             self.precision[np.ix_(active, active)] = precision
 
     def __call__(self, x):
-        """Return what is expected in place of each cell of x (n, d), standardised."""
-        x = x.astype(np.float64)
-        step = (x - self.mean) @ self.precision / np.diag(self.precision)
+        """Return what is expected in place of each number of x (n, P), NaN if missing."""
+        x = np.where(np.isnan(x), self.mean, x.astype(np.float64))
+        slope = (x - self.mean) @ self.precision
+        step = slope / np.diag(self.precision)
+        for levels in self.categories:
+            own = self.precision[np.ix_(levels, levels)]
+            step[:, levels] = np.linalg.solve(own, slope[:, levels].T).T
         return np.where(self.active, (x - step).clip(self.low, self.high), x)
 
 
@@ -69,8 +89,9 @@ class ExplanationMixin:
 
         It is how much less abnormal the row is when the column's value is replaced by
         what is expected given the other columns (by a normal distribution of the
-        training rows), clipped at zero and divided by the sum. A row takes about as
-        long as scoring as many rows as there are columns.
+        training rows; a category by its likeliest value), clipped at zero and divided
+        by the sum. A missing cell has no share. A row takes about as long as scoring as
+        many rows as there are columns.
 
         Parameters
         ----------
@@ -129,10 +150,14 @@ class ExplanationMixin:
         expected = self._expected(checked)
         shares = self._shares(checked, expected, getattr(X, "index", None))
         order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
+        observed = checked
+        if self._schema_ is not None and is_frame(X):
+            observed = self._schema_.values(X)
+            expected = self._schema_.labels(expected)
         parts = {
             "feature": np.asarray(shares.columns)[order],
             "contribution": np.take_along_axis(shares.to_numpy(), order, 1),
-            "observed": np.take_along_axis(checked, order, 1),
+            "observed": np.take_along_axis(observed, order, 1),
             "expected": np.take_along_axis(expected, order, 1),
         }
         ranks = np.arange(1, order.shape[1] + 1)
@@ -140,13 +165,15 @@ class ExplanationMixin:
         return pd.DataFrame({k: v.ravel() for k, v in parts.items()}, index=index)
 
     def _shares(self, X, expected, index):
+        expected = np.where(np.isnan(X), np.nan, expected)
         shares = contributions(self._abnormality_, X.astype(np.float64), expected)
         return pd.DataFrame(shares, index=index, columns=_check_feature_names_in(self))
 
     def _expected(self, X):
         """Return what is expected in place of each cell given the others; (n, d)."""
         likelihood = self._abnormality_.likelihood
-        return likelihood.restore(self._abnormality_.expectation(likelihood.standardize(X)))
+        x = likelihood.target(torch.from_numpy(likelihood.standardize(X))).numpy()
+        return likelihood.restore(likelihood.collapse(self._abnormality_.expectation(x)))
 
     def _heat_map(self, X):
         """Return each pixel's share of the squared residuals; (n, d)."""

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import LRScheduler
 
@@ -21,10 +20,10 @@ from skae._parts import (
     warn_of_frozen_columns,
 )
 from skae._pretraining import pretrain
-from skae._principal import Principal
+from skae._principal import Principal, total_variance
 from skae._rows import CHUNK_BYTES, Batches, Rows, column_statistics
 from skae._runtime import global_randomness
-from skae.corruption import Space, filling
+from skae.corruption import Space, blanks, filling
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 MAX_AUTO_COMPONENTS = 32
@@ -88,6 +87,8 @@ class Fitting:
                 if like is None
                 else like.statistics
             )
+            if blanks(self.parts.corruption):  # then any cell may be missing in training
+                self.statistics = self.statistics._replace(has_missing=True)
             self.likelihood = likelihood.build(self.statistics)
             check_magnitude(self.statistics, self.likelihood)
         weight = sample_weight
@@ -193,6 +194,7 @@ class Fitting:
             likelihood.location,
             likelihood.inverse_scale,
             device=self.device,
+            categories=likelihood.categories,
         )
         x = sample[:3].clone()
         generator = torch.Generator(self.device).manual_seed(0)
@@ -202,7 +204,7 @@ class Fitting:
                 "corruption: apply() must return a tensor of the shape and type of the "
                 f"rows. Got {getattr(out, 'shape', type(out).__name__)}."
             )
-        if not torch.equal(x, sample[:3]):
+        if not torch.allclose(x, sample[:3], rtol=0, atol=0, equal_nan=True):
             raise ValueError(
                 "corruption: apply() must return a copy, and has changed the rows that "
                 "it was given."
@@ -227,7 +229,7 @@ class Fitting:
         small tables, and a judge that knows the start can only stop too early.
         """
         index = self.index
-        n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.rows.X.shape[1]))
+        n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.likelihood.n_inputs))
         if self.one_pass and self.warm:  # nothing is to be found
             index = index[:1]
         elif self.rows.weight is not None:  # a row stands for as many as it weighs
@@ -245,26 +247,23 @@ class Fitting:
         """Find the principal components: a start, a yardstick, the "auto" number."""
         wanted = self.estimator.n_components
         most = MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
-        self.variance = float(sample.var(0, correction=0).double().sum())
+        target = self.likelihood.to(self.device).target(sample)
+        self.variance = total_variance(target)
         self.sample = sample[:: max(1, len(sample) // 1000)].clone()
         if self.one_pass and self.warm:
             return
-        x = self.likelihood.to(self.device).embed(sample).cpu().numpy()
-        with np.errstate(invalid="ignore", divide="ignore"):  # constant data
-            self.pca = PCA(min(most, *x.shape), random_state=self.seed).fit(x)
-        ratio = np.nan_to_num(np.cumsum(self.pca.explained_variance_ratio_), nan=1.0)
-        self.pca_ratio = ratio
+        inputs = self.likelihood.embed(sample)
+        self.principal = Principal(target, inputs, most, self.seed, self.generator)
         self.n_components = wanted
         if self.warm:
             self.n_components = self.estimator.n_components_
         elif wanted == "auto":
-            enough = np.searchsorted(ratio, EXPLAINED_BY_AUTO) + 1
-            self.n_components = int(min(enough, len(ratio)))
+            enough = np.searchsorted(self.principal.ratio, EXPLAINED_BY_AUTO) + 1
+            self.n_components = int(min(enough, len(self.principal.ratio)))
 
     def _build(self, sample):
-        principal = Principal(sample, self.pca, self.generator)
         module = self.estimator._build_module(
-            self.parts.network, self.likelihood, self.n_components, principal
+            self.parts.network, self.likelihood, self.n_components, self.principal
         )
         self._check_shapes(module.to(self.device), sample[:2])
         tuning = self._tuning()
@@ -305,8 +304,13 @@ class Fitting:
         # each part's weights have mean 1 in it
         shares = np.array([part.total_weight for part in parts])
         shares = shares / shares.sum() if shares.any() else shares + 1 / len(shares)
-        residual = sum(
-            share * s[1] / n for share, s, n in zip(shares, sums, counts, strict=True)
+        residual, seen = (
+            sum(share * s[i] / n for share, s, n in zip(shares, sums, counts, strict=True))
+            for i in (1, 2)
+        )
+        # a column without a cell that is seen keeps the noise that it had
+        residual = np.divide(
+            residual, seen, out=likelihood.noise_variance.copy(), where=seen > 0
         )
         if self.one_pass and self.warm:
             seen = min(self.estimator._n_seen_, PARTIAL_FIT_MEMORY * sum(counts))
@@ -342,7 +346,11 @@ class Fitting:
             "compression_ratio_": self.rows.X.shape[1] / self.n_components,
             "_block_rows_": self.block,
             "_statistics_": self.statistics,
-            "_fill_": filling(self.parts.corruption, self.statistics),
+            "_fill_": (
+                np.nan
+                if self.likelihood.categories is not None
+                else filling(self.parts.corruption, self.statistics)
+            ),
             "_structure_": self.parts.structure(self.estimator, self.n_components),
             "_n_seen_": getattr(self, "n_seen", 0),
             **self.estimator._more_attributes(net.module_, self.sample),

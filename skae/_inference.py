@@ -12,6 +12,7 @@ from skae._checks import CheckedRowsMixin, check_count
 from skae._modules import row_cost
 from skae._params import check_option
 from skae._rows import densify
+from skae._tables import is_frame
 
 BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
 
@@ -60,6 +61,11 @@ def apply(fn, blocks, device, out, finish=None):
             "values too far from the training data. Remove or clip them."
         )
     return out
+
+
+def by_steps(X, shape):
+    """Return rows (n * n_steps, ...) by pairs and steps, but those of a DataFrame flat."""
+    return X if is_frame(X) else X.reshape(*shape, *X.shape[1:])
 
 
 def on_the_way(encode, A, B, n_steps, kind):
@@ -123,9 +129,10 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, n_features)
+        X_original : ndarray of shape (n_samples, n_features) or DataFrame
             Reconstructions: float32 if `fit` saw float32, else float64. Pictures
-            have the shape that `fit` saw.
+            have the shape that `fit` saw. With ``likelihood="mixed"`` a DataFrame if
+            `fit` saw one, of the same names and dtypes.
         """
         Z = self._check_codes(X)
         return self._decode(Z, self.net_.module_.decode)
@@ -142,7 +149,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     def _decode(self, Z, decode):
         mean = self.net_.module_.likelihood.mean
-        return self._reconstruct(lambda z: mean(decode(z)), Z, None)
+        return self._contained(self._reconstruct(lambda z: mean(decode(z)), Z, None))
 
     def reconstruct(self, X, mask=None):
         """Return X encoded and decoded, in the units of the training data.
@@ -156,33 +163,44 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
             (it may be NaN) and the reconstruction is returned; elsewhere X comes back
             as it is, in the result's floating-point type. The encoder sees the lost
             cells as training did with ``corruption`` `Masking` or `RegionMasking`,
-            otherwise as the column's mean. None reconstructs all.
+            otherwise as the column's mean; with ``likelihood="mixed"`` they are missing
+            to it. None reconstructs all.
 
         Returns
         -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
+        X_reconstructed : ndarray of shape (n_samples, n_features) or DataFrame
             The same as ``inverse_transform(transform(X))``, where no mask is given.
         """
-        X = self._check_rows(X, ensure_all_finite=mask is None)
-        return self._rebuild(X, mask, self.net_.module_.reconstruct)
+        rows = self._check_rows(X, ensure_all_finite=mask is None)
+        return self._rebuild(rows, mask, self.net_.module_.reconstruct, X)
 
-    def _rebuild(self, X, mask, fn):
+    def _rebuild(self, X, mask, fn, table):
+        """Return checked rows X, which came in `table`, through fn."""
         if mask is None:
-            return self._reconstruct(fn, X, self._standardize())
+            return self._contained(self._reconstruct(fn, X, self._standardize()), table)
         X, mask = densify(X), self._check_mask(mask, X.shape)
         blank = np.where(mask, self._fill_, X)
-        assert_all_finite(blank, input_name="X outside of mask")
+        assert_all_finite(blank, allow_nan=self._is_mixed_, input_name="X outside of mask")
         likelihood = self.net_.module_.likelihood.likelihood
         if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
-            likelihood.check(np.where(mask, self._statistics_.mean, X))
+            inside = np.nan if self._is_mixed_ else self._statistics_.mean
+            likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(
             fn,
             blank,
             partial(self.net_.module_.likelihood.standardize, check=False),
         )
         filled = filled.reshape(X.shape)
+        if self._schema_ is not None and is_frame(table):
+            return self._schema_.filled(table, filled, mask)
         np.copyto(filled, X, where=~mask)
-        return filled.reshape(-1, *self._sample_shape_)
+        return self._contained(filled)
+
+    def _contained(self, X, like=None):
+        """Return rows (n, d) as `fit` saw such, under the index of `like` if it has one."""
+        if self._schema_ is None:
+            return X.reshape(-1, *self._sample_shape_)
+        return self._schema_.frame(X, getattr(like, "index", None))
 
     def _check_mask(self, mask, shape):
         """Return which cells are lost as a flat bool array."""
@@ -219,20 +237,22 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_steps, n_features)
-            Reconstructions, in the units of the training data.
+        X : ndarray of shape (n_samples, n_steps, n_features) or DataFrame
+            Reconstructions, in the units of the training data. A DataFrame holds the
+            `n_steps` rows of the first pair, then those of the next.
         """
         collect = InferenceMixin.transform.__wrapped__  # arrays, whatever set_output
         codes = on_the_way(partial(collect, self), A, B, n_steps, kind)
         X = self.inverse_transform(codes.reshape(-1, self.n_components_))
-        return X.reshape(*codes.shape[:2], *X.shape[1:])
+        return by_steps(X, codes.shape[:2])
 
     def score_samples(self, X):
         """Return the log-likelihood of each row given its own code.
 
         It is the conditional log p(x | z(x)) in the units of the training data, not
         the marginal log p(x): it says how well a row is reconstructed, and nothing of
-        how likely its code is.
+        how likely its code is. With ``likelihood="mixed"`` a missing cell adds nothing:
+        it is the log-probability of those cells that are there.
 
         Parameters
         ----------
@@ -304,7 +324,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         restore = self.net_.module_.likelihood.restore
         blocks = padded(X, self._block_rows_, standardize)
         apply(fn, blocks, self.net_.device, out, lambda mean, x: restore(mean.numpy()))
-        return out.reshape(-1, *self._sample_shape_)
+        return out
 
     @property
     def _n_features_out(self):

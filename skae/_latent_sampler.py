@@ -122,8 +122,9 @@ class LatentSampler(BaseEstimator):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-            Decoded codes, in the units of the training data and no two in an order.
+        X : ndarray of shape (n_samples, n_features) or DataFrame
+            Decoded codes, in the units of the training data and no two in an order; as
+            the autoencoder's `inverse_transform` returns them.
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
@@ -138,8 +139,8 @@ class LatentSampler(BaseEstimator):
         return self.autoencoder_.inverse_transform(random_state.permutation(codes))
 
     def __sklearn_tags__(self):
-        """Say what scikit-learn may expect: sparse input, if the autoencoder takes it."""
+        """Say what scikit-learn may expect: the input that the autoencoder takes."""
         tags = super().__sklearn_tags__()
         inner = Autoencoder() if self.autoencoder is None else self.autoencoder
-        tags.input_tags.sparse = inner.__sklearn_tags__().input_tags.sparse
+        tags.input_tags = inner.__sklearn_tags__().input_tags
         return tags

@@ -1,6 +1,7 @@
 """What every fitted likelihood does: standardise, embed, score, back to data units.
 
-B is the number of rows, d the number of columns.
+B is the number of rows, d the number of columns, P of the numbers that a decoder puts
+out for a row: d, but for mixed columns.
 """
 
 from dataclasses import replace
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
+LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
 TINY = 0.02  # how near a bounded link's ends the starting point may lie
 
 
@@ -24,6 +26,7 @@ class ColumnStatistics(NamedTuple):
     constant: np.ndarray  # (d,) bool
     sample_shape: tuple  # (d,), (H, W) or (C, H, W)
     is_sparse: bool
+    has_missing: np.ndarray | bool = False  # (d,) bool
 
 
 class _Link(NamedTuple):
@@ -53,6 +56,8 @@ class LikelihoodModule(nn.Module):
     otherwise), and not every accelerator has a float64.
     """
 
+    categories = None  # the columns that hold codes, where cells may be missing
+
     def __init__(self, likelihood, link, location, scale, active):
         super().__init__()
         self.likelihood = replace(likelihood)
@@ -79,6 +84,22 @@ class LikelihoodModule(nn.Module):
         """Return what the encoder sees of standardised rows; (B, n_inputs)."""
         return x
 
+    def spread(self, x):
+        """Return standardised rows as points, to measure distances; (B, P)."""
+        return x
+
+    def target(self, x):
+        """Return what a linear model predicts of rows (B, d), NaN if missing; (B, P)."""
+        return x
+
+    def columns_of(self, values):
+        """Return what holds for columns (..., d) for the numbers of a row; (..., P)."""
+        return values
+
+    def collapse(self, means):
+        """Return what is expected of targets (n, P), as an array, for columns; (n, d)."""
+        return means
+
     def mean(self, params):
         """Return the mean that a decoder's output stands for, standardised; (B, d)."""
         return LINKS[self.link_name].forward(params)
@@ -92,14 +113,14 @@ class LikelihoodModule(nn.Module):
         self.noise_variance = np.maximum(residual_variance, VARIANCE_FLOOR)
 
     def noise_around(self, mean, residual_variance):
-        """Return the variance (d,) of cells around a mean that a model predicts."""
+        """Return the variance (P,) of targets around a mean that a model predicts."""
         raise NotImplementedError
 
     def learn_noise(self, variance):
-        """Let training learn the noise, from a start (d,), where there is any."""
+        """Let training learn the noise, from a start (P,), where there is any."""
 
-    def sample(self, mean, random_state):
-        """Return rows drawn around their means (n, d), both in data units."""
+    def sample(self, params, random_state):
+        """Return rows drawn from a decoder's outputs (n, P), in data units; (n, d)."""
         raise NotImplementedError
 
     def nll(self, params, x):
@@ -111,8 +132,19 @@ class LikelihoodModule(nn.Module):
         nll = self.nll(params.double(), x.double())
         return -nll.sum(1)
 
+    def highest(self, x):
+        """Return the log-probability of rows that are reconstructed perfectly; (B,).
+
+        Up to a constant, so that it differs only where rows have missing cells.
+        """
+        return torch.zeros(len(x), dtype=torch.float64)
+
+    def squared_error(self, params, x):
+        """Return the squared error of each cell's mean, standardised; (B, d)."""
+        return (self.mean(params) - x).square()
+
     def linearize(self, mean, components):
-        """Return bias (d,) and weight (d, k) of m + V z, to first order in the link."""
+        """Return bias (P,) and weight (P, k) of m + V z, to first order in the link."""
         link = LINKS[self.link_name]
         if self.link_name in RANGES:
             low, high = RANGES[self.link_name]

@@ -41,7 +41,11 @@ class AutoencoderModule(nn.Module):
 
     def reconstruct(self, x):
         """Return the means at the rows' codes, standardised; (B, d)."""
-        return self.likelihood.mean(self.decode(self.encode(x)))
+        return self.likelihood.mean(self.params(x))
+
+    def params(self, x):
+        """Return the likelihood's parameters at the rows' codes; (B, n_params)."""
+        return self.decode(self.encode(x))
 
     def draw(self, n_rows, generator):
         """Return the noise that `forward` takes for so many rows, or None."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from skae._engine import OWNED
+from skae._mixed import as_mixed, is_mixed
 from skae._params import check_instance
 from skae._rows import blocks
 from skae.likelihoods import NAMED
@@ -37,6 +38,13 @@ class Parts(NamedTuple):
         ):
             check_instance(name, part)
             getattr(part, "validate", lambda: None)()
+        if is_mixed(likelihood):
+            if hasattr(network, "image_shape"):
+                raise ValueError(
+                    f"network: {type(network).__name__} is for pictures, and "
+                    "likelihood='mixed' for tables. Use network='auto' or a DenseNetwork."
+                )
+            likelihood = as_mixed(likelihood, estimator._schema_)
         if hasattr(network, "resolve"):
             network = network.resolve(estimator._sample_shape_)
         net_params = dict(estimator.net_params or {})
@@ -88,7 +96,8 @@ def warn_of_frozen_columns(likelihood, X):
     constant = likelihood.location[frozen]
     moved = np.zeros(len(frozen), dtype=bool)
     for _, rows in blocks(X) if len(frozen) else ():
-        moved |= ~np.isclose(rows[:, frozen], constant).all(axis=0)
+        rows = rows[:, frozen]
+        moved |= ~(np.isclose(rows, constant) | np.isnan(rows)).all(axis=0)
     if moved.any():
         warnings.warn(
             f"X: columns {frozen[moved].tolist()} were constant in the first call "

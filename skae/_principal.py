@@ -1,6 +1,7 @@
 """Where networks start: at the best linear autoencoder of the rows."""
 
 import numpy as np
+from sklearn.decomposition import PCA
 from torch import nn
 
 from skae.networks import LinearStart
@@ -8,29 +9,68 @@ from skae.networks import LinearStart
 LEAST_NOISE = 1e-3  # share of a column's variance that a linear start leaves to noise
 
 
+def moments(target):
+    """Return the means and variances of the columns of (n, P), where they are not NaN."""
+    there = ~np.isnan(target)
+    if there.all():
+        return target.mean(0), target.var(0)
+    n = np.maximum(there.sum(0), 1)
+    mean = np.where(there, target, 0.0).sum(0) / n
+    return mean, np.where(there, np.square(target - mean), 0.0).sum(0) / n
+
+
+def total_variance(target):
+    """Return the mean squared distance of rows (n, P) from their mean, missing cells 0."""
+    target = as_double(target)
+    return float(np.nansum(np.square(target - moments(target)[0])) / len(target))
+
+
+def as_double(rows):
+    return rows.cpu().double().numpy()
+
+
 class Principal:
     """The principal components of standardised rows, as starts of networks.
 
-    d is the number of columns, m of the components that were found.
+    D is the number of an encoder's inputs, P of a decoder's outputs, which stand for
+    the first of those; m of the components that were found.
+
+    Parameters
+    ----------
+    target : Tensor of shape (n, P)
+        What the decoder's outputs are of some rows, NaN where it is missing.
+    inputs : Tensor of shape (n, D)
+        What the encoder sees of them.
+    n_components : int
+        Largest number to find.
+    seed : int
+        Of randomised searches.
+    generator : torch.Generator
+        Of the networks' weights.
     """
 
-    def __init__(self, sample, pca, generator):
-        sample = sample.cpu().double()
-        self.mean = sample.mean(0).numpy()  # (d,) of the rows, standardised
-        self.column_variance = sample.var(0, correction=0).numpy()  # (d,)
-        self.sample, self.generator = sample, generator
-        self.components = pca.components_.astype(np.float64)  # (m, d)
-        self.center = pca.mean_.astype(np.float64)  # (d,) as the encoder sees it
-        self.variances = pca.explained_variance_.astype(np.float64)  # (m,)
-        self.left = float(pca.noise_variance_)  # mean variance of the components not found
+    def __init__(self, target, inputs, n_components, seed, generator):
+        self.generator = generator
+        self.target, inputs = as_double(target), inputs.cpu().numpy()
+        with np.errstate(invalid="ignore", divide="ignore"):  # constant data
+            pca = PCA(min(n_components, *inputs.shape), random_state=seed).fit(inputs)
+            total = inputs[:, : target.shape[1]].var(0, ddof=1, dtype=np.float64).sum()
+            self.mean, self.column_variance = moments(self.target)  # (P,)
+            self.components = pca.components_.astype(np.float64)  # (m, D)
+            self.outputs = self.components[:, : target.shape[1]]  # (m, P)
+            self.center = pca.mean_.astype(np.float64)  # (D,) as the encoder sees it
+            self.variances = pca.explained_variance_.astype(np.float64)  # (m,)
+            self.left = float(pca.noise_variance_)  # mean variance of those not found
+            ratio = np.cumsum(self.variances * np.square(self.outputs).sum(1)) / total
+        self.ratio = np.nan_to_num(ratio, nan=1.0).clip(max=1)  # (m,) of outputs' variance
 
     def start(self, likelihood):
         """Return PCA as a linear autoencoder, to first order in the likelihood's link."""
-        bias, weight = likelihood.linearize(self.mean, self.components)
+        bias, weight = likelihood.linearize(self.mean, self.outputs)
         return LinearStart(self.components, -self.components @ self.center, weight, bias)
 
     def factor_starts(self, likelihood, n_components, n_more_inputs=0):
-        """Return where a variational encoder and decoder start, and the noise (d,).
+        """Return where a variational encoder and decoder start, and the noise (P,).
 
         It is x ~ N(W z + mean, noise) with z ~ N(0, I), to first order in the
         likelihood's link: factor analysis where each column has a noise of its own that
@@ -38,7 +78,7 @@ class Principal:
         precision P = I + W' W / noise; off its diagonal it is left out.
         """
         m = min(n_components, len(self.components))
-        loadings = self.components[:m] * np.sqrt(
+        loadings = self.outputs[:m] * np.sqrt(
             np.maximum(self.variances[:m, None] - self.left, 0)
         )
         explained = np.square(loadings).sum(0)
@@ -54,6 +94,8 @@ class Principal:
             return np.concatenate([values, np.zeros((rows - m, *values.shape[1:]))])
 
         bias, weight = likelihood.linearize(self.mean, loadings)
+        # inputs that are no outputs do not come from the code
+        gain = np.pad(gain, ((0, 0), (0, len(self.center) - len(bias))))
         down = LinearStart(
             np.pad(padded(gain, 2 * n_components), ((0, 0), (0, n_more_inputs))),
             np.concatenate(
@@ -73,9 +115,9 @@ class Principal:
         return np.where(noise > 0, noise, 1.0)
 
     def _factor_analysis(self, m):
-        """Return loadings (m, d) and noise (d,) of maximum likelihood, or nearly so."""
+        """Return loadings (m, P) and noise (P,) of maximum likelihood, or nearly so."""
         noise, d = self._floored(self.column_variance), len(self.mean)
-        covariance = np.cov(self.sample.numpy().T, bias=True).reshape(d, d)
+        covariance = np.cov(self.target.T, bias=True).reshape(d, d)
         for _ in range(int(min(500, max(5, 2e8 / d**3)))):
             root = np.sqrt(noise)
             values, vectors = np.linalg.eigh(covariance / np.outer(root, root))
@@ -89,6 +131,15 @@ class Principal:
 
     def build(self, network, likelihood, n_components, start, n_more_inputs=0):
         """Return a network's encoder and decoder, or raise a ``ValueError``."""
+        if (
+            getattr(network, "tied_weights", False)
+            and likelihood.n_inputs != likelihood.n_params
+        ):
+            raise ValueError(
+                "network: tied_weights=True needs an encoder that sees no more than the "
+                "decoder returns, and this one is told which cells are missing. Use "
+                "tied_weights=False."
+            )
         pair = network.build(
             likelihood.n_inputs + n_more_inputs,
             n_components,

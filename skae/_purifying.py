@@ -1,11 +1,18 @@
 """Which training rows are not to be learnt from, as they may be outliers."""
 
 import numpy as np
+import torch
 from sklearn.ensemble import IsolationForest
 
-from skae._rows import blocks, densify
+from skae._rows import blocks, column_statistics, densify
 
 PURIFIED = 0.25  # share of the rows that are dropped
+
+
+def as_points(X, mixed):
+    """Return rows X (n, d) of numbers and codes as points without a missing cell."""
+    module = mixed.build(column_statistics(X, None, X.shape[1:], mixed.check))
+    return module.spread(torch.from_numpy(module.standardize(X))).numpy()
 
 
 def opinion(X, seed):
@@ -38,7 +45,7 @@ def with_varying(X, keep, scores):
     best = np.full(X.shape[1], -np.inf)
     row = np.zeros(X.shape[1], dtype=int)
     for rows, block in blocks(X):
-        other = block != first
+        other = (block != first) & ~(np.isnan(block) & np.isnan(first))
         differs |= other[keep[rows]].any(0)
         among = np.where(other & ~keep[rows, None], scores[rows, None], -np.inf)
         at = among.argmax(0)

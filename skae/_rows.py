@@ -58,6 +58,7 @@ def column_statistics(X, sample_weight, sample_shape, check):
     d = X.shape[1]
     total, mean, m2 = 0.0, np.zeros(d), np.zeros(d)
     low, high = np.full(d, np.inf), np.full(d, -np.inf)
+    has_missing = np.zeros(d, dtype=bool)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, block in blocks(X):
             check(block)
@@ -69,6 +70,7 @@ def column_statistics(X, sample_weight, sample_shape, check):
                     continue
             block = np.asarray(block, dtype=np.float64)
             if (gone := np.isnan(block)).any():
+                has_missing |= gone.any(0)
                 total, mean, m2 = _add_seen(block, ~gone, w, total, mean, m2)
                 low = np.fmin(low, np.fmin.reduce(block, 0))
                 high = np.fmax(high, np.fmax.reduce(block, 0))
@@ -96,7 +98,7 @@ def column_statistics(X, sample_weight, sample_shape, check):
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
     mean = np.where(low == high, low, mean)  # without the mean's rounding error
     return ColumnStatistics(
-        mean, variance, low, high, constant, sample_shape, sp.issparse(X)
+        mean, variance, low, high, constant, sample_shape, sp.issparse(X), has_missing
     )
 
 

@@ -186,7 +186,7 @@ class Table(NamedTuple):
         return pl.DataFrame(result)
 
 
-def learn_columns(table, asked):
+def learn_columns(table, asked, can_pass=True):
     """Return the columns of a table in training, told by their types and `asked`.
 
     Parameters
@@ -194,6 +194,8 @@ def learn_columns(table, asked):
     table : Table
     asked : dict
         By name: one of KINDS, or (low, high), or (kind, low, high).
+    can_pass : bool, default=True
+        Whether an error may advise that columns be passed through.
     """
     names = list(table.frame.columns)
     kinds = parse(asked, names)
@@ -223,10 +225,15 @@ def learn_columns(table, asked):
         dtype = _dtype(table.frame, name)
         columns.append(Column(name, kind, levels, low, high, not seen.any(), dtype))
     if refused:
+        ways = "or drop them."
+        if can_pass:
+            first = refused[0].split(" (")[0]
+            ways = f"drop them, or have them passed through: columns={{{first}: " + (
+                "'passthrough'}."
+            )
         raise ValueError(
             f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
-            "such columns (dates to days since a first one), drop them, or have them "
-            f"passed through: columns={{{refused[0].split(' (')[0]}: 'passthrough'}}."
+            f"such columns (dates to days since a first one), {ways}"
         )
     return columns
 

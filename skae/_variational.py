@@ -18,7 +18,7 @@ from skae._base import BaseAutoencoder
 from skae._checks import check_count
 from skae._conditional import ConditionalMixin
 from skae._docs import documented
-from skae._inference import apply, on_the_way, padded
+from skae._inference import apply, by_steps, on_the_way, padded
 from skae._losses import normal_kl
 from skae._variational_module import (
     Discriminator,
@@ -339,9 +339,10 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, n_features)
+        X_original : ndarray of shape (n_samples, n_features) or DataFrame
             Reconstructions: float32 if `fit` saw float32, else float64. Pictures
-            have the shape that `fit` saw.
+            have the shape that `fit` saw. With ``likelihood="mixed"`` a DataFrame if
+            `fit` saw one, of the same names and dtypes.
         """
         Z = self._check_codes(X)
         return self._decode(Z, self._given(self.net_.module_.decode, y, len(Z)))
@@ -363,10 +364,9 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
         X_reconstructed : ndarray of shape (n_samples, n_features)
             The same as ``inverse_transform(transform(X), y)``, without a mask.
         """
-        X = self._check_rows(X, ensure_all_finite=mask is None)
-        return self._rebuild(
-            X, mask, self._given(self.net_.module_.reconstruct, y, X.shape[0])
-        )
+        rows = self._check_rows(X, ensure_all_finite=mask is None)
+        fn = self._given(self.net_.module_.reconstruct, y, rows.shape[0])
+        return self._rebuild(rows, mask, fn, X)
 
     def interpolate(self, A, B, n_steps=10, kind="straight", y=None):
         """Return the decoded way between the codes of A and of B.
@@ -385,14 +385,15 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_steps, n_features)
-            Reconstructions, in the units of the training data.
+        X : ndarray of shape (n_samples, n_steps, n_features) or DataFrame
+            Reconstructions, in the units of the training data. A DataFrame holds the
+            `n_steps` rows of the first pair, then those of the next.
         """
         codes = on_the_way(lambda X: self._posterior(X, y)[0], A, B, n_steps, kind)
         if y is not None and np.ndim(y):
             y = np.repeat(np.asarray(y), n_steps)
         X = self.inverse_transform(codes.reshape(-1, self.n_components_), y)
-        return X.reshape(*codes.shape[:2], *X.shape[1:])
+        return by_steps(X, codes.shape[:2])
 
     def elbo(self, X, n_samples=128, y=None):
         """Return the evidence lower bound on log p(x) of each row.
@@ -491,16 +492,19 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-            In the units of the training data.
+        X : ndarray of shape (n_samples, n_features) or DataFrame
+            In the units of the training data, as `inverse_transform` returns them.
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
         random_state = check_random_state(random_state)
         codes = random_state.standard_normal((n_samples, self.n_components_))
-        X = self.inverse_transform(codes, y)
         if not noise:
-            return X
-        rows = X.reshape(n_samples, -1)
-        drawn = self.net_.module_.likelihood.sample(rows, random_state)
-        return drawn.astype(X.dtype).reshape(X.shape)
+            return self.inverse_transform(codes, y)
+        likelihood = self.net_.module_.likelihood
+        params = np.empty((n_samples, likelihood.n_params), dtype=np.float32)
+        blocks = padded(codes, self._block_rows_, None)
+        decode = self._given(self.net_.module_.decode, y, n_samples)
+        apply(decode, blocks, self.net_.device, params)
+        drawn = likelihood.sample(torch.from_numpy(params), random_state)
+        return self._contained(drawn.astype(self._dtype_))

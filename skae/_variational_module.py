@@ -92,8 +92,11 @@ class VariationalModule(AutoencoderModule):
 
     def reconstruct(self, x, condition=None):
         """Return the means at the rows' codes, standardised; (B, d)."""
-        z = self.encode(x, condition)
-        return self.likelihood.mean(self.decode(z, condition))
+        return self.likelihood.mean(self.params(x, condition))
+
+    def params(self, x, condition=None):
+        """Return the likelihood's parameters at the posterior means; (B, n_params)."""
+        return self.decode(self.encode(x, condition), condition)
 
     def draw(self, n_rows, generator):
         """Return standard normal noise; (S, B, k)."""
@@ -102,11 +105,11 @@ class VariationalModule(AutoencoderModule):
         device = next(self.parameters()).device
         return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 
-    def residual(self, x, clean, noise, condition=None):
-        """Return what the likelihood's noise has to explain, standardised; (B, d)."""
+    def drawn_params(self, x, noise, condition=None):
+        """Return the parameters at codes drawn from the posterior; (B, n_params)."""
         mean, log_variance = self.posterior(x, condition)
         z = mean + (0.5 * log_variance).exp() * noise[0]
-        return self.likelihood.mean(self.decode(z, condition)) - clean
+        return self.decode(z, condition)
 
     def forward(self, x, clean, noise, progress=1.0, condition=None):
         """Return what rows cost: the negative ELBO, or a bound that is closer to it."""

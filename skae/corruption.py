@@ -63,9 +63,18 @@ class Space(NamedTuple):
     maximum: torch.Tensor  # (d,)
     location: torch.Tensor  # (d,) in data units
     inverse_scale: torch.Tensor  # (d,) (x - location) * inverse_scale is standardised
+    categories: tuple | None = None  # columns of codes; None: no cell may be missing
 
     @classmethod
-    def of(cls, stats, location, inverse_scale, dtype=torch.float32, device="cpu"):
+    def of(
+        cls,
+        stats,
+        location,
+        inverse_scale,
+        dtype=torch.float32,
+        device="cpu",
+        categories=None,
+    ):
         """Return the space of columns with these `ColumnStatistics`."""
         shape = stats.sample_shape
         shape = None if len(shape) == 1 else (1,) * (3 - len(shape)) + tuple(shape)
@@ -89,7 +98,17 @@ class Space(NamedTuple):
             location,
             inverse_scale,
         )
-        return cls(shape, *(torch.as_tensor(a, dtype=dtype).to(device) for a in arrays))
+        arrays = (torch.as_tensor(a, dtype=dtype).to(device) for a in arrays)
+        return cls(shape, *arrays, categories)
+
+    def check_numbers(self, corruption):
+        """Raise a ``ValueError`` if some columns hold categories."""
+        if self.categories:
+            raise ValueError(
+                f"corruption: {type(corruption).__name__} is for numbers, and columns "
+                f"{list(self.categories)} of X hold categories. Use 'masking', 'swap' or "
+                "'hidden_dropout', or corruption=None."
+            )
 
     def picture(self, corruption):
         """Return (C, H, W), or raise a ``ValueError`` if rows are not pictures."""
@@ -103,6 +122,13 @@ class Space(NamedTuple):
 
     def filling(self, fill):
         """Return what stands in for a lost cell, (d,)."""
+        if self.categories is not None:
+            if fill != "mean":
+                raise ValueError(
+                    f"corruption: fill={fill!r} cannot be with likelihood='mixed', where "
+                    "cells that are blanked are missing. Leave fill at its default."
+                )
+            return torch.full_like(self.mean, torch.nan)
         if isinstance(fill, str):
             return {"mean": self.mean, "min": self.minimum, "max": self.maximum}[fill]
         return (float(fill) - self.location) * self.inverse_scale
@@ -224,6 +250,7 @@ class Gaussian(Corruption):
 
     def apply(self, x, space, generator):
         """Return x + sigma e with e ~ N(0, 1)."""
+        space.check_numbers(self)
         if self.sigma is None:
             sigma = 0.5 * space.deviation
         else:
@@ -265,6 +292,7 @@ class SaltAndPepper(Corruption):
 
     def apply(self, x, space, generator):
         """Return x with some cells at an extreme."""
+        space.check_numbers(self)
         low, high = space.minimum, space.maximum
         if space.shape is not None:
             channels = x.unflatten(1, (space.shape[0], -1))
@@ -285,7 +313,8 @@ class Masking(Corruption):
         Share of the cells that are blanked, in [0, 1].
     fill : {"mean", "min", "max"} or float, default="mean"
         What stands in for them: the column's mean, minimum or maximum, or a number in
-        the units of the data.
+        the units of the data. With ``likelihood="mixed"`` nothing does, as they are
+        then missing: leave it at its default.
 
     References
     ----------
@@ -598,10 +627,15 @@ def as_corruption(corruption):
     return corruption
 
 
+def blanks(corruption):
+    """Return the parts of a corruption that blank out cells."""
+    parts = getattr(corruption, "parts", [corruption])
+    return [part for part in parts if hasattr(part, "fill")]
+
+
 def filling(corruption, stats):
     """Return what stands for a lost cell in data units: as in training, else the mean."""
-    parts = getattr(corruption, "parts", [corruption])
-    fill = next((part.fill for part in parts if hasattr(part, "fill")), "mean")
+    fill = next((part.fill for part in blanks(corruption)), "mean")
     if isinstance(fill, str):
         return {"mean": stats.mean, "min": stats.minimum, "max": stats.maximum}[fill]
     return np.full(len(stats.mean), float(fill))

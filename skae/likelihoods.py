@@ -15,18 +15,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from skae._likelihood_module import RANGES, TINY, LikelihoodModule
+from skae._likelihood_module import LEARNT_FLOOR, RANGES, TINY, LikelihoodModule
 from skae._losses import (
     bernoulli_nll,
     categorical_nll,
     gaussian_nll,
     half_squared_error,
 )
+from skae._mixed import Mixed
 from skae._params import Parameters, check_option
 
-__all__ = ["Bernoulli", "Categorical", "Gaussian"]
-
-LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
+__all__ = ["Bernoulli", "Categorical", "Gaussian", "Mixed"]
 
 
 class _GaussianModule(LikelihoodModule):
@@ -65,7 +64,8 @@ class _GaussianModule(LikelihoodModule):
         variance = self._spread(LEARNT_FLOOR + self.log_variance.exp())
         return gaussian_nll(self.mean(params), x, variance) * self.counted
 
-    def sample(self, mean, random_state):
+    def sample(self, params, random_state):
+        mean = self.restore(self.mean(params).numpy())
         std = self.scale * np.sqrt(self.noise_variance) * self.active
         return mean + std * random_state.standard_normal(mean.shape)
 
@@ -80,14 +80,17 @@ class _GaussianModule(LikelihoodModule):
 class _CrossEntropyModule(LikelihoodModule):
     """Rows as they are; the encoder sees them centred."""
 
-    def __init__(self, likelihood, link, location, nll, sample):
+    def __init__(self, likelihood, link, location, nll, draw):
         d = len(location)
         super().__init__(likelihood, link, np.zeros(d), np.ones(d), np.ones(d, bool))
-        self.nll, self.sample = nll, sample
+        self.nll, self.drawn = nll, draw
         self.register_buffer("center", torch.tensor(location, dtype=torch.float32))
 
     def embed(self, x):
         return x - self.center
+
+    def sample(self, params, random_state):
+        return self.drawn(self.mean(params).double().numpy(), random_state)
 
     def noise_around(self, mean, residual_variance):
         mean = np.clip(mean, TINY, 1 - TINY)
@@ -284,4 +287,9 @@ class Categorical(Parameters):
         return _CrossEntropyModule(self, "softmax", stats.mean, categorical_nll, _choose)
 
 
-NAMED = {"gaussian": Gaussian, "bernoulli": Bernoulli, "categorical": Categorical}
+NAMED = {
+    "gaussian": Gaussian,
+    "bernoulli": Bernoulli,
+    "categorical": Categorical,
+    "mixed": Mixed,
+}

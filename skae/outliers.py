@@ -15,7 +15,8 @@ from skae._base import BaseAutoencoder
 from skae._checks import CheckedRowsMixin
 from skae._explaining import ExplanationMixin
 from skae._members import fit_together
-from skae._purifying import most_normal, opinion, with_varying
+from skae._mixed import as_mixed, is_mixed
+from skae._purifying import as_points, most_normal, opinion, with_varying
 from skae._rows import densify
 from skae._threshold import ThresholdMixin
 from skae.likelihoods import Gaussian
@@ -102,6 +103,12 @@ class AutoencoderOutlierDetector(
     Scores of rows that were trained on are a little too high. That matters little for
     ranking them, and much for a false-alarm rate: take fresh rows for `calibrate`.
 
+    An autoencoder with ``likelihood="mixed"`` takes tables of numbers and categories with
+    missing cells. Neighbours are then sought among standardised numbers beside a one for
+    each category's value: two that differ are 1.4 standard deviations apart. A missing
+    cell is the mean of a number, and no value of a category; it counts as reconstructed,
+    and so does a value that `fit` has not seen.
+
     References
     ----------
     .. [1] Chen, Sathe, Aggarwal and Turaga (2017). Outlier detection with autoencoder
@@ -159,6 +166,10 @@ class AutoencoderOutlierDetector(
         self.device = device
         self.random_state = random_state
 
+    @property
+    def _is_mixed(self):
+        return is_mixed(getattr(self.autoencoder, "likelihood", None))
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Learn what is normal.
@@ -188,7 +199,8 @@ class AutoencoderOutlierDetector(
             random_state = check_random_state(self.random_state)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
-                scores = opinion(X, random_state.randint(LARGEST_SEED))
+                points = as_points(X, self._likelihood()) if self._is_mixed else X
+                scores = opinion(points, random_state.randint(LARGEST_SEED))
                 keep = with_varying(X, most_normal(scores), scores)
             members = self._members(X, keep.sum(), random_state)
             fit_together(
@@ -259,6 +271,8 @@ class AutoencoderOutlierDetector(
         for _ in range(self.n_estimators):
             if self.autoencoder is not None:
                 member = clone(self.autoencoder)
+                if self._is_mixed:  # members are given codes
+                    member.set_params(likelihood=self._likelihood())
             else:
                 member = Autoencoder(
                     random_state.randint(1, most + 1),
@@ -275,6 +289,10 @@ class AutoencoderOutlierDetector(
                     member.set_params(**{name: getattr(self, name)})
             members.append(member)
         return members
+
+    def _likelihood(self):
+        """Return the mixed likelihood, which knows what columns `fit` has seen."""
+        return as_mixed(self.autoencoder.likelihood, self._schema_)
 
     def _finish(self, members, latest, is_reference, X, keep):
         """Set what is fitted, from the rows that neighbours are among and all of them."""
@@ -320,8 +338,8 @@ class AutoencoderOutlierDetector(
         return hasattr(self, "_abnormality_")
 
     def __sklearn_tags__(self):
-        """Say what scikit-learn may expect: sparse input, if the autoencoder takes it."""
+        """Say what scikit-learn may expect: the input that the autoencoder takes."""
         tags = super().__sklearn_tags__()
         inner = Autoencoder() if self.autoencoder is None else self.autoencoder
-        tags.input_tags.sparse = inner.__sklearn_tags__().input_tags.sparse
+        tags.input_tags = inner.__sklearn_tags__().input_tags
         return tags

@@ -83,7 +83,7 @@ def module_and_batch(likelihood, n_importance_samples=1, **objective):
     fitted = likelihoods.NAMED[likelihood]().build(stats)
     fitted.learn_noise(np.full(5, 0.3))
     generator = torch.Generator().manual_seed(1)
-    encoder, _ = DenseNetwork((7,)).build(5, 4, 5, generator=generator)
+    encoder, _ = DenseNetwork((7,)).build(fitted.n_inputs, 4, 5, generator=generator)
     _, decoder = DenseNetwork((7,)).build(5, 2, 5, generator=generator)
     module = VariationalModule(encoder, decoder, fitted, 2).double()
     goal = {"n_importance_samples": n_importance_samples, **objective}
