@@ -80,7 +80,8 @@ class Schema(NamedTuple):
             list(np.asarray(cells, dtype=object)[gone[:, j]])
             for j, cells in enumerate(self.cells(codes))
         ]
-        return Table(X, series).put(values, np.ones(len(series), dtype=bool))
+        keep = np.ones(len(series), dtype=bool)
+        return Table(X, series).put(values, keep, self.columns)
 
 
 def _bounds(dtype):
