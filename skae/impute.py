@@ -45,23 +45,11 @@ from skae._tables import (
 __all__ = ["AutoencoderImputer"]
 
 WIDTHS = (128, 128, 128)
-STEPS = 400, 3000  # of training: four a row, within these
+STEPS, STEPS_A_ROW = (400, 3000), 4  # of training: as many for each row, within these
+BATCH_SIZE = 128
+DROPOUT = 0.2, 0.1  # of a small table, and of others
 MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
-
-
-class _Recipe(NamedTuple):
-    """How to train, by the number of rows."""
-
-    steps: int
-    batch_size: int
-    dropout: float
-
-    @classmethod
-    def of(cls, n_rows):
-        """Return the recipe for a table of so many rows."""
-        steps = int(np.clip(4 * n_rows, *STEPS))
-        return cls(steps, 128, 0.2 if n_rows < SMALL else 0.1)
 
 
 class _Read(NamedTuple):
@@ -78,11 +66,12 @@ class AutoencoderImputer(
 ):
     """Imputation of missing cells in tables of numbers and categories.
 
-    A first guess of the missing cells is their conditional mean under a normal
-    distribution fitted to all columns. Denoising networks [1]_, trained together to
-    restore cells hidden at random and in the patterns that the table shows, correct
-    that guess. How far their correction is taken, column by column, and how sure an
-    imputation is, are measured on cells that were hidden throughout training.
+    Two first guesses of a missing cell are its conditional means under a normal
+    distribution of all columns, and under one of their ranks (a Gaussian copula).
+    Denoising networks [1]_, trained together to restore cells hidden at random and in
+    the patterns that the table shows, correct them. How much each of the three is
+    trusted, column by column, and how sure an imputation is, are measured on cells that
+    were held out from some of the networks. No number beyond those seen is put in.
 
     It learns from the rows of `fit` and imputes any others. A DataFrame comes back as
     one, its index, columns, dtypes and observed cells as they were: integers stay
@@ -99,10 +88,10 @@ class AutoencoderImputer(
         Largest step size; it rises over the first epochs and falls to zero over the
         last 30 %.
     batch_size : int or "auto", default="auto"
-        Rows in a training step: 128, or 256 from 2,000 rows on.
+        Rows in a training step; "auto" is 128.
     max_iter : int or "auto", default="auto"
-        Number of epochs (passes over the rows). "auto" is what makes 400 steps of a
-        table of less than 1,000 rows, else as many as there are rows, 2,000 at most.
+        Number of epochs (passes over the rows). "auto" is what makes four training
+        steps for each row, 400 at least and 3,000 at most.
     missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
         What stands for a missing cell. With numpy.nan, None and pandas.NA also pandas'
         and polars' own marks do.
@@ -153,6 +142,8 @@ class AutoencoderImputer(
     -----
     - A category's value that `fit` has not seen is kept, and tells the networks
       nothing.
+    - New rows may have other dtypes than those of `fit` had: what is put in is made to
+      fit theirs. A column without any value gets the dtype that it had in `fit`.
     - Columns that are missing only in `transform` are imputed like any other.
     - A sparse matrix holds what was observed, as of ratings: absent cells are missing,
       and a stored zero is a value. The result is dense.
@@ -312,22 +303,20 @@ class AutoencoderImputer(
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         x = torch.from_numpy(self._likelihood_.standardize(X))
         widths = WIDTHS if isinstance(self.network, str) else tuple(self.network)
-        recipe = _Recipe.of(len(X))
         module = ImputationModule(
             self._likelihood_,
             x,
             torch.from_numpy(folds),
             widths,
-            recipe.dropout,
+            DROPOUT[len(X) >= SMALL],
             self.n_estimators,
             generator,
         ).to(device)
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = recipe.batch_size
+        batch_size = BATCH_SIZE if self.batch_size == "auto" else self.batch_size
         epochs = self.max_iter
         if epochs == "auto":
-            epochs = max(1, round(recipe.steps / np.ceil(len(X) / batch_size)))
+            steps = np.clip(STEPS_A_ROW * len(X), *STEPS)
+            epochs = max(1, round(steps / np.ceil(len(X) / batch_size)))
         hidden = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator).numpy()
         X = np.tile(X, (len(hidden) // len(X), 1))
         rows = Rows(X, None, self._likelihood_, device, condition=hidden)
