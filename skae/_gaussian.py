@@ -18,6 +18,7 @@ JITTER = 1e-6
 CHUNK_CELLS = 2**21  # of the matrices that are solved together
 MAX_ROWS = 5000  # from which a covariance is estimated
 FACTORS, PRIOR_CELLS = 20, 5.0  # of `FactorGuess`: at most, and how much a prior weighs
+POOLED_FACTORS, POOLED_PRIOR, COMMON_WEIGHT = 8, 300.0, 0.4  # of ratings
 KNOTS = 256  # of a column's quantiles, at most
 NODES = 7  # of the quadrature that takes a normal score's mean back to the data
 
@@ -170,20 +171,26 @@ class FactorGuess(nn.Module):
     ----------
     x : ndarray of shape (n, d)
         Standardised rows, NaN where they are missing.
+    pooled : bool, default=False
+        Whether columns are in the same units and mean alike, as ratings do: their
+        weights are then drawn towards those that all have in common, by much.
     """
 
-    def __init__(self, x, n_factors=None, iterations=30, seed=0):
+    def __init__(self, x, n_factors=None, iterations=30, seed=0, pooled=False):
         super().__init__()
         x = torch.from_numpy(np.asarray(x[:MAX_ROWS], dtype=np.float32))
         n, d = x.shape
         seen = ~torch.isnan(x)
         m, x = seen.float(), torch.where(seen, x, 0.0)
         number = m.sum(0)
-        k = n_factors or 4 * int(max(1, min(FACTORS, n // 5) // 4))
+        most = POOLED_FACTORS if pooled else FACTORS
+        k = n_factors or 4 * int(max(1, min(most, n // 5) // 4))
         mean = x.sum(0) / (number + PRIOR_CELLS)
         noise = torch.ones(d)
         generator = torch.Generator().manual_seed(seed)
         weight = torch.randn(d, k, generator=generator) * (0.1 / k**0.5)
+        if pooled:
+            weight[:, 0] += COMMON_WEIGHT
         for _ in range(iterations):
             step = (x - mean) * m
             inverse = self._precision(m, weight, noise).inverse()  # (n, k, k)
@@ -191,8 +198,15 @@ class FactorGuess(nn.Module):
             one = torch.cat([z, torch.ones(n, 1)], 1)
             square = F.pad(inverse, (0, 1, 0, 1)) + one[:, :, None] * one[:, None, :]
             left = (m.T @ square.flatten(1)).view(d, k + 1, k + 1)
-            left.diagonal(dim1=1, dim2=2).add_(PRIOR_CELLS * noise[:, None])
-            solved = torch.linalg.solve(left, (x.T @ one)[:, :, None])[:, :, 0]
+            right = x.T @ one
+            if pooled:
+                common = (weight * number[:, None]).sum(0) / number.sum()
+                prior = torch.tensor([*[POOLED_PRIOR] * k, PRIOR_CELLS])
+                right = right + prior * torch.cat([common, torch.zeros(1)])
+                left.diagonal(dim1=1, dim2=2).add_(prior)
+            else:
+                left.diagonal(dim1=1, dim2=2).add_(PRIOR_CELLS * noise[:, None])
+            solved = torch.linalg.solve(left, right[:, :, None])[:, :, 0]
             weight, mean = solved[:, :k].contiguous(), solved[:, k].contiguous()
             fitted = mean + z @ weight.T
             spread = (
@@ -213,15 +227,6 @@ class FactorGuess(nn.Module):
         outer = (weight[:, :, None] * weight[:, None] / noise[:, None, None]).flatten(1)
         return (m @ outer).view(-1, k, k) + torch.eye(k, device=weight.device)
 
-    @staticmethod
-    def together(guesses, xs, seen, generator=None):
-        """Return what guesses expect, how surely, and draws; as `GaussianGuess` does."""
-        out = []
-        for guess, x in zip(guesses, xs, strict=True):
-            drawn, sd = guess.noise(x, seen, generator)
-            out.append((guess(x, seen), sd, drawn))
-        return out
-
     def forward(self, x, seen):
         """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
         m = seen.to(x.dtype)
@@ -238,8 +243,9 @@ class FactorGuess(nn.Module):
         sd = (loadings + self.noise_variance).sqrt() * ~seen
         if generator is None:
             return None, sd
-        z = factor @ torch.randn(len(x), factor.shape[1], 1, generator=generator)
-        e = torch.randn(x.shape, generator=generator) * self.noise_variance.sqrt()
+        z = torch.randn(len(x), factor.shape[1], 1, generator=generator).to(x.device)
+        e = torch.randn(x.shape, generator=generator).to(x.device)
+        z, e = factor @ z, e * self.noise_variance.sqrt()
         return (z[:, :, 0] @ self.weight.T + e) * ~seen, sd
 
 
@@ -256,11 +262,9 @@ class CopulaGuess(nn.Module):
     x : ndarray of shape (n, d)
         Standardised rows, NaN where they are missing; numbers are the first columns.
     n_numbers : int
-    kind : type
-        `GaussianGuess` or `FactorGuess`.
     """
 
-    def __init__(self, x, n_numbers, kind):
+    def __init__(self, x, n_numbers):
         super().__init__()
         self.n_numbers = n_numbers
         size = int(min(KNOTS, len(x)))
@@ -273,7 +277,8 @@ class CopulaGuess(nn.Module):
         self.register_buffer("knots", torch.from_numpy(knots).float())
         given = torch.from_numpy(x)
         scores = self.score(torch.nan_to_num(given).float()).double()
-        self.guess = kind(torch.where(torch.isnan(given), torch.nan, scores).numpy())
+        holed = torch.where(torch.isnan(given), torch.nan, scores)
+        self.guess = GaussianGuess(holed.numpy())
         nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
         self.nodes = [*zip(nodes.tolist(), (weights / weights.sum()).tolist(), strict=True)]
 

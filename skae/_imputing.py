@@ -84,6 +84,7 @@ class ImputationModule(nn.Module):
         numbers = len(likelihood.numbers)
         known = [b for b in likelihood.blocks if b[0] <= MOST_ONE_HOT]
         self.n_known = numbers + sum(levels * len(c) for levels, c, _ in known)
+        self.is_wide = self.n_known > FULL_COLUMNS  # such tables get fewer features
         self.embedded = [
             (int(j), levels)
             for levels, columns, _ in likelihood.blocks[len(known) :]
@@ -102,14 +103,14 @@ class ImputationModule(nn.Module):
         values = x[:, likelihood.numbers]
         self.register_buffer("low", torch.nan_to_num(values, nan=torch.inf).amin(0))
         self.register_buffer("high", torch.nan_to_num(values, nan=-torch.inf).amax(0))
-        bins = int(np.clip(FEATURES // max(1, numbers), *BINS))
+        bins = int(np.clip(FEATURES // max(1, numbers), *BINS)) * (not self.is_wide)
         self.register_buffer("edges", _edges(x[:, likelihood.numbers], bins))
         self.register_buffer("prior", self._log_frequencies(x))
         self.missing_share = float((~seen).float().mean())
         share = torch.zeros(EXPERTS, likelihood.n_params)
         share[-1] = 1
         self.register_buffer("share", share)
-        n_in = 3 * self.n_known + x.shape[1] + bins * numbers
+        n_in = (3 - self.is_wide) * self.n_known + x.shape[1] + bins * numbers
         n_in += sum(layer.embedding_dim for layer in self.embeddings)
         sizes = [n_in, *widths]
         layers = [
@@ -125,8 +126,9 @@ class ImputationModule(nn.Module):
         """Return a normal guess and one by scores, learnt from rows but for some cells."""
         spread, there = self._known(x, ~torch.isnan(x) & ~held_out)
         holed = torch.where(there, spread, torch.nan).numpy()
-        kind = GaussianGuess if self.n_known <= FULL_COLUMNS else FactorGuess
-        return kind(holed), CopulaGuess(holed, len(self.likelihood.numbers), kind)
+        if self.is_wide:
+            return FactorGuess(holed, pooled=self.likelihood.is_pooled), None
+        return GaussianGuess(holed), CopulaGuess(holed, len(self.likelihood.numbers))
 
     def _known(self, x, seen):
         """Return rows over what the guess knows, and which of that is seen; (B, Q)."""
@@ -147,8 +149,14 @@ class ImputationModule(nn.Module):
         return out
 
     def guesses(self, x, seen):
-        """Return the two guesses, normal and by scores, of what they know; (B, Q)."""
+        """Return the two guesses, normal and by scores, of what they know; (B, Q).
+
+        Of a wide table there is one, twice.
+        """
         spread, there = self._known(x, seen)
+        if self.is_wide:
+            guess = self.guess(spread, there)
+            return guess, guess
         scores = self.copula.score(spread)
         (guess, _, _), (mean, sd, _) = self.guess.together(
             [self.guess, self.copula.guess], [spread, scores], there
@@ -170,7 +178,9 @@ class ImputationModule(nn.Module):
         filled = torch.where(there, spread, guess)
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         bins = ((filled[:, :numbers, None] - low) / (high - low)).clamp(0, 1)
-        parts = [spread * there, seen.float(), guess, by_scores, bins.flatten(1)]
+        parts = [spread * there, seen.float(), guess]
+        if not self.is_wide:
+            parts += [by_scores, bins.flatten(1)]
         for (j, levels), layer in zip(self.embedded, self.embeddings, strict=True):
             code = torch.where(seen[:, j], x[:, j], float(levels))
             parts.append(layer(code.nan_to_num(levels).long()))

@@ -131,6 +131,8 @@ class MixedModule(LikelihoodModule):
     levels, so that those with as many are one block.
     """
 
+    is_pooled = False  # whether numbers are in the same units, as ratings are
+
     def __init__(self, likelihood, location, scale, active, n_levels, tells):
         super().__init__(likelihood, "identity", location, scale, active)
         self.n_levels = n_levels = np.asarray(n_levels)  # (d,) 0 for a number

@@ -109,7 +109,7 @@ class HiddenCells:
         if len(x) < SMALL:  # else they have not seen these cells anyway
             held_out = torch.from_numpy(hidden)
             guesses = module.guesses_from(torch.from_numpy(x), held_out)
-            module.guess, module.copula = (g.to(net.device) for g in guesses)
+            module.guess, module.copula = (g and g.to(net.device) for g in guesses)
 
         def expect(block):
             return *module.experts(block, which), module.noise(block)[1]

@@ -21,10 +21,7 @@ class Schema(NamedTuple):
     @classmethod
     def learn(cls, X):
         """Return the schema of a frame, or raise a ``ValueError``."""
-        columns = [
-            c._replace(**_bounds(X[c.name].dtype)) if c.kind == "integer" else c
-            for c in learn_columns(Table.read(X, np.nan), None, can_pass=False)
-        ]
+        columns = learn_columns(Table.read(X, np.nan), None, can_pass=False)
         return cls(columns, deepcopy(X.head(0)))
 
     def codes(self, X):
@@ -82,13 +79,3 @@ class Schema(NamedTuple):
         ]
         keep = np.ones(len(series), dtype=bool)
         return Table(X, series).put(values, keep, self.columns)
-
-
-def _bounds(dtype):
-    """Return the least and the greatest integer that a dtype holds, if it has any."""
-    try:
-        info = np.iinfo(str(dtype).lower().split("[")[0])
-    except ValueError:
-        return {}
-    high = float(info.max)  # which may be the next larger one
-    return {"low": info.min, "high": np.nextafter(high, 0) if high > info.max else high}

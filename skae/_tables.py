@@ -45,6 +45,8 @@ class Series(NamedTuple):
 def _pandas_series(column, missing_values):
     dtype, missing = column.dtype, column.isna().to_numpy(dtype=bool)
     kind, levels = str(dtype), None
+    if isinstance(dtype, pd.SparseDtype):
+        raise ValueError("is sparse. Convert it by column.sparse.to_dense().")
     if isinstance(dtype, pd.CategoricalDtype):
         kind, levels = "category", list(dtype.categories)
         values = column.astype(object).to_numpy()
@@ -221,8 +223,11 @@ def learn_columns(table, asked, can_pass=True):
                     f"X: column {name!r} holds infinity. Replace it, for instance by "
                     "numpy.nan."
                 )
-        check_bounds(name, kind, low, high)
         dtype = _dtype(table.frame, name)
+        if kind == "integer":
+            least, most = bounds_of(dtype)
+            low, high = max(low, least), min(high, most)
+        check_bounds(name, kind, low, high)
         columns.append(Column(name, kind, levels, low, high, not seen.any(), dtype))
     if refused:
         ways = "or drop them."
@@ -242,7 +247,8 @@ def check_bounds(name, kind, low, high):
     """Raise a ``ValueError`` if no integer lies within the bounds of integers."""
     if kind == "integer" and np.ceil(low) > np.floor(high):
         raise ValueError(
-            f"columns: there is no integer in the bounds ({low}, {high}) of {name!r}."
+            f"columns: there is no integer in the bounds ({low}, {high}) of {name!r}, "
+            "those of its dtype included."
         )
 
 
@@ -367,3 +373,13 @@ def of_array(X, missing_values):
             )
         X[missing_values == X] = np.nan
     return X, np.isnan(X)
+
+
+def bounds_of(dtype):
+    """Return the least and the greatest integer that a dtype holds."""
+    try:
+        info = np.iinfo(str(dtype).lower().split("[")[0])
+    except ValueError:
+        return -np.inf, np.inf
+    high = float(info.max)  # which may be the next larger one
+    return info.min, np.nextafter(high, 0) if high > info.max else high

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
@@ -19,6 +20,7 @@ from sklearn.utils.validation import (
 
 from skae._checks import CheckedRowsMixin, check_columns
 from skae._engine import Job, Net
+from skae._gaussian import PRIOR_CELLS
 from skae._hiding import HiddenBatches, hidden_rows, hidden_share, hide
 from skae._imputing import FOLDS, SMALL, ImputationModule
 from skae._inference import block_rows
@@ -32,6 +34,7 @@ from skae._tables import (
     Column,
     Table,
     as_array,
+    bounds_of,
     cells_of,
     check_bounds,
     codes_of,
@@ -46,6 +49,9 @@ __all__ = ["AutoencoderImputer"]
 
 WIDTHS = (128, 128, 128)
 STEPS, STEPS_A_ROW = (400, 3000), 4  # of training: as many for each row, within these
+FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
+FARTHEST = 1e6  # deviations: float32 has no room for the squares of more
+MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
 BATCH_SIZE = 128
 DROPOUT = 0.2, 0.1  # of a small table, and of others
 MOST_ROWS = 2**17  # that are learnt from
@@ -59,6 +65,11 @@ class _Read(NamedTuple):
     missing: np.ndarray  # (n, d) bool: the cells to be filled
     table: Table | None  # None for an array
     X: object  # the array or sparse matrix itself
+
+    @property
+    def is_sparse(self):
+        """Whether it was a sparse matrix."""
+        return self.table is None and sp.issparse(self.X)
 
 
 class AutoencoderImputer(
@@ -146,7 +157,8 @@ class AutoencoderImputer(
       fit theirs. A column without any value gets the dtype that it had in `fit`.
     - Columns that are missing only in `transform` are imputed like any other.
     - A sparse matrix holds what was observed, as of ratings: absent cells are missing,
-      and a stored zero is a value. The result is dense.
+      and a stored zero is a value. If most of its columns have fewer than 30 values,
+      they are taken to be in the same units, and means to be alike. The result is dense.
     - From more than 131,072 rows a random sample of as many is learnt from.
 
     References
@@ -255,8 +267,9 @@ class AutoencoderImputer(
             passed = np.array([c.kind == "passthrough" for c in self._columns_])
             self._used_ = np.flatnonzero(~(empty | passed))
             self._kept_ = ~empty | passed | self.keep_empty_features
-            if empty.any() and not self.keep_empty_features:
-                names = _check_feature_names_in(self)[empty & ~passed].tolist()
+            left_out = empty & ~passed
+            if left_out.any() and not self.keep_empty_features:
+                names = _check_feature_names_in(self)[left_out].tolist()
                 warnings.warn(
                     f"X: columns {names} have no values and are left out. Use "
                     "keep_empty_features=True to keep them.",
@@ -277,7 +290,12 @@ class AutoencoderImputer(
         levels = [len(self._columns_[j].levels or ()) for j in used]
         mixed = Mixed({i: n for i, n in enumerate(levels) if n})
         stats = column_statistics(X, None, (len(used),), mixed.check)
+        few = np.median((~np.isnan(X)).sum(0)) < FEW_CELLS
+        is_pooled = bool(read.is_sparse and few)
+        if is_pooled:
+            stats = _pooled(X, stats)
         self._likelihood_ = likelihood = mixed.build(stats)
+        likelihood.is_pooled, likelihood.clip = is_pooled, FARTHEST
         x = likelihood.standardize(X)
         folds = np.zeros(x.shape, dtype=np.int8)
         for fold in range(1, FOLDS + 1):
@@ -312,10 +330,16 @@ class AutoencoderImputer(
             self.n_estimators,
             generator,
         ).to(device)
+        if self._likelihood_.is_pooled:  # no column's own few values bound it
+            for end, value in ((module.low, np.nanmin(X)), (module.high, np.nanmax(X))):
+                end.copy_(torch.from_numpy(self._likelihood_.standardize(
+                    np.full((1, X.shape[1]), value))[0]))  # fmt: skip
         batch_size = BATCH_SIZE if self.batch_size == "auto" else self.batch_size
         epochs = self.max_iter
         if epochs == "auto":
-            steps = np.clip(STEPS_A_ROW * len(X), *STEPS)
+            n_weights = sum(p.numel() for p in module.parameters())
+            most = max(STEPS[0] // 4, MOST_WORK // n_weights)
+            steps = min(np.clip(STEPS_A_ROW * len(X), *STEPS), most)
             epochs = max(1, round(steps / np.ceil(len(X) / batch_size)))
         hidden = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator).numpy()
         X = np.tile(X, (len(hidden) // len(X), 1))
@@ -326,6 +350,8 @@ class AutoencoderImputer(
         ).initialize()
         net.module = type(module)
         net.train(Job(batches, None, "trapezoid"), epochs)
+        if net.interrupted_:  # at a rate that has not fallen, nothing is worth keeping
+            raise KeyboardInterrupt
         net.block = block_rows(net, X.shape[1])
         return net
 
@@ -410,7 +436,9 @@ class AutoencoderImputer(
                 continue
             if read.table is not None and read.table.series[j].kind == "integer":
                 if column.kind == "number" and not gone.all():
-                    column = column._replace(kind="integer")  # as these rows have it
+                    low, high = bounds_of(read.table.frame[column.name].dtype)
+                    low, high = max(low, column.low), min(high, column.high)
+                    column = column._replace(kind="integer", low=low, high=high)
             if j in place:
                 filled[j] = cells_of(column, restored[gone[rows], place[j]])
             elif column.kind != "category" or column.levels:
@@ -535,6 +563,19 @@ class AutoencoderImputer(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _pooled(X, stats):
+    """Return statistics of columns in the same units: many have few values of their own.
+
+    Means are drawn towards the mean of all, as `PRIOR_CELLS` more such cells would;
+    deviations are those of all cells from them.
+    """
+    n, whole = (~np.isnan(X)).sum(0), np.nanmean(X)
+    mean = (n * stats.mean + PRIOR_CELLS * whole) / (n + PRIOR_CELLS)
+    variance = np.full(len(mean), np.nanmean(np.square(X - mean)))
+    constant = np.full(len(mean), variance[0] == 0)
+    return stats._replace(mean=mean, variance=variance, constant=constant)
 
 
 def _codes(values, levels):

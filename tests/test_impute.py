@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import AutoencoderImputer
+from skae._engine import Net
 from skae._gaussian import FactorGuess, GaussianGuess
 
 SMALL = {"n_estimators": 2, "network": (16, 16), "max_iter": 2, "random_state": 0}
@@ -406,6 +407,55 @@ def test_sparse_cells_that_are_absent_are_missing():
     sparse = sp.csr_array((X[rows, columns], (rows, columns)), shape=X.shape)
     a, b = imputer().fit_transform(sparse), imputer().fit_transform(X)
     np.testing.assert_array_equal(a, b)
+
+
+def test_columns_of_few_ratings_are_pooled():
+    rng = np.random.default_rng(0)
+    mean, user = 3 + 0.5 * rng.normal(size=300), 0.7 * rng.normal(size=80)
+    X = mean + user[:, None] + 0.5 * rng.normal(size=(80, 300))
+    train, test = rng.random(X.shape) < 0.08, rng.random(X.shape) < 0.05
+    test &= ~train
+    rows, columns = np.nonzero(train)
+    ratings = sp.csr_array((X[train], (rows, columns)), shape=X.shape)
+    done = imputer(keep_empty_features=True, max_iter=10).fit_transform(ratings)
+    error = (done - X)[test].std()
+    by_column = np.array([X[train[:, j], j].mean() for j in range(300)])
+    assert error < 0.8 * (by_column - X)[test].std()
+    assert done.min() >= X[train].min() - 1e-5
+    assert done.max() <= X[train].max() + 1e-5
+
+
+def test_a_wild_value_does_not_spoil_its_row():
+    X, _ = numbers()
+    model = imputer().fit(X)
+    for wild in (1e30, -1e300):
+        row = np.array([[np.nan, wild, 0.0, np.nan]])
+        done = model.transform(row)
+        assert np.isfinite(done).all()
+        assert done[0, 1] == wild
+        assert np.isfinite(model.sample_imputations(row, 1, random_state=0)[0]).all()
+
+
+def test_an_interrupt_keeps_what_was_fitted(monkeypatch):
+    X, _ = numbers()
+    model = imputer().fit(X)
+    before = model.transform(X)
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Net, "train_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:50])
+    np.testing.assert_array_equal(model.transform(X), before)
+
+
+def test_a_column_passed_through_is_not_said_to_be_left_out():
+    table = pd.DataFrame({"a": np.arange(9.0), "e": [None] * 9})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        done = imputer(columns={"e": "passthrough"}).fit_transform(table)
+    assert list(done) == ["a", "e"]
 
 
 def test_ratings_with_more_columns_than_rows():
