@@ -118,15 +118,16 @@ class HiddenCells:
         module.guess, module.copula = fitted
 
     def finish(self, module):
-        """Set the share of what members add that a module keeps; measure its errors."""
+        """Set how far a module trusts each expert, and measure its errors."""
         if not self.parts:
             return
         parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
         x, hidden, *experts, sd = parts
         self.parts, likelihood = [], self.likelihood
-        share = self._shares(x, hidden, np.stack(experts))
+        experts = np.stack(experts)  # (K, n, P)
+        share = self._shares(x, hidden, experts)
         module.share.copy_(torch.from_numpy(share))
-        mean = np.einsum("kp,knp->np", share, np.stack(experts))
+        mean = np.einsum("kp,knp->np", share, experts)
         self.counts = hidden.sum(0)
         for j in np.flatnonzero(self.counts):
             cells, place = hidden[:, j], likelihood.of_column(j)

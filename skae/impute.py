@@ -64,12 +64,7 @@ class _Read(NamedTuple):
     codes: np.ndarray  # (n, d), NaN where nothing is known
     missing: np.ndarray  # (n, d) bool: the cells to be filled
     table: Table | None  # None for an array
-    X: object  # the array or sparse matrix itself
-
-    @property
-    def is_sparse(self):
-        """Whether it was a sparse matrix."""
-        return self.table is None and sp.issparse(self.X)
+    X: object  # the array, sparse matrix or frame itself
 
 
 class AutoencoderImputer(
@@ -291,7 +286,7 @@ class AutoencoderImputer(
         mixed = Mixed({i: n for i, n in enumerate(levels) if n})
         stats = column_statistics(X, None, (len(used),), mixed.check)
         few = np.median((~np.isnan(X)).sum(0)) < FEW_CELLS
-        is_pooled = bool(read.is_sparse and few)
+        is_pooled = bool(sp.issparse(read.X) and few)
         if is_pooled:
             stats = _pooled(X, stats)
         self._likelihood_ = likelihood = mixed.build(stats)
@@ -301,7 +296,7 @@ class AutoencoderImputer(
         for fold in range(1, FOLDS + 1):
             free = ~np.isnan(x) & (folds == 0)
             folds[hide(free, hidden_share(len(x)), rng)] = fold
-        net = self._net(X, folds, rng)
+        net = self._net(X, x, folds, rng)
         cells = HiddenCells(likelihood)
         for fold in range(1, FOLDS + 1):
             cells.add(net, x, folds, fold, rng)
@@ -315,11 +310,11 @@ class AutoencoderImputer(
             cells.counts,
         )
 
-    def _net(self, X, folds, rng):
-        """Return a net trained on rows X (n, d) of numbers, NaN where they are missing."""
+    def _net(self, X, x, folds, rng):
+        """Return a net trained on rows X (n, d), x standardised, NaN where missing."""
         device = find_device(self.device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        x = torch.from_numpy(self._likelihood_.standardize(X))
+        x = torch.from_numpy(x)
         widths = WIDTHS if isinstance(self.network, str) else tuple(self.network)
         module = ImputationModule(
             self._likelihood_,

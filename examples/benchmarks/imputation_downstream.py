@@ -58,8 +58,7 @@ def run(arguments):
     """Return {(classifier, imputer): accuracy}."""
     name, mechanism, rate, seed, rows = arguments
     X = read(name, rows, seed)
-    target = TARGETS[name] if TARGETS[name] in X else TARGETS[name].title()
-    y = X.pop(target).astype(str).to_numpy()
+    y = X.pop(TARGETS[name]).astype(str).to_numpy()
     holed, n = X.mask(holes(X, mechanism, rate, seed)), len(X) * 7 // 10
     result = {}
     with warnings.catch_warnings(), use_threads(1):
