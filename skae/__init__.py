@@ -5,6 +5,7 @@ from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._latent_sampler import LatentSampler
+from skae._sparse import SparseAutoencoder
 from skae._variational import VariationalAutoencoder
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
@@ -18,6 +19,7 @@ __all__ = [
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "LatentSampler",
+    "SparseAutoencoder",
     "VariationalAutoencoder",
     "corruption",
     "impute",

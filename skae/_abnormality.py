@@ -168,7 +168,7 @@ class CodeDistance(Measure):
         self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
 
     def _codes(self, rows):
-        return [np.asarray(m.transform(rows), dtype=np.float64) for m in self.members]
+        return [np.asarray(m._codes(rows), dtype=np.float64) for m in self.members]
 
     def _side_by_side(self, codes):
         return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])

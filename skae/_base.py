@@ -24,6 +24,9 @@ from skae.corruption import as_corruption
 from skae.likelihoods import NAMED
 from skae.networks import as_network
 
+MAX_AUTO_COMPONENTS = 32
+EXPLAINED_BY_AUTO = 0.9  # of the variance
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
@@ -199,8 +202,27 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
                 fitting.explained[0], fitting.principal.ratio[k - 1], k
             )
 
-    def _more_attributes(self, module, sample):
-        """Return fitted attributes beyond the usual, from some standardised rows."""
+    def _dead_units(self, fitting):
+        """Yield which units of a trained net are no use, and what to do, as sentences."""
+        width = fitting.n_components
+        if self.n_components is None:  # a map's units are its channels
+            width = getattr(fitting.parts.network, "filters", (width,))[-1]
+        yield from _diagnostics.dead_units(
+            _diagnostics.activations(fitting.net.module_, fitting.sample, width)
+        )
+
+    def _n_principal(self, likelihood):
+        """Return how many principal components start a network and measure it."""
+        wanted = self.n_components
+        return MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
+
+    def _auto_components(self, principal, likelihood):
+        """Return what ``n_components="auto"`` is."""
+        enough = np.searchsorted(principal.ratio, EXPLAINED_BY_AUTO) + 1
+        return int(min(enough, len(principal.ratio)))
+
+    def _more_attributes(self, module, fitting):
+        """Return fitted attributes beyond the usual, of a module trained by `fitting`."""
         return {}
 
     def _condition(self, y, X, *, reset):

@@ -16,15 +16,19 @@ ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
 
 
-def underfitting(explained, explained_by_pca, n_components):
+MORE_TRAINING = (
+    "Increase max_iter or learning_rate, widen the network or lower its penalties and "
+    "dropout, or use network='auto', which starts from the principal components"
+)
+
+
+def underfitting(explained, explained_by_pca, n_components, remedy=MORE_TRAINING):
     """Too little of the training variance is reconstructed: yield what to do."""
     if explained < UNDERFITTED * explained_by_pca:
         yield (
             f"Underfitted: the reconstruction explains {explained:.0%} of the training "
             f"data's variance, where {n_components} principal components explain "
-            f"{explained_by_pca:.0%}. Increase max_iter or learning_rate, widen the "
-            "network or lower its penalties and dropout, or use network='auto', which "
-            "starts from the principal components."
+            f"{explained_by_pca:.0%}. {remedy}."
         )
 
 
@@ -39,6 +43,15 @@ def overfitting(explained, explained_held_out):
         )
 
 
+def explains_nothing(explained, remedy):
+    """The reconstruction is hardly better than the mean: yield what to do."""
+    if explained < CARRIES_NOTHING:
+        yield (
+            f"Collapsed: the reconstruction explains {explained:.0%} of the training "
+            f"data's variance, hardly more than the mean. {remedy}."
+        )
+
+
 def collapse(active, explained):
     """Codes carry (next to) nothing: yield what to do."""
     remedy = (
@@ -46,10 +59,7 @@ def collapse(active, explained):
         "starts from the principal components"
     )
     if explained < CARRIES_NOTHING:
-        yield (
-            f"Collapsed: the reconstruction explains {explained:.0%} of the training "
-            f"data's variance, hardly more than the mean. {remedy}."
-        )
+        yield from explains_nothing(explained, remedy)
     elif active.mean() < ACTIVE:
         yield (
             f"Collapsed: {active.sum()} of {len(active)} components carry anything of "
@@ -84,6 +94,17 @@ def dead_units(activations):
                 "output for every row. Use activation='silu' or 'leaky_relu', lower "
                 "learning_rate, or use fewer units."
             )
+
+
+def never_on(dead, revive):
+    """More than half of a sparse code's units are never on: yield what to do."""
+    if dead.mean() > DEAD:
+        other = "" if revive else "revive=True, "
+        yield (
+            f"Dead units: {dead.sum()} of {len(dead)} units of the code are on in no "
+            f"training row. Use {other}a smaller n_components, a larger n_nonzero_coefs "
+            "or a lower beta."
+        )
 
 
 def activations(module, x, n_units):

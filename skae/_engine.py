@@ -295,6 +295,7 @@ class Net(NeuralNet):
             return loss
 
         self.optimizer_.step(closure)
+        self.module_.after_step()
         return {"loss": self._run.data_loss.detach(), "y_pred": None}
 
     def _trained(self):
@@ -357,6 +358,9 @@ class Net(NeuralNet):
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
+        run = self._run
+        if run.course.epoch < run.course.cool_from:
+            self.module_.before_epoch(run.job.train, run.generator)
         if self._run.job.listener is not None:
             self._run.job.listener.begin(self)
 

@@ -26,8 +26,6 @@ from skae._runtime import global_randomness
 from skae.corruption import Space, blanks, filling
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 
-MAX_AUTO_COMPONENTS = 32
-EXPLAINED_BY_AUTO = 0.9
 SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**22  # from which principal components are found
 BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
@@ -246,7 +244,7 @@ class Fitting:
     def _find_components(self, sample):
         """Find the principal components: a start, a yardstick, the "auto" number."""
         wanted = self.estimator.n_components
-        most = MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
+        most = self.estimator._n_principal(self.likelihood)
         target = self.likelihood.to(self.device).target(sample)
         self.variance = total_variance(target)
         self.sample = sample[:: max(1, len(sample) // 1000)].clone()
@@ -258,8 +256,9 @@ class Fitting:
         if self.warm:
             self.n_components = self.estimator.n_components_
         elif wanted == "auto":
-            enough = np.searchsorted(self.principal.ratio, EXPLAINED_BY_AUTO) + 1
-            self.n_components = int(min(enough, len(self.principal.ratio)))
+            self.n_components = self.estimator._auto_components(
+                self.principal, self.likelihood
+            )
 
     def _build(self, sample):
         module = self.estimator._build_module(
@@ -295,11 +294,19 @@ class Fitting:
 
     # After training
 
+    def in_order(self):
+        """Return the rows trained on, and those held out, in order and large batches."""
+        return [
+            Batches(part.rows, part.index, _large(part.rows, part.batch_size))
+            for part in (self.train, self.valid)
+            if part is not None
+        ]
+
     def measure(self):
         """Measure residuals: the likelihood's noise, and how much is explained."""
         net, likelihood = self.net, self.likelihood
-        parts = [part for part in (self.train, self.valid) if part is not None]
-        sums = [net.squared_residuals(_in_order(part)) for part in parts]
+        parts = self.in_order()
+        sums = [net.squared_residuals(part) for part in parts]
         counts = [len(part.index) for part in parts]
         # each part's weights have mean 1 in it
         shares = np.array([part.total_weight for part in parts])
@@ -353,7 +360,7 @@ class Fitting:
             ),
             "_structure_": self.parts.structure(self.estimator, self.n_components),
             "_n_seen_": getattr(self, "n_seen", 0),
-            **self.estimator._more_attributes(net.module_, self.sample),
+            **self.estimator._more_attributes(net.module_, self),
         }
         if getattr(self, "pretraining", None):
             attributes["pretraining_loss_curves_"] = self.pretraining
@@ -383,12 +390,7 @@ class Fitting:
         if not diverged:
             signs += self.estimator._shortfalls(self)
         if self.variance:
-            width = self.n_components
-            if self.estimator.n_components is None:  # a map's units are its channels
-                width = getattr(self.parts.network, "filters", (width,))[-1]
-            signs += _diagnostics.dead_units(
-                _diagnostics.activations(self.net.module_, self.sample, width)
-            )
+            signs += self.estimator._dead_units(self)
         for sign in signs:
             warnings.warn(sign, ConvergenceWarning, stacklevel=4)
 
@@ -403,9 +405,3 @@ def _is_scheduler(callback):
 def _large(rows, batch_size):
     """Return a batch size for passes without gradients, bounded in bytes."""
     return max(batch_size, min(1024, CHUNK_BYTES // rows.bytes_per_row))
-
-
-def _in_order(batches):
-    """Return the same rows in large batches, unshuffled."""
-    size = _large(batches.rows, batches.batch_size)
-    return Batches(batches.rows, batches.index, size)

@@ -114,17 +114,22 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         X_new : ndarray of shape (n_samples, n_components), dtype float32
             The codes. A row's code depends on that row alone.
         """
-        X, module = self._check_rows(X), self.net_.module_
+        return self._codes(X)
+
+    def _codes(self, X):
+        return self._encode(self._check_rows(X))
+
+    def _encode(self, X):
         codes = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
         blocks = padded(X, self._block_rows_, self._standardize())
-        return apply(module.encode, blocks, self.net_.device, codes)
+        return apply(self.net_.module_.encode, blocks, self.net_.device, codes)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes, in the units of the training data.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, sparse matrix} of shape (n_samples, n_components)
             Codes.
 
         Returns
@@ -139,7 +144,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     def _check_codes(self, X):
         check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="X")
+        X = check_array(X, accept_sparse="csr", dtype=np.float32, input_name="X")
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but the codes of this "
@@ -241,8 +246,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
             Reconstructions, in the units of the training data. A DataFrame holds the
             `n_steps` rows of the first pair, then those of the next.
         """
-        collect = InferenceMixin.transform.__wrapped__  # arrays, whatever set_output
-        codes = on_the_way(partial(collect, self), A, B, n_steps, kind)
+        codes = on_the_way(self._codes, A, B, n_steps, kind)
         X = self.inverse_transform(codes.reshape(-1, self.n_components_))
         return by_steps(X, codes.shape[:2])
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoder import Autoencoder
 from skae._checks import check_count
+from skae._rows import densify
 
 
 class LatentSampler(BaseEstimator):
@@ -99,7 +100,7 @@ class LatentSampler(BaseEstimator):
             if estimator.get_params().get("random_state", 0) is None:
                 estimator.set_params(random_state=random_state.randint(2**31 - 1))
         autoencoder.fit(X, None)  # FrozenEstimator wants two
-        codes = np.asarray(autoencoder.transform(X), dtype=np.float64)
+        codes = np.asarray(densify(autoencoder.transform(X)), dtype=np.float64)
         if self.density is None:
             density.set_params(n_components=min(density.n_components, len(codes)))
         with config_context(array_api_dispatch=False):  # codes are NumPy's

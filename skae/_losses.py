@@ -37,6 +37,12 @@ def normal_kl(mean, log_variance):
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
 
 
+def bernoulli_kl(rho, mean):
+    """KL(Bernoulli(rho) || Bernoulli(mean)) and its slope in the mean; (n,), (n,)."""
+    value = rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
+    return value, (1 - rho) / (1 - mean) - rho / mean
+
+
 def total_correlation(z, mean, log_variance):
     """Log q(z) - sum_k log q(z_k), q being the mean of the batch's posteriors; (B,).
 

@@ -92,6 +92,8 @@ def _kind(fitting):
     module, job, estimator = fitting.net.module_, fitting.job, fitting.estimator
     if any(isinstance(m, Dropout) or _has_statistics(m) for m in module.modules()):
         return None
+    if not module.is_functional:
+        return None
     for hook in (hooks := getattr(job.corruption, "attach", lambda *_: [])(module, None)):
         hook.remove()
     if hooks:

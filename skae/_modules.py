@@ -25,6 +25,7 @@ class AutoencoderModule(nn.Module):
     """z = s(e(x)), u = d(z), loss = -log p(x | u): the plain autoencoder."""
 
     warm_up = 0.0  # share of the training in which the objective is not yet the final one
+    is_functional = True  # whether training changes nothing in it but its weights
 
     def __init__(self, encoder, decoder, likelihood, code_activation="linear"):
         super().__init__()
@@ -50,6 +51,12 @@ class AutoencoderModule(nn.Module):
     def draw(self, n_rows, generator):
         """Return the noise that `forward` takes for so many rows, or None."""
         return None
+
+    def after_step(self):
+        """Do what has to be done to the weights after each step, under no gradient."""
+
+    def before_epoch(self, batches, generator):
+        """Do what has to be done before an epoch on `batches`, until the rate falls."""
 
     def forward(self, x, clean, noise=None, progress=1.0):
         """Return what rows x (B, d), corrupted perhaps, cost against the clean ones.

@@ -218,12 +218,12 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
         )
 
     def _shortfalls(self, fitting):
-        active = self._more_attributes(fitting.net.module_, fitting.sample)["active_units_"]
+        active = self._more_attributes(fitting.net.module_, fitting)["active_units_"]
         yield from _diagnostics.collapse(active, fitting.explained[0])
 
-    def _more_attributes(self, module, sample):
+    def _more_attributes(self, module, fitting):
         with torch.inference_mode():
-            spread = module.eval().encode(sample).var(0, correction=0)
+            spread = module.eval().encode(fitting.sample).var(0, correction=0)
         return {"active_units_": (spread > ACTIVE).cpu().numpy()}
 
     # What a trained one knows of rows

@@ -1,0 +1,346 @@
+"""The torch modules of the sparse autoencoder.
+
+B is the number of rows, d the columns, n the units of the code, k those that are on.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from skae._layers import Stack, TransposedLinear, aligned_linear
+from skae._losses import bernoulli_kl
+from skae._modules import AutoencoderModule, Terms
+
+LEAST_PATIENCE = 1000  # rows
+REVIVAL = 1 / 32  # weight of the auxiliary loss
+RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
+REPEATED = 0.9  # cosine of two directions that are taken for one
+RIDGE = 1e-4  # of a least-squares fit of unit directions
+TINY = 1e-6  # mean activation that a divergence is taken at, at least
+REFIT_NUMBERS = 2**22  # in the systems that are solved at a time
+
+
+def top_k(u, k, positive):
+    """Return u (B, n) where it is among a row's k largest and above 0, elsewhere 0.
+
+    If not `positive`, its largest in absolute value.
+    """
+    chosen = (u if positive else u.abs()).topk(k, dim=1).indices
+    z = torch.zeros_like(u).scatter(1, chosen, u.gather(1, chosen))
+    return z.relu() if positive else z
+
+
+def pursue(correlation, gram, k, positive):
+    """Matching pursuit: k times, add the unit that explains most of what is left; (B, n).
+
+    `correlation` (B, n) is that of rows with the n directions, `gram` (n, n) theirs.
+    """
+    left, z = correlation.clone(), torch.zeros_like(correlation)
+    rows = torch.arange(len(z), device=z.device)
+    for _ in range(k):
+        unit = (left if positive else left.abs()).argmax(1)
+        step = left[rows, unit]
+        step = step.relu() if positive else step
+        z[rows, unit] += step
+        left.addcmul_(gram[unit], step[:, None], value=-1)
+    return refit(z, correlation, gram, k, positive)
+
+
+def refit(z, correlation, gram, k, positive):
+    """Return the least-squares fit of the units that are on in z (B, n); (B, n)."""
+    on, chosen = z.abs().topk(k, dim=1)
+    on = (on > 0).to(z)
+    target = correlation.gather(1, chosen) * on
+    size, out = max(1, REFIT_NUMBERS // k**2), []
+    for part in range(0, len(z), size):
+        rows = slice(part, part + size)
+        units, there = chosen[rows], on[rows]
+        system = gram[units[:, :, None], units[:, None, :]]
+        system *= there[:, :, None] * there[:, None, :]
+        system.diagonal(dim1=1, dim2=2).add_(1 - there).add_(RIDGE)
+        factor = torch.linalg.cholesky_ex(system).L
+        out.append(torch.cholesky_solve(target[rows, :, None], factor)[:, :, 0] * there)
+    fitted = torch.cat(out)
+    fitted = fitted.relu() if positive else fitted
+    return torch.zeros_like(z).scatter(1, chosen, fitted)
+
+
+def directions(decoder):
+    """Yield (weight, the dimension of it that is a code's) of a decoder's first layers."""
+    paths = [decoder]
+    if isinstance(decoder, Stack):
+        paths = [p for p in (decoder.layers, decoder.linear) if p is not None]
+    for path in paths:
+        layers = [m for m in path.modules() if getattr(m, "weight", None) is not None]
+        layers = [m for m in layers if m.weight.ndim > 1]
+        if layers:
+            by_row = isinstance(layers[0], TransposedLinear | nn.ConvTranspose2d)
+            yield layers[0].weight, 0 if by_row else 1
+
+
+class Sparsity(NamedTuple):
+    """How sparse a code is to be."""
+
+    k: int = 1  # units of a row that are on
+    positive: bool = True  # whether codes have no signs
+    beta: float = 0.0  # what an active unit costs
+    rho: float = 0.05  # mean activation
+    revive: bool = True  # whether dead units are brought back
+
+
+class SparseModule(AutoencoderModule):
+    """z = s(e(x)), u = d(z), ||d_j|| = 1: the code is `sparsify` of what is encoded."""
+
+    is_functional = False
+    has_unit_directions = True
+
+    def __init__(self, encoder, decoder, likelihood, n_components, goal):
+        super().__init__(encoder, decoder, likelihood)
+        self.goal = goal
+        self.patience = LEAST_PATIENCE
+        # rows since a unit was last on
+        self.register_buffer("idle", torch.zeros(n_components, dtype=torch.float32))
+        self.after_step()
+
+    def sparsify(self, u):
+        """Return the code that the encoder's outputs u (B, n) stand for; (B, n)."""
+        raise NotImplementedError
+
+    def cost(self, z):
+        """Return what codes cost; (B,) or None."""
+        return None
+
+    def is_on(self, z):
+        """Tell which units are on; (B, n)."""
+        return z != 0
+
+    def sensitivity(self, x):
+        """Return what sparsity then acts upon, at rows x (B, d); (B, n)."""
+        return self.encoder(self.likelihood.embed(x))
+
+    def encode(self, x):
+        """Return the codes of standardised rows; (B, d) to (B, n)."""
+        return self.sparsify(self.sensitivity(x))
+
+    @torch.no_grad()
+    def after_step(self):
+        """Give the decoder's directions length 1 again."""
+        if not self.has_unit_directions:
+            return
+        pairs = list(directions(self.decoder))
+        square = sum(_by_unit(w, dim).square().sum(1) for w, dim in pairs)
+        for w, dim in pairs:
+            shape = [-1 if i == dim else 1 for i in range(w.ndim)]
+            w.div_(square.sqrt().clamp(min=1e-12).view(shape))
+
+    def before_epoch(self, batches, generator):
+        """Learn after how many rows without it a unit is dead: those of an epoch."""
+        self.patience = max(LEAST_PATIENCE, len(batches.index))
+
+    def forward(self, x, clean, noise=None, progress=1.0):
+        """Return what rows cost: -log p(x | z), what z costs, and the revival's loss."""
+        u = self.sensitivity(x)
+        z = self.sparsify(u)
+        nll = self.likelihood.nll(self.decode(z), clean).sum(1)
+        if self.training:
+            nll = nll + self._revival(u, z, clean)
+            self.count(z)
+        return Terms(nll=nll, reg=self.cost(z))
+
+    @torch.no_grad()
+    def count(self, z):
+        """Take note of which units were on in the rows of a step."""
+        self.idle += len(z)
+        self.idle[self.is_on(z).any(0)] = 0
+
+    def _revival(self, u, z, clean):
+        """Return how badly the units that died would add what is missing; (B,) or 0.
+
+        That is AuxK: with the largest outputs of the encoder among the units that no
+        row of a whole epoch has turned on.
+        """
+        dead = self.idle >= self.patience
+        n_dead = int(dead.sum()) if self.goal.revive else 0
+        if not n_dead:
+            return 0.0
+        k = min(n_dead, max(1, clean.shape[1] // 2))
+        z_dead = top_k(u[:, dead], k, positive=True)
+        added = torch.zeros_like(z).index_copy(1, dead.nonzero()[:, 0], z_dead)
+        params = self.decode(z.detach() + added)
+        return REVIVAL * self.likelihood.nll(params, clean).sum(1)
+
+
+def _by_unit(weight, dim):
+    return weight.movedim(dim, 0).flatten(1)
+
+
+class TopKModule(SparseModule):
+    """z = TopK(e(x)): each row's k largest."""
+
+    def sparsify(self, u):
+        """Return the k largest of u; (B, n)."""
+        return top_k(u, self.goal.k, self.goal.positive)
+
+
+class BatchTopKModule(SparseModule):
+    """z = u where u > t: the B k largest of a batch of B rows, in training."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
+
+    def sparsify(self, u):
+        """Return u where it is above the threshold, which training finds; (B, n)."""
+        size = u if self.goal.positive else u.abs()
+        threshold = self.threshold
+        if self.training:
+            n_on = min(len(u) * self.goal.k, u.numel())
+            threshold = size.detach().flatten().topk(n_on).values[-1].clamp(min=0)
+            with torch.no_grad():
+                self.threshold.lerp_(threshold, 0.05)
+        return torch.where((size >= threshold) & (size > 0), u, 0.0)
+
+
+class L1Module(SparseModule):
+    """z = relu(e(x)), loss = -log p(x | z) + beta |z|_1."""
+
+    def sparsify(self, u):
+        """Return the positive part; (B, n)."""
+        return u.relu()
+
+    def cost(self, z):
+        """Return beta |z|_1; (B,)."""
+        return self.goal.beta * z.sum(1)
+
+
+class KLModule(SparseModule):
+    """z = sigmoid(e(x)), loss = -log p(x | z) + beta sum_j KL(rho || mean z_j)."""
+
+    has_unit_directions = False  # z is bounded, and cannot dodge the penalty
+
+    def sparsify(self, u):
+        """Return the sigmoid; (B, n)."""
+        return u.sigmoid()
+
+    def is_on(self, z):
+        """Tell which units are nearer to 1 than to 0; (B, n)."""
+        return z > 0.5
+
+    def cost(self, z):
+        """Return each row's share of the divergence, to first order; (B,).
+
+        Its mean over the rows is the divergence, and so is its gradient, while each
+        row can be weighed.
+        """
+        mean = z.detach().mean(0)
+        kl, slope = bernoulli_kl(self.goal.rho, mean.clamp(TINY, 1 - TINY))
+        return self.goal.beta * (kl.sum() + (z - mean) @ slope)
+
+    def _revival(self, u, z, clean):
+        return 0.0  # the divergence itself turns units on
+
+
+class Pursuit(nn.Module):
+    """The encoder that has no weights of its own: matching pursuit in the decoder's."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer  # Linear, from the code to the row
+        n = layer.in_features
+        self.register_buffer("gram", torch.eye(n, dtype=torch.float32))
+
+    def forward(self, x):
+        """Return how rows (B, d), less the bias, correlate with the directions; (B, n)."""
+        return aligned_linear(x - self.layer.bias, self.layer.weight.t(), None)
+
+
+class PursuitModule(SparseModule):
+    """z = argmin_z ||x - b - D z||, k units of z being on: found by matching pursuit."""
+
+    def __init__(self, decoder, likelihood, n_components, goal):
+        (layer,) = decoder.layers
+        super().__init__(Pursuit(layer), decoder, likelihood, n_components, goal)
+        self.register_buffer("energy", torch.zeros(n_components, dtype=torch.float32))
+
+    def sparsify(self, u):
+        """Return the code; (B, n). The directions are learnt as if it were given."""
+        with torch.no_grad():
+            return pursue(u, self.encoder.gram, self.goal.k, self.goal.positive)
+
+    @torch.no_grad()
+    def after_step(self):
+        """Give the directions length 1 again, and take note of their products."""
+        super().after_step()
+        weight = self.encoder.layer.weight
+        self.encoder.gram.copy_(weight.t() @ weight)
+
+    def count(self, z):
+        """Take note of how much each unit explained in the rows of a step."""
+        super().count(z)
+        self.energy += z.square().sum(0)
+
+    def _revival(self, u, z, clean):
+        return 0.0  # a unit that no row chooses has no output to learn from
+
+    @torch.no_grad()
+    def before_epoch(self, batches, generator):
+        """Let units that are dead, or repeat another that is used more, start anew.
+
+        Each becomes what is left of a row that is rebuilt badly.
+        """
+        super().before_epoch(batches, generator)
+        used, energy = self.idle < self.patience, self.energy.clone()
+        self.energy.zero_()
+        if not self.goal.revive or not energy.any():
+            return
+        cosine = self.encoder.gram if self.goal.positive else self.encoder.gram.abs()
+        repeats = ((cosine > REPEATED) & (energy > energy[:, None])).any(1)
+        anew = (repeats | ~used).nonzero()[:, 0]
+        if not len(anew):
+            return
+        left = self._left(batches, max(RESAMPLED, len(anew)), generator)
+        size = left.norm(dim=1)
+        rows = torch.multinomial(
+            size.square(), min(len(anew), int((size > 0).sum())), generator=generator
+        )
+        if len(rows):
+            units = anew[: len(rows)]
+            self.encoder.layer.weight[:, units] = (left[rows] / size[rows, None]).t()
+            self.idle[units] = 0
+            self.after_step()
+
+    def _left(self, batches, n_rows, generator):
+        """Return what is left of some rows beside their reconstructions; (<= n_rows, d)."""
+        index = batches.index
+        drawn = torch.randperm(len(index), generator=generator, device=generator.device)
+        index = index[drawn[:n_rows].to(index.device)]
+        left = []
+        for part in index.split(batches.batch_size):
+            x = batches.rows.take(part.to(batches.rows.device))
+            left.append(x - self.reconstruct(x))
+        return torch.cat(left)
+
+
+def geometric_median(rows, n_iter=50):
+    """Return the point (d,) whose summed distance to rows (n, d) is least: Weiszfeld's."""
+    point = rows.mean(0)
+    for _ in range(n_iter):
+        weight = 1 / (rows - point).norm(dim=1).clamp(min=1e-9)
+        before, point = point, weight @ rows / weight.sum()
+        if torch.dist(point, before) <= 1e-6 * (1 + before.norm()):
+            break
+    return point
+
+
+def has_mirror(rows):
+    """Tell whether rows (n, d) are as likely as their mirror images about the origin.
+
+    By the sum of (x_i . x_j)^3 over pairs, whose expectation is then 0, in units of its
+    deviation if each row's sign is drawn anew.
+    """
+    product = (rows @ rows.T).double()
+    product.fill_diagonal_(0)
+    cube = product**3
+    deviation = cube.square().sum().mul(2).sqrt()
+    return bool(cube.sum() <= 3 * deviation)
