@@ -157,7 +157,8 @@ class Net(NeuralNet):
                 hooks = attach(self.module_, self._run.generator) if attach else []
                 self._start_rate()
                 if job.valid is not None:
-                    self._run.course.best_loss = float(self._judged().mean())
+                    if self.module_.start_competes:
+                        self._run.course.best_loss = float(self._judged().mean())
                     self._run.best = self._snapshot()
                 self.partial_fit(job, epochs=epochs)
                 if self._run.best is not None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from skae._gaussian import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
 from skae._layers import Dropout
-from skae._modules import Terms
+from skae._modules import Terms, TrainedModule
 
 MOST_ONE_HOT = 24  # levels; a category of more is embedded
 LARGEST_EMBEDDING = 16
@@ -56,7 +56,7 @@ class MemberLinear(nn.Module):
         return u[..., : self.n_out]
 
 
-class ImputationModule(nn.Module):
+class ImputationModule(TrainedModule):
     """u = b(x) + r_m(x): a base guess and what member m's network adds, per parameter.
 
     Parameters
@@ -73,8 +73,6 @@ class ImputationModule(nn.Module):
     n_members : int
     generator : torch.Generator
     """
-
-    warm_up = 0.0
 
     def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
         super().__init__()
@@ -233,9 +231,6 @@ class ImputationModule(nn.Module):
         numbers = len(self.likelihood.numbers)
         drawn, sd = self.guess.noise(spread, there, generator)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
-
-    def draw(self, n_rows, generator):
-        """Return None: what is hidden comes with the rows, as `hidden_rows` has it."""
 
     def forward(self, x, clean, noise=None, progress=1.0, hidden=None):
         """Return what rows cost: their hidden cells, and a little their seen ones."""

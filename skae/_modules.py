@@ -21,11 +21,26 @@ class Terms(NamedTuple):
     penalty: torch.Tensor | None = None  # () what the weights cost
 
 
-class AutoencoderModule(nn.Module):
-    """z = s(e(x)), u = d(z), loss = -log p(x | u): the plain autoencoder."""
+class TrainedModule(nn.Module):
+    """What the engine asks of a module, besides `forward`, `encode` and `decode`."""
 
     warm_up = 0.0  # share of the training in which the objective is not yet the final one
     is_functional = True  # whether training changes nothing in it but its weights
+    start_competes = True  # whether the weights before training may be the best
+
+    def draw(self, n_rows, generator):
+        """Return the noise that `forward` takes for so many rows, or None."""
+        return None
+
+    def after_step(self):
+        """Do what has to be done to the weights after each step."""
+
+    def before_epoch(self, batches, generator):
+        """Do what has to be done before an epoch on `batches`, until the rate falls."""
+
+
+class AutoencoderModule(TrainedModule):
+    """z = s(e(x)), u = d(z), loss = -log p(x | u): the plain autoencoder."""
 
     def __init__(self, encoder, decoder, likelihood, code_activation="linear"):
         super().__init__()
@@ -47,16 +62,6 @@ class AutoencoderModule(nn.Module):
     def params(self, x):
         """Return the likelihood's parameters at the rows' codes; (B, n_params)."""
         return self.decode(self.encode(x))
-
-    def draw(self, n_rows, generator):
-        """Return the noise that `forward` takes for so many rows, or None."""
-        return None
-
-    def after_step(self):
-        """Do what has to be done to the weights after each step, under no gradient."""
-
-    def before_epoch(self, batches, generator):
-        """Do what has to be done before an epoch on `batches`, until the rate falls."""
 
     def forward(self, x, clean, noise=None, progress=1.0):
         """Return what rows x (B, d), corrupted perhaps, cost against the clean ones.

@@ -52,6 +52,7 @@ class Principal:
     def __init__(self, target, inputs, n_components, seed, generator):
         self.generator = generator
         self.target, inputs = as_double(target), inputs.cpu().numpy()
+        self.inputs = inputs  # (n, D)
         with np.errstate(invalid="ignore", divide="ignore"):  # constant data
             pca = PCA(min(n_components, *inputs.shape), random_state=seed).fit(inputs)
             total = inputs[:, : target.shape[1]].var(0, ddof=1, dtype=np.float64).sum()

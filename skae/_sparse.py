@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
-from scipy.special import logit
 from sklearn.utils import _align_api_if_sparse
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -18,7 +17,7 @@ from skae import _diagnostics
 from skae._base import BaseAutoencoder
 from skae._checks import check_count
 from skae._docs import documented
-from skae._layers import put
+from skae._layers import Linear, put
 from skae._sparse_module import (
     BatchTopKModule,
     KLModule,
@@ -43,9 +42,9 @@ OWN = {  # parameters that some penalties alone have
     "beta": ("l1", "kl"),
     "target_activation": ("kl",),
 }
-MAX_UNITS, UNITS_PER_COLUMN = 1024, 2  # "auto"
+MAX_UNITS, UNITS_PER_COLUMN, ROWS_PER_UNIT = 1024, 2, 4  # "auto"
 SHARE_ON = 0.05
-BETA = {"l1": 1.0, "kl": 1.0}
+BETA = {"l1": 1.0, "kl": 20.0}  # the latter for each unit's share of the columns
 CENTER_ROWS = 2000  # from which the median and the signs are found
 SPARSE_ROWS = 8192  # that are dense at a time, where the output is sparse
 BLOCK = 256  # units, or columns, whose effects are found at a time
@@ -72,8 +71,8 @@ class SparseAutoencoder(BaseAutoencoder):
     ----------
     n_components : int, "auto" or None, default="auto"
         Number of units, of which there may be more than columns. "auto" takes twice as
-        many as columns, but no more than rows, nor than 1,024; None takes the network's
-        natural size.
+        many as columns, but at most a fourth of the rows, and 1,024; None takes the
+        network's natural size.
     penalty : {"topk", "batch_topk", "l1", "kl"}, default="topk"
         What makes codes sparse.
 
@@ -91,7 +90,7 @@ class SparseAutoencoder(BaseAutoencoder):
         "batch_topk" on average. None is 5 % of the units, and at least 1.
     beta : float or None, default=None
         Strength of the penalty "l1" or "kl", in units of a row's log-likelihood. None is
-        1.
+        1 for "l1", and 20 times the number of columns by that of units for "kl".
     target_activation : float or None, default=None
         Mean activation that "kl" aims at, in (0, 1). None is 0.05.
     positive_code : bool or "auto", default="auto"
@@ -99,10 +98,11 @@ class SparseAutoencoder(BaseAutoencoder):
         never have. "auto" lets them have signs where rows are as likely as their mirror
         images about the median, as far as third moments tell.
     revive : bool, default=True
-        Whether units that no row of an epoch turns on are brought back: by an auxiliary
-        loss, the reconstruction of what is left by the best of them [3]_; or, where
-        units are chosen one after another, by starting anew at what is left of a row that
-        is rebuilt badly, as do units that repeat another's direction.
+        Whether units that no row of an epoch turns on are brought back: they start
+        anew as what is left of a row that is rebuilt badly, and so do those that repeat
+        another's direction, where units are chosen one after another. In networks with
+        hidden layers an auxiliary loss does it instead: how the best of them would
+        reconstruct what is missing [3]_.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR matrix.
     network : "auto", tuple of int or network object, default="auto"
@@ -210,8 +210,8 @@ class SparseAutoencoder(BaseAutoencoder):
         return DenseNetwork(()) if isinstance(self.network, str) else super()._network()
 
     def _auto_components(self, principal, likelihood):
-        most = min(MAX_UNITS, len(principal.target))
-        return min(most, UNITS_PER_COLUMN * likelihood.n_inputs)
+        most = min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
+        return max(1, min(most, len(principal.target) // ROWS_PER_UNIT))
 
     def _n_principal(self, likelihood):
         wanted = self.n_components
@@ -258,7 +258,12 @@ class SparseAutoencoder(BaseAutoencoder):
         positive = self.positive_code
         if positive == "auto":
             positive = "topk" not in self.penalty or not has_mirror(rows - center)
-        arguments = decoder, likelihood, n_components, Sparsity(positive=positive)
+        arguments = (
+            decoder,
+            likelihood,
+            n_components,
+            self._goal(n_components, len(center), positive),
+        )
         if self._is_pursuit(likelihood):
             module = PursuitModule(*arguments)
         else:
@@ -266,20 +271,9 @@ class SparseAutoencoder(BaseAutoencoder):
         if isinstance(network, DenseNetwork):
             bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
             put(decoder.layers[-1].bias, bias)
-            if network == DenseNetwork(()) and likelihood.n_inputs == likelihood.n_params:
-                self._tie(module, center.float())
+            if module.encoder is encoder:
+                _start(module, torch.from_numpy(principal.inputs), center.float())
         return module
-
-    @torch.no_grad()
-    def _tie(self, module, center):
-        """Let a linear encoder (d to n) start as the transposed decoder, at a center."""
-        if isinstance(module, PursuitModule):
-            return
-        (down,), (up,) = module.encoder.layers, module.decoder.layers
-        down.weight.copy_(up.weight.t())
-        down.bias.copy_(-down.weight @ center)
-        if self.penalty == "kl":
-            down.bias += float(logit(self._goal().rho))
 
     def _is_pursuit(self, likelihood):
         """Tell whether units are chosen one after another."""
@@ -289,12 +283,15 @@ class SparseAutoencoder(BaseAutoencoder):
         )
         return self.penalty == "topk" and isinstance(self.network, str) and least_squares
 
-    def _goal(self, n_units=1, positive=True):
+    def _goal(self, n_units, n_columns, positive):
         beta, rho = self.beta, self.target_activation
+        if beta is None:
+            share = n_columns / n_units if self.penalty == "kl" else 1.0
+            beta = BETA.get(self.penalty, 0.0) * share
         return Sparsity(
             k=self._n_on(n_units),
             positive=positive if self.positive_code == "auto" else self.positive_code,
-            beta=BETA.get(self.penalty, 0.0) if beta is None else beta,
+            beta=beta,
             rho=SHARE_ON if rho is None else rho,
             revive=self.revive,
         )
@@ -310,7 +307,8 @@ class SparseAutoencoder(BaseAutoencoder):
                 "Training that goes on (warm_start=True or partial_fit) cannot change "
                 f"penalty: it is {self.penalty!r}. Use warm_start=False and fit."
             )
-        module.goal = self._goal(n_units, module.goal.positive)
+        n_columns = module.likelihood.n_params
+        module.goal = self._goal(n_units, n_columns, module.goal.positive)
 
     def _shortfalls(self, fitting):
         explained, goal = fitting.explained[0], fitting.net.module_.goal
@@ -356,8 +354,8 @@ class SparseAutoencoder(BaseAutoencoder):
         on, mean = usage["activation_frequency_"], usage["mean_activation_"]
         amount = np.divide(mean, on, out=np.ones_like(mean), where=on > 0)
         added = _added(module, amount)
-        weight = mean @ np.abs(added * _read(module, len(fitting.likelihood.scale)).T)
         scale = fitting.likelihood.scale.astype(added.dtype)
+        weight = mean @ np.abs(added * _read(module, len(scale)).T) * (scale > 0)
         return more | {
             "components_": added * scale,
             "feature_importances_": weight / (weight.sum() or 1.0),
@@ -392,7 +390,7 @@ class SparseAutoencoder(BaseAutoencoder):
         ]
         return _align_api_if_sparse(sp.vstack(parts, format="csr"))
 
-    def top_features(self, unit, n_features=10):
+    def top_features(self, unit, n_features=10, *, absolute=True):
         """Return the columns that a unit of the code adds the most to.
 
         Parameters
@@ -401,13 +399,16 @@ class SparseAutoencoder(BaseAutoencoder):
             Which unit, from 0.
         n_features : int, default=10
             How many columns.
+        absolute : bool, default=True
+            Whether what the unit takes away counts as much as what it adds. Words, say,
+            are better named by what it adds.
 
         Returns
         -------
         weights : Series of shape (n_features,)
             What the unit adds, in the columns' scales (standard deviations, as a rule),
             by the names of the columns (``x0``, ... if they have none), the largest
-            in absolute value first.
+            first.
         """
         check_is_fitted(self)
         self._check_unit(unit)
@@ -421,7 +422,8 @@ class SparseAutoencoder(BaseAutoencoder):
         weights = self.components_[unit] * np.divide(
             1, scale, out=np.zeros_like(scale), where=scale > 0
         )
-        order = np.argsort(-np.abs(weights), kind="stable")[:n_features]
+        size = np.abs(weights) if absolute else weights
+        order = np.argsort(-size, kind="stable")[:n_features]
         names = _check_feature_names_in(self, generate_names=True)
         return pd.Series(weights[order], index=names[order], name=f"unit {unit}")
 
@@ -455,6 +457,21 @@ class SparseAutoencoder(BaseAutoencoder):
         n = self.n_components_
         if not isinstance(unit, Integral) or not 0 <= unit < n:
             raise ValueError(f"unit must be an integer from 0 to {n - 1}. Got {unit!r}.")
+
+
+@torch.no_grad()
+def _start(module, rows, center):
+    """Let a dense encoder start sparse, and as the transposed decoder if it is linear.
+
+    `rows` (n, D) are what it sees, `center` (P,) is what they are around.
+    """
+    down, up = module.encoder.layers[-1], module.decoder.layers[-1]
+    if len(module.encoder.layers) == 1 and rows.shape[1] == len(center):
+        if isinstance(up, Linear):
+            down.weight.copy_(up.weight.t())
+        down.bias.copy_(-down.weight @ center)
+    down.bias += module.shift(module.encoder.eval()(rows))
+    module.rescale()
 
 
 def _added(module, amount):

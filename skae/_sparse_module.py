@@ -8,12 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skae._layers import Stack, TransposedLinear, aligned_linear
+from skae._layers import Linear, Stack, TransposedLinear, aligned_linear
 from skae._losses import bernoulli_kl
 from skae._modules import AutoencoderModule, Terms
 
 LEAST_PATIENCE = 1000  # rows
-REVIVAL = 1 / 32  # weight of the auxiliary loss
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
 REPEATED = 0.9  # cosine of two directions that are taken for one
 RIDGE = 1e-4  # of a least-squares fit of unit directions
@@ -93,6 +92,7 @@ class SparseModule(AutoencoderModule):
     """z = s(e(x)), u = d(z), ||d_j|| = 1: the code is `sparsify` of what is encoded."""
 
     is_functional = False
+    start_competes = False  # it is random, and its code not yet sparse
     has_unit_directions = True
 
     def __init__(self, encoder, decoder, likelihood, n_components, goal):
@@ -115,6 +115,13 @@ class SparseModule(AutoencoderModule):
         """Tell which units are on; (B, n)."""
         return z != 0
 
+    def shift(self, u):
+        """Return what to add to u (B, n), to start sparse; (n,) or 0."""
+        return 0.0
+
+    def rescale(self):
+        """Let the decoder start at the scale of the codes."""
+
     def sensitivity(self, x):
         """Return what sparsity then acts upon, at rows x (B, d); (B, n)."""
         return self.encoder(self.likelihood.embed(x))
@@ -134,9 +141,53 @@ class SparseModule(AutoencoderModule):
             shape = [-1 if i == dim else 1 for i in range(w.ndim)]
             w.div_(square.sqrt().clamp(min=1e-12).view(shape))
 
+    @torch.no_grad()
     def before_epoch(self, batches, generator):
-        """Learn after how many rows without it a unit is dead: those of an epoch."""
+        """Let useless units start anew, each as what is left of a row rebuilt badly."""
         self.patience = max(LEAST_PATIENCE, len(batches.index))
+        units = self.useless().nonzero()[:, 0]
+        if not (self.goal.revive and len(units) and self._linear_pair()):
+            return
+        left = self._left(batches, max(RESAMPLED, len(units)), generator)
+        size = left.norm(dim=1)
+        n = min(len(units), int((size > 0).sum()))
+        if n:
+            rows = torch.multinomial(size.square(), n, generator=generator)
+            self._restart(units[:n], left[rows] / size[rows, None])
+
+    def useless(self):
+        """Tell which units no row of an epoch has turned on; (n,)."""
+        return self.idle >= self.patience
+
+    def _linear_pair(self):
+        """Return the encoder's and the decoder's layer if each has one, else None."""
+        stacks = self.encoder, self.decoder
+        if all(isinstance(s, Stack) and len(s.layers) == 1 for s in stacks):
+            down, up = (s.layers[0] for s in stacks)
+            if all(isinstance(m, Linear) for m in (down, up)):
+                if down.weight.shape == up.weight.t().shape:
+                    return down, up
+        return None
+
+    def _left(self, batches, n_rows, generator):
+        """Return what is left of some rows beside their reconstructions; (<= n_rows, d)."""
+        index = batches.index
+        drawn = torch.randperm(len(index), generator=generator, device=generator.device)
+        left = []
+        for part in index[drawn[:n_rows].to(index.device)].split(batches.batch_size):
+            x = batches.rows.take(part.to(batches.rows.device))
+            left.append(x - self.reconstruct(x))
+        return torch.cat(left)
+
+    def _restart(self, units, new):
+        """Let units stand for new directions (len(units), d)."""
+        down, up = self._linear_pair()
+        up.weight[:, units] = new.t()
+        if down is not None:
+            down.weight[units] = new
+            down.bias[units] = -new @ self.likelihood.mean(up.bias[None])[0]
+        self.idle[units] = 0
+        self.after_step()
 
     def forward(self, x, clean, noise=None, progress=1.0):
         """Return what rows cost: -log p(x | z), what z costs, and the revival's loss."""
@@ -157,18 +208,16 @@ class SparseModule(AutoencoderModule):
     def _revival(self, u, z, clean):
         """Return how badly the units that died would add what is missing; (B,) or 0.
 
-        That is AuxK: with the largest outputs of the encoder among the units that no
-        row of a whole epoch has turned on.
+        That is AuxK: the k of them with the largest outputs of the encoder. It is for
+        encoders with hidden layers; the units of linear ones start anew.
         """
-        dead = self.idle >= self.patience
-        n_dead = int(dead.sum()) if self.goal.revive else 0
+        dead = self.useless()
+        n_dead = int(dead.sum()) if self.goal.revive and not self._linear_pair() else 0
         if not n_dead:
             return 0.0
-        k = min(n_dead, max(1, clean.shape[1] // 2))
-        z_dead = top_k(u[:, dead], k, positive=True)
+        z_dead = top_k(u[:, dead], min(n_dead, self.goal.k), positive=True)
         added = torch.zeros_like(z).index_copy(1, dead.nonzero()[:, 0], z_dead)
-        params = self.decode(z.detach() + added)
-        return REVIVAL * self.likelihood.nll(params, clean).sum(1)
+        return self.likelihood.nll(self.decode(z.detach() + added), clean).sum(1)
 
 
 def _by_unit(weight, dim):
@@ -198,12 +247,17 @@ class BatchTopKModule(SparseModule):
             n_on = min(len(u) * self.goal.k, u.numel())
             threshold = size.detach().flatten().topk(n_on).values[-1].clamp(min=0)
             with torch.no_grad():
-                self.threshold.lerp_(threshold, 0.05)
+                first = self.threshold == 0
+                self.threshold.lerp_(threshold, torch.where(first, 1.0, 0.05))
         return torch.where((size >= threshold) & (size > 0), u, 0.0)
 
 
 class L1Module(SparseModule):
     """z = relu(e(x)), loss = -log p(x | z) + beta |z|_1."""
+
+    def shift(self, u):
+        """Return what leaves a unit on in a share rho of the rows; (n,)."""
+        return -u.quantile(1 - self.goal.rho, dim=0)
 
     def sparsify(self, u):
         """Return the positive part; (B, n)."""
@@ -218,6 +272,20 @@ class KLModule(SparseModule):
     """z = sigmoid(e(x)), loss = -log p(x | z) + beta sum_j KL(rho || mean z_j)."""
 
     has_unit_directions = False  # z is bounded, and cannot dodge the penalty
+
+    def shift(self, u):
+        """Return what makes rho the mean activation, if u is normal, nearly; (n,)."""
+        rho = torch.tensor(self.goal.rho)
+        spread = (1 + torch.pi / 8 * u.var(0, correction=0)).sqrt()
+        return rho.logit() * spread - u.mean(0)
+
+    def rescale(self):
+        """Let small changes of codes around rho, in a linear pair, add up to rows."""
+        if self._linear_pair():
+            weight, bias = self.decoder.layers[0].weight, self.decoder.layers[0].bias
+            rho, size = self.goal.rho, weight.square().sum()
+            weight *= len(weight) / (rho * (1 - rho) * size)
+            bias -= weight.sum(1) * rho
 
     def sparsify(self, u):
         """Return the sigmoid; (B, n)."""
@@ -280,46 +348,19 @@ class PursuitModule(SparseModule):
         super().count(z)
         self.energy += z.square().sum(0)
 
-    def _revival(self, u, z, clean):
-        return 0.0  # a unit that no row chooses has no output to learn from
-
-    @torch.no_grad()
-    def before_epoch(self, batches, generator):
-        """Let units that are dead, or repeat another that is used more, start anew.
-
-        Each becomes what is left of a row that is rebuilt badly.
-        """
-        super().before_epoch(batches, generator)
-        used, energy = self.idle < self.patience, self.energy.clone()
-        self.energy.zero_()
-        if not self.goal.revive or not energy.any():
-            return
+    def useless(self):
+        """Tell which units are dead, or repeat one that explains more; (n,)."""
         cosine = self.encoder.gram if self.goal.positive else self.encoder.gram.abs()
-        repeats = ((cosine > REPEATED) & (energy > energy[:, None])).any(1)
-        anew = (repeats | ~used).nonzero()[:, 0]
-        if not len(anew):
-            return
-        left = self._left(batches, max(RESAMPLED, len(anew)), generator)
-        size = left.norm(dim=1)
-        rows = torch.multinomial(
-            size.square(), min(len(anew), int((size > 0).sum())), generator=generator
-        )
-        if len(rows):
-            units = anew[: len(rows)]
-            self.encoder.layer.weight[:, units] = (left[rows] / size[rows, None]).t()
-            self.idle[units] = 0
-            self.after_step()
+        more = self.energy > self.energy[:, None]
+        return super().useless() | ((cosine > REPEATED) & more).any(1)
 
-    def _left(self, batches, n_rows, generator):
-        """Return what is left of some rows beside their reconstructions; (<= n_rows, d)."""
-        index = batches.index
-        drawn = torch.randperm(len(index), generator=generator, device=generator.device)
-        index = index[drawn[:n_rows].to(index.device)]
-        left = []
-        for part in index.split(batches.batch_size):
-            x = batches.rows.take(part.to(batches.rows.device))
-            left.append(x - self.reconstruct(x))
-        return torch.cat(left)
+    def before_epoch(self, batches, generator):
+        """Let useless units start anew; forget what units explained before."""
+        super().before_epoch(batches, generator)
+        self.energy.zero_()
+
+    def _linear_pair(self):
+        return None, self.encoder.layer
 
 
 def geometric_median(rows, n_iter=50):

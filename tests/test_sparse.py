@@ -1,0 +1,504 @@
+"""The sparse autoencoder: what is sparse is sparse, and what is planted is found."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.datasets import load_digits, load_wine, make_sparse_coded_signal
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import orthogonal_mp
+from sklearn.pipeline import make_pipeline
+
+from skae import AutoencoderOutlierDetector, LatentSampler, SparseAutoencoder
+from skae._losses import bernoulli_kl
+from skae._sparse_module import (
+    KLModule,
+    Sparsity,
+    directions,
+    geometric_median,
+    has_mirror,
+    pursue,
+    top_k,
+)
+from skae.likelihoods import Gaussian
+from skae.networks import ConvolutionalNetwork, DenseNetwork
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+PENALTIES = ("topk", "batch_topk", "l1", "kl")
+X = load_digits().data
+HELD_OUT = slice(1500, None)
+
+
+def explained(autoencoder, X):
+    return (
+        1 - np.square(X - autoencoder.reconstruct(X)).sum() / np.square(X - X.mean(0)).sum()
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """One of each penalty, on digits."""
+    return {
+        penalty: SparseAutoencoder(
+            96, penalty=penalty, max_iter=30, random_state=0
+        ).fit(X[:1500])
+        for penalty in PENALTIES
+    }  # fmt: skip
+
+
+# What is sparse
+
+
+def test_top_k_leaves_k_numbers_at_most_on(fitted):
+    on = (fitted["topk"].transform(X) != 0).sum(1)
+    assert on.max() == 5  # 5 % of 96
+    assert on.mean() > 4.5
+
+
+@pytest.mark.parametrize("penalty", ["topk", "batch_topk", "l1"])
+def test_unused_units_are_exactly_zero_and_the_others_positive(fitted, penalty):
+    codes = fitted[penalty].transform(X[HELD_OUT])
+    assert (codes == 0).mean() > 0.8
+    assert (codes >= 0).all()
+    assert (codes > 0).any(1).mean() > 0.99
+
+
+def test_batch_top_k_turns_k_units_on_on_average_but_not_in_each_row(fitted):
+    on = (fitted["batch_topk"].transform(X[:1500]) != 0).sum(1)
+    assert on.mean() == pytest.approx(5, rel=0.25)
+    assert on.std() > 0.5
+
+
+def test_the_code_of_kl_is_what_is_penalised(fitted):
+    codes = fitted["kl"].transform(X[:1500])
+    assert ((codes >= 0) & (codes <= 1)).all()
+    assert (codes == 0).mean() < 0.01
+    assert codes.mean() == pytest.approx(0.05, rel=0.2)
+    loose = SparseAutoencoder(
+        96, penalty="kl", beta=0, max_iter=30, random_state=0
+    ).fit(X[:1500])  # fmt: skip
+    assert loose.transform(X[:1500]).mean() > 1.5 * codes.mean()
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_sparse_codes_say_something_of_rows_not_seen(fitted, penalty):
+    assert explained(fitted[penalty], X[HELD_OUT]) > 0.5
+
+
+@pytest.mark.parametrize("beta", [0.3, 3])
+def test_more_l1_is_sparser(fitted, beta):
+    other = SparseAutoencoder(
+        96, penalty="l1", beta=beta, max_iter=30, random_state=0
+    ).fit(X[:1500])  # fmt: skip
+    assert (other.n_active_units_ < fitted["l1"].n_active_units_) == (beta > 1)
+
+
+@pytest.mark.parametrize(("k", "n_on"), [(3, 3), (0.1, 4), (0.999, 40), (40, 40), (1, 1)])
+def test_number_or_share_of_active_units(k, n_on):
+    autoencoder = SparseAutoencoder(40, n_nonzero_coefs=k, max_iter=2, random_state=0)
+    assert (autoencoder.fit(X[:300]).transform(X) != 0).sum(1).max() <= n_on
+    assert autoencoder.net_.module_.goal.k == n_on
+
+
+@pytest.mark.parametrize(
+    "network",
+    [(), (32,), DenseNetwork((), tied_weights=True), DenseNetwork((16,), linear_path=True)],
+    ids=str,
+)
+@pytest.mark.parametrize("penalty", ["topk", "l1"])
+def test_decoder_directions_have_length_1(network, penalty):
+    autoencoder = SparseAutoencoder(
+        20, penalty=penalty, network=network, max_iter=3, random_state=0
+    ).fit(X[:400])
+    module = autoencoder.net_.module_
+    square = sum(
+        w.detach().movedim(dim, 0).flatten(1).square().sum(1)
+        for w, dim in directions(module.decoder)
+    )
+    assert torch.allclose(square, torch.ones(20), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_components", [12, None])
+def test_pictures(n_components):
+    autoencoder = SparseAutoencoder(
+        n_components,
+        network=ConvolutionalNetwork(filters=(4, 6)),
+        max_iter=2,
+        n_nonzero_coefs=3,
+        random_state=0,
+    ).fit(load_digits().images[:300])
+    assert (autoencoder.transform(X) != 0).sum(1).max() <= 3
+    ((weight, dim),) = directions(autoencoder.net_.module_.decoder)
+    square = weight.detach().movedim(dim, 0).flatten(1).square().sum(1)
+    assert torch.allclose(square, torch.ones_like(square), atol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", Gaussian(link="sigmoid")])
+def test_other_likelihoods_take_the_encoder_of_a_network(likelihood):
+    autoencoder = SparseAutoencoder(likelihood=likelihood, max_iter=20, random_state=0)
+    autoencoder.fit(X[:1500] / 16)
+    assert explained(autoencoder, X[HELD_OUT] / 16) > 0.4
+    assert (autoencoder.transform(X / 16) != 0).sum(1).max() == 6
+
+
+def test_mixed_tables():
+    table = pd.DataFrame(X[:300, 20:24]).rename(columns=str)
+    table["kind"] = pd.Categorical(np.where(X[:300, 20] > 8, "a", "b"))
+    table.iloc[::7, 1] = np.nan
+    autoencoder = SparseAutoencoder(likelihood="mixed", max_iter=3, random_state=0)
+    codes = autoencoder.fit(table).transform(table)
+    assert (codes != 0).sum(1).max() == 1
+    assert autoencoder.reconstruct(table).dtypes.equals(table.dtypes)
+    with pytest.raises(ValueError, match="likelihood='mixed'"):
+        autoencoder.top_features(0)
+
+
+# The pieces, against what is known
+
+
+def test_top_k():
+    u = torch.tensor([[1.0, -3.0, 2.0, 0.5], [-1.0, -2.0, -3.0, -4.0]])
+    assert top_k(u, 2, True).tolist() == [[1, 0, 2, 0], [0, 0, 0, 0]]
+    assert top_k(u, 2, False).tolist() == [[0, -3, 2, 0], [0, 0, -3, -4]]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 8))
+def test_pursuit_among_orthogonal_directions_takes_the_largest(seed, k):
+    rng = np.random.default_rng(seed)
+    basis = torch.from_numpy(np.linalg.qr(rng.normal(size=(8, 8)))[0])
+    x = torch.from_numpy(rng.normal(size=(5, 8)))
+    z = pursue(x @ basis, basis.T @ basis, k, positive=False)
+    assert torch.allclose(z, top_k(x @ basis, k, False), atol=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_pursuit_fits_what_it_chose_by_least_squares(seed, k):
+    rng = np.random.default_rng(seed)
+    D = rng.normal(size=(10, 30))
+    D /= np.linalg.norm(D, axis=0)
+    x = rng.normal(size=(4, 10))
+    args = torch.from_numpy(x @ D), torch.from_numpy(D.T @ D), k
+    z = pursue(*args, positive=False).numpy()
+    for row, code in zip(x, z, strict=True):
+        on = np.flatnonzero(code)
+        assert len(on) <= k
+        best = np.linalg.lstsq(D[:, on], row, rcond=None)[0]
+        np.testing.assert_allclose(code[on], best, atol=5e-3)
+    assert (pursue(*args, positive=True) >= 0).all()
+
+
+def test_pursuit_is_nearly_as_good_as_the_orthogonal_one():
+    X, D, _ = make_sparse_coded_signal(
+        n_samples=300, n_components=128, n_features=32, n_nonzero_coefs=3, random_state=0
+    )
+    args = torch.from_numpy(X @ D.T), torch.from_numpy(D @ D.T), 3
+    ours = np.square(X - pursue(*args, positive=False).numpy() @ D).sum()
+    theirs = np.square(X - (D.T @ orthogonal_mp(D.T, X.T, n_nonzero_coefs=3)).T).sum()
+    assert theirs < ours < 0.01 * np.square(X).sum()
+
+
+def test_geometric_median_has_the_least_summed_distance():
+    rng = np.random.default_rng(0)
+    rows = rng.exponential(size=(60, 3))
+    rows[:5] += 50
+    point = geometric_median(torch.from_numpy(rows)).numpy()
+
+    def distance(p):
+        return np.linalg.norm(rows - p, axis=1).sum()
+
+    best = minimize(distance, rows.mean(0), method="Nelder-Mead", tol=1e-8).x
+    np.testing.assert_allclose(point, best, atol=1e-3)
+
+
+def test_mirror_images():
+    rng = np.random.default_rng(0)
+    normal = torch.from_numpy(rng.normal(size=(1000, 8)))
+    skewed = torch.from_numpy(rng.exponential(size=(1000, 8)) - 1)
+    assert has_mirror(normal)
+    assert not has_mirror(skewed)
+    assert has_mirror(torch.zeros(5, 2))
+
+
+def test_divergence_of_bernoullis_and_its_slope():
+    rho = torch.tensor(0.05)
+    mean = torch.linspace(0.01, 0.9, 20, dtype=torch.float64, requires_grad=True)
+    value, slope = bernoulli_kl(rho, mean)
+    p, q = (torch.distributions.Bernoulli(t) for t in (rho.double(), mean))
+    expected = torch.distributions.kl_divergence(p, q)
+    assert torch.allclose(value, expected, atol=1e-7)
+    (gradient,) = torch.autograd.grad(expected.sum(), mean)
+    assert torch.allclose(slope, gradient, atol=1e-5)
+
+
+def test_cost_of_kl_is_the_divergence_of_the_mean_and_so_is_its_gradient():
+    z = torch.rand(40, 6, dtype=torch.float64, requires_grad=True)
+    module = KLModule.__new__(KLModule)
+    torch.nn.Module.__init__(module)
+    module.goal = Sparsity(beta=3.0, rho=0.1)
+    cost = module.cost(z).mean()
+    expected = 3 * bernoulli_kl(torch.tensor(0.1), z.mean(0))[0].sum()
+    assert torch.allclose(cost, expected)
+    ours, theirs = (torch.autograd.grad(t, z)[0] for t in (cost, expected))
+    assert torch.allclose(ours, theirs)
+
+
+# What is planted is found
+
+
+def planted(n=4000, d=16, n_units=64, k=2, signed=False, seed=0):
+    rng = np.random.default_rng(seed)
+    D = rng.normal(size=(n_units, d))
+    D /= np.linalg.norm(D, axis=1, keepdims=True)
+    Z = np.zeros((n, n_units))
+    for row in Z:
+        sign = rng.choice([-1, 1], k) if signed else 1
+        row[rng.choice(n_units, k, replace=False)] = sign * rng.uniform(0.5, 1.5, k)
+    return Z @ D + 0.01 * rng.normal(size=(n, d)), D
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_an_overcomplete_dictionary_is_recovered(signed):
+    X, D = planted(signed=signed)
+    autoencoder = SparseAutoencoder(64, n_nonzero_coefs=2, random_state=0).fit(X)
+    assert autoencoder.positive_code_ is not signed
+    found = autoencoder.components_
+    cosine = D @ (found / np.linalg.norm(found, axis=1, keepdims=True)).T
+    best = np.abs(cosine).max(1) if signed else cosine.max(1)
+    assert (best > 0.9).mean() > 0.95
+
+
+def test_repeated_and_dead_units_start_anew():
+    X, _ = planted()
+    autoencoder = SparseAutoencoder(64, n_nonzero_coefs=2, max_iter=20, random_state=0)
+    module = autoencoder.fit(X).net_.module_
+    with torch.no_grad():
+        weight = module.encoder.layer.weight
+        weight[:, 1] = weight[:, 0]
+        weight[:, 2] = -weight[:, 3]
+        module.idle.zero_()[5] = 1e6
+        module.energy.fill_(1.0)
+        module.energy[0] = 2.0
+        before = weight.clone()
+    module.after_step()
+    batches = type("Batches", (), {})()
+    batches.index, batches.batch_size = torch.arange(len(X)), 256
+    batches.rows = type("Rows", (), {"device": "cpu"})()
+    standardised = torch.from_numpy(module.likelihood.standardize(X))
+    batches.rows.take = standardised.__getitem__
+    module.before_epoch(batches, torch.Generator().manual_seed(0))
+    cosine = (module.encoder.layer.weight * before).sum(0)
+    moved = (cosine < 0.99).nonzero()[:, 0].tolist()
+    assert {1, 5} <= set(moved)
+    assert 0 not in moved
+    assert len(moved) < 10
+    assert torch.allclose(module.encoder.layer.weight.norm(dim=0), torch.ones(64))
+
+
+@pytest.mark.parametrize("network", ["auto", (), (64,)], ids=["pursuit", "linear", "deep"])
+def test_revival(network):
+    dead = {
+        revive: SparseAutoencoder(
+            300,
+            n_nonzero_coefs=4,
+            network=network,
+            revive=revive,
+            max_iter=25,
+            random_state=0,
+        ).fit(X).dead_units_.sum()
+        for revive in (True, False)
+    }  # fmt: skip
+    assert dead[True] < 0.7 * dead[False]
+
+
+# What is known of a fitted one
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_usage_is_that_of_the_training_rows(fitted, penalty):
+    autoencoder = fitted[penalty]
+    codes = autoencoder.transform(X[:1500])
+    on = codes > 0.5 if penalty == "kl" else codes != 0
+    np.testing.assert_allclose(autoencoder.activation_frequency_, on.mean(0), atol=2e-3)
+    np.testing.assert_allclose(autoencoder.mean_activation_, codes.mean(0), atol=1e-3)
+    assert autoencoder.n_active_units_ == pytest.approx(on.sum(1).mean(), abs=0.02)
+    assert (autoencoder.dead_units_ == ~on.any(0)).mean() > 0.98
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_components_are_what_codes_are_multiplied_by(fitted, penalty):
+    autoencoder = fitted[penalty]
+    codes = autoencoder.transform(X[:50])
+    base = autoencoder.inverse_transform(np.zeros_like(codes))
+    sums = base + codes @ autoencoder.components_
+    np.testing.assert_allclose(sums, autoencoder.reconstruct(X[:50]), atol=1e-2)
+
+
+def test_components_with_hidden_layers_are_what_a_unit_adds_alone():
+    autoencoder = SparseAutoencoder(10, network=(16,), max_iter=5, random_state=0)
+    autoencoder.fit(X[:400])
+    unit = int(np.argmax(autoencoder.activation_frequency_))
+    amount = autoencoder.mean_activation_[unit] / autoencoder.activation_frequency_[unit]
+    codes = np.zeros((2, 10))
+    codes[1, unit] = amount
+    without, added = autoencoder.inverse_transform(codes)
+    np.testing.assert_allclose(
+        autoencoder.components_[unit] * amount, added - without, atol=1e-3
+    )
+
+
+def test_importances_choose_the_columns_that_have_structure():
+    rng = np.random.default_rng(0)
+    signal, _ = planted(1500, d=8, n_units=16)
+    table = np.hstack([signal, rng.normal(size=(1500, 12)) * signal.std()])
+    autoencoder = SparseAutoencoder(16, n_nonzero_coefs=2, max_iter=50, random_state=0)
+    selector = SelectFromModel(autoencoder, max_features=8, threshold=-np.inf)
+    assert selector.fit(table).get_support()[:8].sum() >= 7
+    importances = selector.estimator_.feature_importances_
+    assert importances.sum() == pytest.approx(1)
+    assert (importances >= 0).all()
+
+
+def test_constant_columns_have_no_importance():
+    table = np.hstack([X[:300, 18:24], np.ones((300, 1))])
+    autoencoder = SparseAutoencoder(max_iter=3, random_state=0).fit(table)
+    assert autoencoder.feature_importances_[-1] == 0
+    assert (autoencoder.components_[:, -1] == 0).all()
+
+
+def test_top_features_and_top_samples():
+    frame = pd.DataFrame(load_wine().data, columns=load_wine().feature_names)
+    frame.index = [f"wine {i}" for i in range(len(frame))]
+    autoencoder = SparseAutoencoder(16, max_iter=30, random_state=0).fit(frame)
+    unit = int(np.argmax(autoencoder.activation_frequency_))
+    weights = autoencoder.top_features(unit, n_features=4)
+    scaled = autoencoder.components_[unit] / frame.std(ddof=0).to_numpy()
+    order = np.argsort(-np.abs(scaled))[:4]
+    assert list(weights.index) == list(frame.columns[order])
+    np.testing.assert_allclose(weights, scaled[order], rtol=1e-5)
+    rows = autoencoder.top_samples(unit, frame, n_samples=3)
+    codes = autoencoder.transform(frame)[:, unit]
+    assert rows.iloc[0] == np.abs(codes).max()
+    assert list(rows.index) == list(frame.index[np.argsort(-np.abs(codes))[:3]])
+    assert autoencoder.fit(frame.to_numpy()).top_features(0).index[0].startswith("x")
+    with pytest.raises(ValueError, match="unit must be an integer from 0 to 15"):
+        autoencoder.top_features(16)
+    with pytest.raises(ValueError, match="unit must be"):
+        autoencoder.top_samples(-1, frame)
+
+
+# Sparse matrices
+
+
+def test_csr_out_and_in(fitted):
+    dense = fitted["topk"]
+    codes = dense.transform(X)
+    dense.set_params(sparse_output=True)
+    try:
+        sparse = dense.transform(X)
+        assert sp.issparse(sparse)
+        assert sparse.format == "csr"
+        assert sparse.dtype == np.float32
+        np.testing.assert_array_equal(sparse.toarray(), codes)
+        np.testing.assert_array_equal(
+            dense.inverse_transform(sparse), dense.inverse_transform(codes)
+        )
+        np.testing.assert_array_equal(dense.interpolate(X[:2], X[2:4], 3).shape, (2, 3, 64))
+        with pytest.raises(ValueError, match="sparse_output=True"):
+            dense.set_output(transform="pandas").transform(X)
+    finally:
+        dense.set_output(transform="default").set_params(sparse_output=False)
+
+
+def test_words_in_topics_out():
+    topics = ["cat dog pet fur tail", "sun rain wind cloud storm", "goal match ball team"]
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=300)
+    texts = [" ".join(rng.choice(topics[i].split(), 4)) for i in labels]
+    pipeline = make_pipeline(
+        TfidfVectorizer(),
+        SparseAutoencoder(
+            3,
+            n_nonzero_coefs=1,
+            sparse_output=True,
+            likelihood=Gaussian(scale="global"),
+            random_state=0,
+        ),
+    )
+    codes = pipeline.fit_transform(texts)
+    assert sp.issparse(codes)
+    assert codes.getnnz(axis=1).max() == 1
+    units = codes.toarray().argmax(1)
+    assert all(len(np.unique(units[labels == i])) == 1 for i in range(3))
+    vocabulary = pipeline[0].get_feature_names_out()
+    autoencoder = pipeline[1]
+    for i, words in enumerate(topics):
+        unit = int(units[labels == i][0])
+        top = autoencoder.top_features(unit, 3, absolute=False).index
+        assert set(vocabulary[[int(name[1:]) for name in top]]) <= set(words.split())
+
+
+def test_other_estimators_take_sparse_codes():
+    autoencoder = SparseAutoencoder(12, sparse_output=True, max_iter=3, random_state=0)
+    detector = AutoencoderOutlierDetector(autoencoder, n_estimators=2, random_state=0)
+    assert detector.fit(X[:200]).score_samples(X[:5]).shape == (5,)
+    sampler = LatentSampler(autoencoder, random_state=0).fit(X[:200])
+    assert sampler.sample(4)[0].shape == (64,)
+
+
+# Bad parameters, and going on
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"beta": 1.0}, "beta=1.0 is for penalty='l1' or 'kl'"),
+        ({"penalty": "l1", "n_nonzero_coefs": 2}, "n_nonzero_coefs=2 is for"),
+        ({"penalty": "l1", "target_activation": 0.1}, "target_activation=0.1 is for"),
+        ({"penalty": "kl", "positive_code": False}, "positive_code=False"),
+        ({"n_components": 4, "n_nonzero_coefs": 5}, "n_nonzero_coefs=5 must be at most"),
+    ],
+)
+def test_parameters_that_cannot_be(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        SparseAutoencoder(**parameters).fit(X[:50])
+
+
+def test_a_warm_start_goes_on_but_not_with_another_penalty():
+    autoencoder = SparseAutoencoder(20, max_iter=3, warm_start=True, random_state=0)
+    autoencoder.fit(X[:500])
+    before = autoencoder.components_
+    autoencoder.set_params(n_nonzero_coefs=3).fit(X[:500])
+    assert (autoencoder.transform(X) != 0).sum(1).max() == 3
+    assert len(autoencoder.loss_curve_) == 6
+    assert not np.array_equal(before, autoencoder.components_)
+    codes = autoencoder.transform(X)
+    with pytest.raises(ValueError, match="cannot change penalty"):
+        autoencoder.set_params(penalty="l1", n_nonzero_coefs=None).fit(X)
+    np.testing.assert_array_equal(codes, autoencoder.transform(X))
+
+
+def test_partial_fit_learns():
+    autoencoder = SparseAutoencoder(64, random_state=0)
+    errors = []
+    for _ in range(6):
+        for part in np.array_split(X[:1500], 5):
+            autoencoder.partial_fit(part)
+        errors.append(explained(autoencoder, X[HELD_OUT]))
+    assert errors[-1] > errors[0] + 0.05
+    assert errors[-1] > 0.6
+
+
+def test_half_dead_units_are_told():
+    X, _ = planted(300, k=1)
+    with pytest.warns(match="Dead units: .* revive=True"):
+        SparseAutoencoder(
+            400, n_nonzero_coefs=1, revive=False, max_iter=3, random_state=0
+        ).fit(X)
