@@ -471,7 +471,6 @@ def _start(module, rows, center):
             down.weight.copy_(up.weight.t())
         down.bias.copy_(-down.weight @ center)
     down.bias += module.shift(module.encoder.eval()(rows))
-    module.rescale()
 
 
 def _added(module, amount):

@@ -119,9 +119,6 @@ class SparseModule(AutoencoderModule):
         """Return what to add to u (B, n), to start sparse; (n,) or 0."""
         return 0.0
 
-    def rescale(self):
-        """Let the decoder start at the scale of the codes."""
-
     def sensitivity(self, x):
         """Return what sparsity then acts upon, at rows x (B, d); (B, n)."""
         return self.encoder(self.likelihood.embed(x))
@@ -278,14 +275,6 @@ class KLModule(SparseModule):
         rho = torch.tensor(self.goal.rho)
         spread = (1 + torch.pi / 8 * u.var(0, correction=0)).sqrt()
         return rho.logit() * spread - u.mean(0)
-
-    def rescale(self):
-        """Let small changes of codes around rho, in a linear pair, add up to rows."""
-        if self._linear_pair():
-            weight, bias = self.decoder.layers[0].weight, self.decoder.layers[0].bias
-            rho, size = self.goal.rho, weight.square().sum()
-            weight *= len(weight) / (rho * (1 - rho) * size)
-            bias -= weight.sum(1) * rho
 
     def sparsify(self, u):
         """Return the sigmoid; (B, n)."""

@@ -10,11 +10,11 @@ All are told the number of directions, and ours by top-k and
 MiniBatchDictionaryLearning's codes how many are in a row; its `alpha` is the one of three
 whose codes explain most, the `beta` of L1 the one of four whose rows have the most nearly
 so many units on. MiniBatchDictionaryLearning stops at its defaults after a few batches
-without gain: "100 passes", with an `alpha` of 0.1, goes on as long as ours may. NMF gets the rows less each column's
-least value. SparsePCA's components are sparse, not its codes: it is there as the one that
-is easily confused, and gets 1,000 rows and 50 iterations. "explained" is the share of
-2,000 fresh rows' variance, with so many directions in a row as there are (SparsePCA and
-NMF: with all; L1: with those that are on).
+without gain: "100 passes", with an `alpha` of 0.1, goes on as long as ours may. NMF gets
+the rows less each column's least value. SparsePCA's components are sparse, not its codes:
+it is there as the one that is easily confused, and gets 1,000 rows and 50 iterations.
+"explained" is the share of 2,000 fresh rows' variance, with so many directions in a row
+as there are (SparsePCA and NMF: with all; L1: with those that are on).
 
 Time is in units of ours, in the same run: one process, one thread, one after another.
 """
