@@ -294,8 +294,9 @@ class KLModule(SparseModule):
         kl, slope = bernoulli_kl(self.goal.rho, mean.clamp(TINY, 1 - TINY))
         return self.goal.beta * (kl.sum() + (z - mean) @ slope)
 
-    def _revival(self, u, z, clean):
-        return 0.0  # the divergence itself turns units on
+    def useless(self):
+        """Return that no unit is: the divergence itself turns them on; (n,)."""
+        return torch.zeros_like(self.idle, dtype=torch.bool)
 
 
 class Pursuit(nn.Module):
