@@ -15,6 +15,7 @@ from skae._modules import AutoencoderModule, Terms
 LEAST_PATIENCE = 1000  # rows
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
 REPEATED = 0.9  # cosine of two directions that are taken for one
+STAGES = 5  # of a pursuit, at most
 RIDGE = 1e-4  # of a least-squares fit of unit directions
 TINY = 1e-6  # mean activation that a divergence is taken at, at least
 REFIT_NUMBERS = 2**22  # in the systems that are solved at a time
@@ -31,23 +32,37 @@ def top_k(u, k, positive):
 
 
 def pursue(correlation, gram, k, positive):
-    """Matching pursuit: k times, add the unit that explains most of what is left; (B, n).
+    """Orthogonal matching pursuit in stages: the k units that explain most; (B, n).
 
-    `correlation` (B, n) is that of rows with the n directions, `gram` (n, n) theirs.
+    `correlation` (B, n) is that of rows with the n directions, `gram` (n, n) theirs. Each
+    stage adds units, one by one, for what is left, and then fits all of them together.
     """
-    left, z = correlation.clone(), torch.zeros_like(correlation)
-    rows = torch.arange(len(z), device=z.device)
-    for _ in range(k):
+    z, stages = torch.zeros_like(correlation), min(k, STAGES)
+    for stage in range(stages):
+        before, after = k * stage // stages, k * (stage + 1) // stages
+        left = correlation - aligned_linear(z, gram, None)
+        z = refit(match(z, left, gram, after - before, positive), correlation, gram, after)
+        z = z.relu() if positive else z
+    return z
+
+
+def match(z, left, gram, n_steps, positive):
+    """Matching pursuit: add to z (B, n) what explains most of what is left, step by step.
+
+    `left` (B, n), its correlation with the directions, is changed in place.
+    """
+    z, rows = z.clone(), torch.arange(len(z), device=z.device)
+    for _ in range(n_steps):
         unit = (left if positive else left.abs()).argmax(1)
         step = left[rows, unit]
         step = step.relu() if positive else step
         z[rows, unit] += step
         left.addcmul_(gram[unit], step[:, None], value=-1)
-    return refit(z, correlation, gram, k, positive)
+    return z
 
 
-def refit(z, correlation, gram, k, positive):
-    """Return the least-squares fit of the units that are on in z (B, n); (B, n)."""
+def refit(z, correlation, gram, k):
+    """Return the least-squares fit of the units, at most k, that z (B, n) has on."""
     on, chosen = z.abs().topk(k, dim=1)
     on = (on > 0).to(z)
     target = correlation.gather(1, chosen) * on
@@ -60,9 +75,7 @@ def refit(z, correlation, gram, k, positive):
         system.diagonal(dim1=1, dim2=2).add_(1 - there).add_(RIDGE)
         factor = torch.linalg.cholesky_ex(system).L
         out.append(torch.cholesky_solve(target[rows, :, None], factor)[:, :, 0] * there)
-    fitted = torch.cat(out)
-    fitted = fitted.relu() if positive else fitted
-    return torch.zeros_like(z).scatter(1, chosen, fitted)
+    return torch.zeros_like(z).scatter(1, chosen, torch.cat(out))
 
 
 def directions(decoder):
