@@ -390,7 +390,7 @@ class SparseAutoencoder(BaseAutoencoder):
         ]
         return _align_api_if_sparse(sp.vstack(parts, format="csr"))
 
-    def top_features(self, unit, n_features=10, *, absolute=True):
+    def top_features(self, unit, n_features=10, *, absolute=True, input_features=None):
         """Return the columns that a unit of the code adds the most to.
 
         Parameters
@@ -402,13 +402,15 @@ class SparseAutoencoder(BaseAutoencoder):
         absolute : bool, default=True
             Whether what the unit takes away counts as much as what it adds. Words, say,
             are better named by what it adds.
+        input_features : array-like of str or None, default=None
+            Names of the columns, for instance a vectorizer's `get_feature_names_out()`.
+            None takes those that `fit` saw, or ``x0``, ``x1``, ...
 
         Returns
         -------
         weights : Series of shape (n_features,)
             What the unit adds, in the columns' scales (standard deviations, as a rule),
-            by the names of the columns (``x0``, ... if they have none), the largest
-            first.
+            by the names of the columns, the largest first.
         """
         check_is_fitted(self)
         self._check_unit(unit)
@@ -424,7 +426,7 @@ class SparseAutoencoder(BaseAutoencoder):
         )
         size = np.abs(weights) if absolute else weights
         order = np.argsort(-size, kind="stable")[:n_features]
-        names = _check_feature_names_in(self, generate_names=True)
+        names = _check_feature_names_in(self, input_features)
         return pd.Series(weights[order], index=names[order], name=f"unit {unit}")
 
     def top_samples(self, unit, X, n_samples=10):

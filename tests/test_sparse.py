@@ -441,8 +441,10 @@ def test_words_in_topics_out():
     autoencoder = pipeline[1]
     for i, words in enumerate(topics):
         unit = int(units[labels == i][0])
-        top = autoencoder.top_features(unit, 3, absolute=False).index
-        assert set(vocabulary[[int(name[1:]) for name in top]]) <= set(words.split())
+        top = autoencoder.top_features(
+            unit, 3, absolute=False, input_features=vocabulary
+        )
+        assert set(top.index) <= set(words.split())
 
 
 def test_other_estimators_take_sparse_codes():
