@@ -1,0 +1,394 @@
+"""Feature selection: the columns from which all others can be rebuilt."""
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from skae import _diagnostics
+from skae._checks import CheckedRowsMixin
+from skae._fitting import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS, Fitting
+from skae._inference import apply, padded
+from skae._mixed import is_mixed
+from skae._rows import blocks, densify
+from skae._selecting import Decoding, Searching, greedy_columns
+from skae.likelihoods import NAMED
+
+__all__ = ["AutoencoderFeatureSelector"]
+
+STEPS, EPOCHS = 1500, 100  # "auto": of the search, and of the decoder at most
+LARGEST_SEARCH = 2**22  # logits: with more of them, the greedy choice stays
+SHARED = (  # parameters of the autoencoders inside
+    "network", "likelihood", "learning_rate", "batch_size", "early_stopping",
+    "validation_fraction", "n_iter_no_change", "tol", "alpha", "l1_ratio", "device",
+    "net_params", "verbose",
+)  # fmt: skip
+
+
+class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator):
+    """TODO."""
+
+    _parameter_constraints = {  # noqa: RUF012
+        "n_features_to_select": [
+            StrOptions({"auto"}),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "method": [StrOptions({"auto", "concrete", "greedy"})],
+        "temperatures": [tuple, list],
+        "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
+        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "device": [str],
+        "net_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_features_to_select="auto",
+        *,
+        method="auto",
+        temperatures=(10.0, 0.1),
+        network="auto",
+        likelihood="gaussian",
+        learning_rate=5e-3,
+        batch_size="auto",
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        alpha=1e-4,
+        l1_ratio=0.0,
+        device="auto",
+        net_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_features_to_select = n_features_to_select
+        self.method = method
+        self.temperatures = temperatures
+        self.network = network
+        self.likelihood = likelihood
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.device = device
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Fitting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Choose columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, as they are: they are standardised on the way in. A
+            DataFrame, a memory-mapped array, a CSR matrix (densified by batches), or
+            pictures of shape (n_samples, H, W) or (n_samples, C, H, W), whose pixels
+            are then the columns.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts; a row of weight 0 is not learnt from. None
+            counts all alike.
+
+        Returns
+        -------
+        self : object
+            The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X cannot be, before any training, or if training
+            diverges. The selector is then what it was before the call.
+        """
+        self._check_parameters()
+        with self._all_or_nothing(warm=False):
+            X, sample_weight = self._check_fit(X, sample_weight, reset=True)
+            self._check_number(X.shape[1])
+            random_state = check_random_state(self.random_state)
+            self._seed_ = random_state.randint(np.iinfo(np.int32).max)
+            first = self._fitting(Searching, X, sample_weight)
+            greedy = self._greedy(first)
+            candidates = {"greedy": np.sort(greedy)}
+            if self._has_search(*greedy.shape, X.shape[1]):
+                candidates["concrete"] = np.sort(self._search(first, greedy))
+            if self.method == "concrete":
+                del candidates["greedy"]
+            self._finish(self._decoders(candidates, X, sample_weight, first), first)
+        return self
+
+    def _check_parameters(self):
+        if is_mixed(self.likelihood):
+            raise ValueError(
+                "likelihood='mixed' is not for an AutoencoderFeatureSelector. Encode "
+                "categories first, for instance with "
+                "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
+            )
+        start, end = self.temperatures if len(self.temperatures) == 2 else (0, 0)
+        if not 0 < end <= start:
+            raise ValueError(
+                "temperatures must be two positive numbers, that of the start and a "
+                f"lower one of the end. Got {self.temperatures!r}."
+            )
+
+    def _check_number(self, n_features):
+        """Raise a ``ValueError`` if more columns are wanted than there are."""
+        wanted = self.n_features_to_select
+        if wanted != "auto" and wanted > n_features:
+            raise ValueError(
+                f"n_features_to_select={wanted} is more than the {n_features} columns "
+                f"of X. Use at most {n_features}, a share such as 0.5, or 'auto'."
+            )
+
+    def _fitting(self, kind, X, sample_weight, like=None, **more):
+        """Return the fitting of an autoencoder inside, on the rows of X."""
+        shared = {name: getattr(self, name) for name in SHARED}
+        inner = kind(**shared, **more, random_state=self._seed_)
+        vars(inner).update(
+            {name: value for name, value in vars(self).items() if name[-1] == "_"}
+        )
+        fitting = Fitting(inner, X, sample_weight, warm=False, like=like)
+        fitting.index = fitting.train.index  # the rows that are held out judge the choice
+        return fitting
+
+    def _greedy(self, fitting):
+        """Return the greedy choice, as many columns as are wanted."""
+        likelihood, n_features = fitting.likelihood, fitting.rows.X.shape[1]
+        x = likelihood.to(fitting.device).target(fitting._sample()).cpu().double().numpy()
+        x = x - x.mean(0)
+        wanted, total = self.n_features_to_select, np.square(x).sum()
+        if wanted == "auto":
+            columns, gains = greedy_columns(x, min(MAX_AUTO_COMPONENTS, n_features))
+            enough = np.searchsorted(gains.cumsum(), EXPLAINED_BY_AUTO * total) + 1
+            return columns[:enough]
+        if not isinstance(wanted, Integral):
+            wanted = max(1, int(wanted * n_features))
+        return greedy_columns(x, wanted)[0]
+
+    def _search(self, fitting, columns):
+        """Train selectors that start at some columns, and return what they choose."""
+        inner = fitting.estimator
+        inner.n_components, inner.columns_ = len(columns), columns
+        inner.temperatures, inner.max_iter = tuple(self.temperatures), self.max_iter
+        if self.max_iter == "auto":
+            inner.max_iter = max(1, round(STEPS / len(fitting.train)))
+        fitting.valid = None
+        fitting.run(None)
+        _check_interrupted(fitting)
+        return fitting.net.module_.encoder.choice()
+
+    def _decoders(self, candidates, X, sample_weight, first):
+        """Train a decoder of each choice; return the fittings by the choices' names."""
+        fittings = {}
+        for name, columns in candidates.items():
+            if any(np.array_equal(columns, f.estimator.columns_) for f in fittings.values()):
+                continue
+            max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
+            fittings[name] = fitting = self._fitting(
+                Decoding,
+                X,
+                sample_weight,
+                first,
+                n_components=len(columns),
+                max_iter=max_iter,
+            )
+            fitting.estimator.columns_ = columns
+            fitting.run(None)
+            _check_interrupted(fitting)
+        return fittings
+
+    def _has_search(self, k, n_features):
+        """Tell whether selectors are to look for better columns than the greedy ones."""
+        if self.method == "greedy" or (self.method == "auto" and k == n_features):
+            return False
+        fits = k * n_features <= LARGEST_SEARCH
+        if self.method == "concrete" and not fits:
+            raise ValueError(
+                f"method='concrete' takes up to {LARGEST_SEARCH} logits, and "
+                f"n_features_to_select={k} of {n_features} columns asks for "
+                f"{k * n_features}. Use method='greedy' or fewer columns."
+            )
+        return fits
+
+    def _finish(self, fittings, first):
+        """Set what is fitted, from the choice that rebuilds held-out rows best."""
+        self.chosen_by_ = max(fittings, key=lambda name: fittings[name].explained[-1])
+        best = fittings[self.chosen_by_]
+        columns = best.estimator.columns_
+        self.support_ = np.zeros(self.n_features_in_, dtype=bool)
+        self.support_[columns] = True
+        self.n_features_to_select_ = len(columns)
+        attributes = best.attributes(best.net)
+        names = ("net_", "history_", "loss_curve_", "validation_loss_curve_", "n_iter_",
+                 "_block_rows_", "_statistics_")  # fmt: skip
+        vars(self).update({n: attributes[n] for n in names if n in attributes})
+        if getattr(first, "net", None) is not None:
+            self.search_loss_curve_ = [row["train_loss"] for row in first.net.history]
+        for sign in (
+            *_diagnostics.divergence(self.loss_curve_[-1:], best.explained[0]),
+            *_diagnostics.overfitting(best.explained[0], best.explained[-1]),
+        ):
+            sign = sign.replace("n_components", "n_features_to_select")
+            warnings.warn(sign, ConvergenceWarning, stacklevel=3)
+
+    # What a fitted selector does
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
+
+    def transform(self, X):
+        """Return the chosen columns of X, as they are.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_new : {ndarray, sparse matrix} of shape (n_samples, n_features_to_select)
+            The chosen columns in their order in X, of X's dtype.
+        """
+        check_is_fitted(self)
+        return super().transform(self._check_shape(X))
+
+    def inverse_transform(self, X):
+        """Return all columns, rebuilt from the chosen ones by the trained decoder.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_to_select)
+            Chosen columns, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data: the chosen columns as they are in
+            X, the others rebuilt; float32 if `fit` saw float32, else float64. Pictures
+            have the shape that `fit` saw.
+        """
+        check_is_fitted(self)
+        X = check_array(X, accept_sparse="csr", dtype="numeric", input_name="X")
+        if X.shape[1] != self.n_features_to_select_:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but this {type(self).__name__} has chosen "
+                f"n_features_to_select_={self.n_features_to_select_}."
+            )
+        return self._rebuilt(densify(X)).reshape(-1, *self._sample_shape_)
+
+    def reconstruct(self, X):
+        """Return X with all columns but the chosen ones rebuilt from those.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            The same as ``inverse_transform(transform(X))``.
+        """
+        X = densify(self._check_rows(X)[:, self.support_])
+        return self._rebuilt(X).reshape(-1, *self._sample_shape_)
+
+    def _rebuilt(self, chosen):
+        """Return whole rows (n, d) from chosen columns (n, k), in data units."""
+        module = self.net_.module_
+        likelihood = module.likelihood
+        rows = np.tile(self._statistics_.mean, (len(chosen), 1))
+        rows[:, self.support_] = chosen
+        standardize = partial(likelihood.standardize, check=False)
+        apply(
+            module.reconstruct,
+            padded(rows, self._block_rows_, standardize),
+            self.net_.device,
+            rows,
+            lambda mean, x: likelihood.restore(mean.numpy()),
+        )
+        rows[:, self.support_] = chosen
+        return rows.astype(self._dtype_, copy=False)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of the variance of all columns that the chosen ones explain.
+
+        It is 1 - (sum of squared residuals) / (sum of squared distances to the training
+        rows' means), both in units of the columns' standard deviations in training. The
+        chosen columns are among them, and have no residual.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, best ones that `fit` has not seen.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 is no better than the mean, and there is no lower end.
+        """
+        X = self._check_rows(X)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        statistics, sums = self._statistics_, np.zeros(2)
+        varying = ~statistics.constant
+        weight = np.divide(1, statistics.variance, out=np.zeros(len(varying)), where=varying)
+        for rows, block in blocks(X):
+            rebuilt = self._rebuilt(block[:, self.support_])
+            for i, other in enumerate((rebuilt, statistics.mean)):
+                square = np.square(block - other) @ weight
+                sums[i] += square.sum() if sample_weight is None else sample_weight[rows] @ square
+        return float(1 - sums[0] / sums[1]) if sums[1] else 1.0
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether `fit` has succeeded."""
+        return hasattr(self, "support_")
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: sparse input, and dtypes that are kept."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _check_interrupted(fitting):
+    """Raise if the user has stopped a training: half of one is not worth keeping."""
+    if fitting.net.interrupted_:
+        raise KeyboardInterrupt
