@@ -149,7 +149,9 @@ def start_decoder(columns, network, likelihood, principal):
     weight = np.zeros((len(columns), len(principal.mean)))
     if len(principal.target) > 2:
         known = principal.target[:, columns]
-        weight = RidgeCV(RIDGES).fit(known, principal.target).coef_.reshape(-1, len(columns)).T
+        weight = (
+            RidgeCV(RIDGES).fit(known, principal.target).coef_.reshape(-1, len(columns)).T
+        )
     bias, weight = likelihood.linearize(principal.mean, weight)
     start = LinearStart(
         _one_hot(columns, len(principal.center)),

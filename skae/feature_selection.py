@@ -23,17 +23,152 @@ from skae.likelihoods import NAMED
 
 __all__ = ["AutoencoderFeatureSelector"]
 
-STEPS, EPOCHS = 1500, 100  # "auto": of the search, and of the decoder at most
+STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
 LARGEST_SEARCH = 2**22  # logits: with more of them, the greedy choice stays
 SHARED = (  # parameters of the autoencoders inside
     "network", "likelihood", "learning_rate", "batch_size", "early_stopping",
     "validation_fraction", "n_iter_no_change", "tol", "alpha", "l1_ratio", "device",
     "net_params", "verbose",
 )  # fmt: skip
+KEPT = (  # of the attributes of the best of them
+    "net_", "history_", "loss_curve_", "validation_loss_curve_", "n_iter_",
+    "_block_rows_", "_statistics_",
+)  # fmt: skip
 
 
 class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator):
-    """TODO."""
+    r"""Unsupervised choice of the columns from which all others can be rebuilt.
+
+    k selectors each take a mixture of the d columns, and a decoder rebuilds whole rows
+    from those k numbers. In training a selector's mixture is a draw from a concrete
+    distribution, whose temperature T falls until it holds a single column [1]_:
+
+    .. math:: m_i = \mathrm{softmax}\left( \frac{\log \alpha_i + g_i}{T} \right), \quad
+        g_{ij} \sim \mathrm{Gumbel}(0, 1), \quad
+        \min_{\alpha, d} \; - \log p(x \mid d(m x))
+
+    The selectors start near the columns that a linear model chooses greedily [2]_, several
+    times with other noise. A decoder is then trained on each set of columns that came out,
+    and on the greedy one: what rebuilds held-out rows best is kept. Unlike the codes of an
+    autoencoder, what is kept are columns as they were, that can be named and measured
+    again; unlike `sklearn.feature_selection.SelectKBest` it needs no labels, and does not
+    take two columns that say the same. Raw data may be passed: columns are standardised
+    on the way in.
+
+    Parameters
+    ----------
+    n_features_to_select : int, float or "auto", default="auto"
+        How many columns to choose: a number, or a share in (0, 1) of all. "auto" takes as
+        many as a linear model needs to explain 90 % of the variance, at most 32.
+    method : {"auto", "concrete", "greedy"}, default="auto"
+        How to choose: by the selectors ("concrete"), by the linear model ("greedy"), or by
+        both, of which held-out rows choose one ("auto"). Where there are more columns than
+        rows to train on, "auto" is "greedy": it is quick, and the selectors then find
+        columns that suit these rows only.
+    n_init : int, default=3
+        Number of searches by the selectors, each with noise of its own.
+    temperatures : tuple of (float, float), default=(10.0, 0.1)
+        T at the start of the search and at its end; it falls geometrically.
+    network : "auto", tuple of int or network object, default="auto"
+        How rows are rebuilt: the decoder's half of what an `Autoencoder` takes. "auto" is
+        one hidden layer of 128 beside a linear path that starts as ridge regression; a
+        tuple gives the widths of an encoder's hidden layers, which the decoder mirrors.
+    likelihood : str or likelihood object, default="gaussian"
+        What a close reconstruction is, as in `Autoencoder`: "gaussian" (squared error),
+        "bernoulli" (cross-entropy of values in [0, 1]) or "categorical" (of rows that sum
+        to 1).
+    learning_rate : float, default=0.005
+        Largest step size. It rises over the first epochs and falls to zero over the last
+        30 %, or once the held-out loss has stopped falling.
+    batch_size : int or "auto", default="auto"
+        Rows in a training step. "auto" takes a 20th of the rows, rounded to a power of two
+        between 32 and 512.
+    max_iter : int or "auto", default="auto"
+        Number of epochs of the search, and the largest number of epochs of a decoder.
+        "auto" is what makes 2,000 steps of the search, and 100 for a decoder.
+    early_stopping : bool, default=True
+        Whether to hold out rows, which choose between the sets of columns and at which
+        epoch a decoder is best. Otherwise all rows are trained on, and the set that
+        rebuilds them best is kept.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out, in (0, 1).
+    n_iter_no_change : int, default=20
+        Epochs without a better held-out loss after which a decoder's training winds down.
+    tol : float, default=1e-4
+        Relative gain in held-out loss that counts as better.
+    alpha : float, default=1e-4
+        Strength of the penalty on the decoder's weights, as in `Autoencoder`.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1].
+    device : str, default="auto"
+        Where to train: "auto" takes a CUDA device if there is one, else the CPU.
+    net_params : dict or None, default=None
+        Further parameters of the skorch nets, as in `Autoencoder`.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, held-out rows, shuffles and the selectors' noise. An int
+        gives the same result in each call. No global generator is read or changed.
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    support_ : ndarray of shape (`n_features_in_`,), dtype bool
+        Which columns are chosen.
+    n_features_to_select_ : int
+        Number of chosen columns.
+    chosen_by_ : {"concrete", "greedy"}
+        Where the chosen columns come from ("greedy", if both chose the same).
+    net_ : skorch.NeuralNet
+        The trained net, whose encoder passes on the chosen columns; ``net_.module_`` is the
+        torch module.
+    history_ : skorch.history.History
+        What was recorded in each epoch of the decoder.
+    loss_curve_ : list of float
+        The decoder's training loss per cell in each epoch.
+    validation_loss_curve_ : list of float
+        Its held-out loss per cell; only if ``early_stopping=True``.
+    n_iter_ : int
+        Number of the decoder's epochs.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+
+    See Also
+    --------
+    sklearn.feature_selection.SelectKBest : Columns that go with labels, one by one.
+    sklearn.feature_selection.SequentialFeatureSelector : Columns that help a predictor.
+    Autoencoder : k numbers made from all columns: they say more than k columns can.
+
+    Notes
+    -----
+    - `inverse_transform` rebuilds all columns: it does not put in zeros, as the selectors
+      of scikit-learn do. Chosen columns come back as they are.
+    - Where `n_features_to_select` times the number of columns is above 4,194,304, "auto"
+      leaves out the search, and "concrete" is an error.
+    - Constant columns are chosen last, and the others' units do not count.
+
+    References
+    ----------
+    .. [1] Balin, Abid and Zou (2019). Concrete autoencoders: differentiable feature
+       selection and reconstruction. ICML.
+    .. [2] Farahat, Ghodsi and Kamel (2011). An efficient greedy method for unsupervised
+       feature selection. ICDM.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skae import AutoencoderFeatureSelector
+    >>> X = load_wine(as_frame=True).data  # 13 columns
+    >>> selector = AutoencoderFeatureSelector(4, max_iter=20, random_state=0).fit(X)
+    >>> selector.get_feature_names_out().shape
+    (4,)
+    >>> rows = selector.inverse_transform(selector.transform(X))
+    >>> rows.shape
+    (178, 13)
+    >>> bool((rows[:, selector.support_] == X.loc[:, selector.support_]).all(axis=None))
+    True
+    """
 
     _parameter_constraints = {  # noqa: RUF012
         "n_features_to_select": [
@@ -42,6 +177,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             Interval(Integral, 1, None, closed="left"),
         ],
         "method": [StrOptions({"auto", "concrete", "greedy"})],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "temperatures": [tuple, list],
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
         "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
@@ -65,6 +201,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         n_features_to_select="auto",
         *,
         method="auto",
+        n_init=3,
         temperatures=(10.0, 0.1),
         network="auto",
         likelihood="gaussian",
@@ -84,6 +221,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
     ):
         self.n_features_to_select = n_features_to_select
         self.method = method
+        self.n_init = n_init
         self.temperatures = temperatures
         self.network = network
         self.likelihood = likelihood
@@ -139,12 +277,14 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             self._seed_ = random_state.randint(np.iinfo(np.int32).max)
             first = self._fitting(Searching, X, sample_weight)
             greedy = self._greedy(first)
-            candidates = {"greedy": np.sort(greedy)}
-            if self._has_search(*greedy.shape, X.shape[1]):
-                candidates["concrete"] = np.sort(self._search(first, greedy))
+            choices = [("greedy", greedy)]
+            if self._has_search(len(first.train.index), len(greedy), X.shape[1]):
+                seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_init)
+                searched = [self._search(first, greedy, int(seed)) for seed in seeds]
+                choices += [("concrete", columns) for columns in searched]
             if self.method == "concrete":
-                del candidates["greedy"]
-            self._finish(self._decoders(candidates, X, sample_weight, first), first)
+                choices = choices[1:]
+            self._finish(self._decoders(choices, X, sample_weight, first))
         return self
 
     def _check_parameters(self):
@@ -195,65 +335,57 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             wanted = max(1, int(wanted * n_features))
         return greedy_columns(x, wanted)[0]
 
-    def _search(self, fitting, columns):
+    def _search(self, fitting, columns, seed):
         """Train selectors that start at some columns, and return what they choose."""
         inner = fitting.estimator
         inner.n_components, inner.columns_ = len(columns), columns
         inner.temperatures, inner.max_iter = tuple(self.temperatures), self.max_iter
         if self.max_iter == "auto":
             inner.max_iter = max(1, round(STEPS / len(fitting.train)))
+        fitting.generator.manual_seed(seed)
         fitting.valid = None
         fitting.run(None)
         _check_interrupted(fitting)
         return fitting.net.module_.encoder.choice()
 
-    def _decoders(self, candidates, X, sample_weight, first):
-        """Train a decoder of each choice; return the fittings by the choices' names."""
+    def _decoders(self, choices, X, sample_weight, first):
+        """Train a decoder of each choice that differs; return (name, fitting) pairs."""
         fittings = {}
-        for name, columns in candidates.items():
-            if any(np.array_equal(columns, f.estimator.columns_) for f in fittings.values()):
+        for name, columns in choices:
+            columns = np.sort(columns)
+            if tuple(columns) in fittings:
                 continue
             max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
-            fittings[name] = fitting = self._fitting(
-                Decoding,
-                X,
-                sample_weight,
-                first,
-                n_components=len(columns),
-                max_iter=max_iter,
-            )
+            k = len(columns)
+            shape = {"n_components": k, "max_iter": max_iter}
+            fitting = self._fitting(Decoding, X, sample_weight, first, **shape)
             fitting.estimator.columns_ = columns
             fitting.run(None)
             _check_interrupted(fitting)
-        return fittings
+            fittings[tuple(columns)] = name, fitting
+        return list(fittings.values())
 
-    def _has_search(self, k, n_features):
+    def _has_search(self, n, k, n_features):
         """Tell whether selectors are to look for better columns than the greedy ones."""
-        if self.method == "greedy" or (self.method == "auto" and k == n_features):
-            return False
-        fits = k * n_features <= LARGEST_SEARCH
-        if self.method == "concrete" and not fits:
+        if self.method == "auto":
+            return k < n_features <= n and k * n_features <= LARGEST_SEARCH
+        if self.method == "concrete" and k * n_features > LARGEST_SEARCH:
             raise ValueError(
                 f"method='concrete' takes up to {LARGEST_SEARCH} logits, and "
                 f"n_features_to_select={k} of {n_features} columns asks for "
                 f"{k * n_features}. Use method='greedy' or fewer columns."
             )
-        return fits
+        return self.method == "concrete"
 
-    def _finish(self, fittings, first):
+    def _finish(self, fittings):
         """Set what is fitted, from the choice that rebuilds held-out rows best."""
-        self.chosen_by_ = max(fittings, key=lambda name: fittings[name].explained[-1])
-        best = fittings[self.chosen_by_]
+        self.chosen_by_, best = max(fittings, key=lambda pair: pair[1].explained[-1])
         columns = best.estimator.columns_
         self.support_ = np.zeros(self.n_features_in_, dtype=bool)
         self.support_[columns] = True
         self.n_features_to_select_ = len(columns)
         attributes = best.attributes(best.net)
-        names = ("net_", "history_", "loss_curve_", "validation_loss_curve_", "n_iter_",
-                 "_block_rows_", "_statistics_")  # fmt: skip
-        vars(self).update({n: attributes[n] for n in names if n in attributes})
-        if getattr(first, "net", None) is not None:
-            self.search_loss_curve_ = [row["train_loss"] for row in first.net.history]
+        vars(self).update({n: attributes[n] for n in KEPT if n in attributes})
         for sign in (
             *_diagnostics.divergence(self.loss_curve_[-1:], best.explained[0]),
             *_diagnostics.overfitting(best.explained[0], best.explained[-1]),
@@ -368,12 +500,16 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             )
         statistics, sums = self._statistics_, np.zeros(2)
         varying = ~statistics.constant
-        weight = np.divide(1, statistics.variance, out=np.zeros(len(varying)), where=varying)
+        weight = np.divide(
+            1, statistics.variance, out=np.zeros(len(varying)), where=varying
+        )
         for rows, block in blocks(X):
             rebuilt = self._rebuilt(block[:, self.support_])
             for i, other in enumerate((rebuilt, statistics.mean)):
                 square = np.square(block - other) @ weight
-                sums[i] += square.sum() if sample_weight is None else sample_weight[rows] @ square
+                sums[i] += (
+                    square.sum() if sample_weight is None else sample_weight[rows] @ square
+                )
         return float(1 - sums[0] / sums[1]) if sums[1] else 1.0
 
     def __sklearn_is_fitted__(self):
