@@ -294,8 +294,12 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
                 "categories first, for instance with "
                 "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
             )
-        start, end = self.temperatures if len(self.temperatures) == 2 else (0, 0)
-        if not 0 < end <= start:
+        numbers = all(isinstance(t, Real) for t in self.temperatures)
+        if not (
+            numbers
+            and len(self.temperatures) == 2
+            and 0 < self.temperatures[1] <= self.temperatures[0]
+        ):
             raise ValueError(
                 "temperatures must be two positive numbers, that of the start and a "
                 f"lower one of the end. Got {self.temperatures!r}."
@@ -318,7 +322,8 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             {name: value for name, value in vars(self).items() if name[-1] == "_"}
         )
         fitting = Fitting(inner, X, sample_weight, warm=False, like=like)
-        fitting.index = fitting.train.index  # the rows that are held out judge the choice
+        if len(fitting.train.index) > 1:  # what is held out is to judge the choice
+            fitting.index = fitting.train.index
         return fitting
 
     def _greedy(self, fitting):
