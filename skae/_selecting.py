@@ -18,23 +18,42 @@ from skae.networks import LinearStart
 
 NEGLIGIBLE = 1e-8  # of the largest column's sum of squares: nothing is left to explain by
 RIDGES = np.logspace(-2, 4, 13)  # of a linear decoder, of which the rows choose one
+GREEDY_RIDGES = 0.0, 1.0, 3.0, 10.0  # of a greedy choice, in mean variances of a column
+FOLDS = 5  # that choose one of them
 HEAD_START = 2.0  # logit of a selector's first column; those of the others are 0
 STEEPNESS = 20.0  # logits are so many times a weight, and learn so much faster
 
 
-def greedy_columns(x, k):
+def best_ridge(x, k):
+    """Return the ridge with which k greedy columns rebuild rows left out best."""
+    if len(x) < 2 * FOLDS:
+        return GREEDY_RIDGES[0]
+    fold, errors = np.arange(len(x)) % FOLDS, np.zeros(len(GREEDY_RIDGES))
+    for i in range(FOLDS):
+        rows, left_out = x[fold != i], x[fold == i]
+        mean = rows.mean(0)
+        for r, ridge in enumerate(GREEDY_RIDGES):
+            columns = greedy_columns(rows - mean, k, ridge)[0]
+            model = RidgeCV(RIDGES).fit(rows[:, columns], rows)
+            errors[r] += np.square(left_out - model.predict(left_out[:, columns])).sum()
+    return GREEDY_RIDGES[errors.argmin()]
+
+
+def greedy_columns(x, k, ridge=0.0):
     """Return k columns, and what each adds to the variance that is explained.
 
     Each is the one from which, with those before, a linear model explains most of all
-    columns. With E the residuals of x, it maximises f / g, where f_j = |E' E_j|^2 and
-    g_j = |E_j|^2; both follow each choice in O(n d), as Farahat et al. (2011) have it.
-    Where nothing is left to explain, it starts anew among the others.
+    columns. With E the residuals of x, it maximises f / (g + r), where f_j = |E' E_j|^2 and
+    g_j = |E_j|^2; both follow each choice in O(n d), as Farahat et al. (2011) have it. The
+    ridge r takes a part of a column for noise, so that a few rows do not mislead. Where nothing is left to explain, it starts anew among the others.
 
     Parameters
     ----------
     x : ndarray of shape (n, d)
         Centred rows.
     k : int
+    ridge : float, default=0.0
+        In mean variances of a column.
 
     Returns
     -------
@@ -45,6 +64,7 @@ def greedy_columns(x, k):
     if len(x) > x.shape[1]:
         x = np.linalg.qr(x, mode="r")
     all_squares = np.square(x).sum(0)
+    ridge = ridge * all_squares.mean()
     least = max(NEGLIGIBLE * all_squares.max(), np.finfo(float).tiny)
     all_explained = (x @ x.T @ x * x).sum(0)
     f, g, steps = all_explained.copy(), all_squares.copy(), np.empty((0, x.shape[1]))
@@ -55,7 +75,9 @@ def greedy_columns(x, k):
         if anew:
             f, g, steps = all_explained.copy(), all_squares.copy(), steps[:0]
             left = free & (g > least)
-        score = np.where(left, f / np.maximum(g, least), np.where(free, -1.0, -np.inf))
+        score = np.where(
+            left, f / np.maximum(g + ridge, least), np.where(free, -1.0, -np.inf)
+        )
         j = int(score.argmax())
         columns.append(j)
         gains.append(0.0 if gains and (anew or not gains[-1]) else max(0.0, score[j]))
@@ -63,7 +85,7 @@ def greedy_columns(x, k):
         if not left[j]:
             continue
         covariance = x.T @ x[:, j] - steps.T @ steps[:, j]
-        step = covariance / np.sqrt(covariance[j])
+        step = covariance / np.sqrt(covariance[j] + ridge)
         ahead = x.T @ (x @ step) - steps.T @ (steps @ step)
         f = f - 2 * step * ahead + (step @ step) * step**2
         g = g - step**2

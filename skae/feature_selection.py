@@ -18,7 +18,7 @@ from skae._fitting import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS, Fitting
 from skae._inference import apply, padded
 from skae._mixed import is_mixed
 from skae._rows import blocks, densify
-from skae._selecting import Decoding, Searching, greedy_columns
+from skae._selecting import Decoding, Searching, best_ridge, greedy_columns
 from skae.likelihoods import NAMED
 
 __all__ = ["AutoencoderFeatureSelector"]
@@ -47,8 +47,8 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         g_{ij} \sim \mathrm{Gumbel}(0, 1), \quad
         \min_{\alpha, d} \; - \log p(x \mid d(m x))
 
-    The selectors start near the columns that a linear model chooses greedily [2]_, several
-    times with other noise. A decoder is then trained on each set of columns that came out,
+    The selectors start near the columns that a linear model chooses greedily [2]_ (with a
+    ridge that is cross-validated), several times with other noise. A decoder is then trained on each set of columns that came out,
     and on the greedy one: what rebuilds held-out rows best is kept. Unlike the codes of an
     autoencoder, what is kept are columns as they were, that can be named and measured
     again; unlike `sklearn.feature_selection.SelectKBest` it needs no labels, and does not
@@ -333,12 +333,12 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         x = x - x.mean(0)
         wanted, total = self.n_features_to_select, np.square(x).sum()
         if wanted == "auto":
-            columns, gains = greedy_columns(x, min(MAX_AUTO_COMPONENTS, n_features))
+            gains = greedy_columns(x, min(MAX_AUTO_COMPONENTS, n_features))[1]
             enough = np.searchsorted(gains.cumsum(), EXPLAINED_BY_AUTO * total) + 1
-            return columns[:enough]
-        if not isinstance(wanted, Integral):
+            wanted = min(enough, len(gains))
+        elif not isinstance(wanted, Integral):
             wanted = max(1, int(wanted * n_features))
-        return greedy_columns(x, wanted)[0]
+        return greedy_columns(x, wanted, best_ridge(x, wanted))[0]
 
     def _search(self, fitting, columns, seed):
         """Train selectors that start at some columns, and return what they choose."""

