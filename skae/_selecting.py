@@ -20,13 +20,14 @@ NEGLIGIBLE = 1e-8  # of the largest column's sum of squares: nothing is left to 
 RIDGES = np.logspace(-2, 4, 13)  # of a linear decoder, of which the rows choose one
 GREEDY_RIDGES = 0.0, 1.0, 3.0, 10.0  # of a greedy choice, in mean variances of a column
 FOLDS = 5  # that choose one of them
+LARGEST = 2**22  # k times d: above, there is neither that choice nor a search
 HEAD_START = 2.0  # logit of a selector's first column; those of the others are 0
 STEEPNESS = 20.0  # logits are so many times a weight, and learn so much faster
 
 
 def best_ridge(x, k):
     """Return the ridge with which k greedy columns rebuild rows left out best."""
-    if len(x) < 2 * FOLDS:
+    if len(x) < 2 * FOLDS or k * x.shape[1] > LARGEST:
         return GREEDY_RIDGES[0]
     fold, errors = np.arange(len(x)) % FOLDS, np.zeros(len(GREEDY_RIDGES))
     for i in range(FOLDS):
@@ -43,9 +44,10 @@ def greedy_columns(x, k, ridge=0.0):
     """Return k columns, and what each adds to the variance that is explained.
 
     Each is the one from which, with those before, a linear model explains most of all
-    columns. With E the residuals of x, it maximises f / (g + r), where f_j = |E' E_j|^2 and
-    g_j = |E_j|^2; both follow each choice in O(n d), as Farahat et al. (2011) have it. The
-    ridge r takes a part of a column for noise, so that a few rows do not mislead. Where nothing is left to explain, it starts anew among the others.
+    columns. With E the residuals of x, it maximises f / (g + r), where f_j = |E' E_j|^2
+    and g_j = |E_j|^2; both follow each choice in O(n d), as Farahat et al. (2011) have
+    it. The ridge r takes a part of a column for noise, so that a few rows do not mislead.
+    Where nothing is left to explain, it starts anew among the others.
 
     Parameters
     ----------
@@ -67,29 +69,27 @@ def greedy_columns(x, k, ridge=0.0):
     ridge = ridge * all_squares.mean()
     least = max(NEGLIGIBLE * all_squares.max(), np.finfo(float).tiny)
     all_explained = (x @ x.T @ x * x).sum(0)
-    f, g, steps = all_explained.copy(), all_squares.copy(), np.empty((0, x.shape[1]))
+    f, g, is_anew = all_explained.copy(), all_squares.copy(), False
     free, columns, gains = np.ones(x.shape[1], dtype=bool), [], []
-    while len(columns) < k:
+    steps, n_steps = np.empty((k, x.shape[1])), 0
+    for _ in range(k):
+        if not (free & (g > least)).any():
+            f, g, n_steps, is_anew = all_explained.copy(), all_squares.copy(), 0, True
         left = free & (g > least)
-        anew = not left.any() and len(steps)
-        if anew:
-            f, g, steps = all_explained.copy(), all_squares.copy(), steps[:0]
-            left = free & (g > least)
-        score = np.where(
-            left, f / np.maximum(g + ridge, least), np.where(free, -1.0, -np.inf)
-        )
-        j = int(score.argmax())
+        score = np.where(left, f / np.maximum(g + ridge, least), -1.0)
+        j = int(np.where(free, score, -np.inf).argmax())
         columns.append(j)
-        gains.append(0.0 if gains and (anew or not gains[-1]) else max(0.0, score[j]))
+        gains.append(0.0 if is_anew else score[j])
         free[j] = False
-        if not left[j]:
-            continue
-        covariance = x.T @ x[:, j] - steps.T @ steps[:, j]
-        step = covariance / np.sqrt(covariance[j] + ridge)
-        ahead = x.T @ (x @ step) - steps.T @ (steps @ step)
-        f = f - 2 * step * ahead + (step @ step) * step**2
-        g = g - step**2
-        steps = np.vstack([steps, step])
+        if left[j]:
+            before = steps[:n_steps]
+            covariance = x.T @ x[:, j] - before.T @ before[:, j]
+            step = covariance / np.sqrt(covariance[j] + ridge)
+            ahead = x.T @ (x @ step) - before.T @ (before @ step)
+            f -= 2 * step * ahead - (step @ step) * step**2
+            g -= step**2
+            steps[n_steps] = step
+            n_steps += 1
     return np.array(columns), np.array(gains)
 
 

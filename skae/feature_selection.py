@@ -18,13 +18,12 @@ from skae._fitting import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS, Fitting
 from skae._inference import apply, padded
 from skae._mixed import is_mixed
 from skae._rows import blocks, densify
-from skae._selecting import Decoding, Searching, best_ridge, greedy_columns
+from skae._selecting import LARGEST, Decoding, Searching, best_ridge, greedy_columns
 from skae.likelihoods import NAMED
 
 __all__ = ["AutoencoderFeatureSelector"]
 
 STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
-LARGEST_SEARCH = 2**22  # logits: with more of them, the greedy choice stays
 SHARED = (  # parameters of the autoencoders inside
     "network", "likelihood", "learning_rate", "batch_size", "early_stopping",
     "validation_fraction", "n_iter_no_change", "tol", "alpha", "l1_ratio", "device",
@@ -47,13 +46,14 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         g_{ij} \sim \mathrm{Gumbel}(0, 1), \quad
         \min_{\alpha, d} \; - \log p(x \mid d(m x))
 
-    The selectors start near the columns that a linear model chooses greedily [2]_ (with a
-    ridge that is cross-validated), several times with other noise. A decoder is then trained on each set of columns that came out,
-    and on the greedy one: what rebuilds held-out rows best is kept. Unlike the codes of an
-    autoencoder, what is kept are columns as they were, that can be named and measured
-    again; unlike `sklearn.feature_selection.SelectKBest` it needs no labels, and does not
-    take two columns that say the same. Raw data may be passed: columns are standardised
-    on the way in.
+    The selectors start near the columns that a linear model chooses greedily [2]_, by a
+    cross-validated ridge, and search several times with other noise. A decoder is then
+    trained on each set of columns that came out, and on the greedy one: what rebuilds
+    held-out rows best is kept. Unlike the codes of an autoencoder, what is kept are
+    columns as they were, that can be named and measured again; unlike
+    `sklearn.feature_selection.SelectKBest` it needs no labels, and does not take two
+    columns that say the same. Raw data may be passed: columns are standardised on the way
+    in.
 
     Parameters
     ----------
@@ -373,10 +373,10 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
     def _has_search(self, n, k, n_features):
         """Tell whether selectors are to look for better columns than the greedy ones."""
         if self.method == "auto":
-            return k < n_features <= n and k * n_features <= LARGEST_SEARCH
-        if self.method == "concrete" and k * n_features > LARGEST_SEARCH:
+            return k < n_features <= n and k * n_features <= LARGEST
+        if self.method == "concrete" and k * n_features > LARGEST:
             raise ValueError(
-                f"method='concrete' takes up to {LARGEST_SEARCH} logits, and "
+                f"method='concrete' takes up to {LARGEST} logits, and "
                 f"n_features_to_select={k} of {n_features} columns asks for "
                 f"{k * n_features}. Use method='greedy' or fewer columns."
             )

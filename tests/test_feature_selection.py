@@ -24,6 +24,7 @@ from skae._selecting import (
     Chosen,
     ConcreteModule,
     Selectors,
+    best_ridge,
     greedy_columns,
 )
 from skae.likelihoods import Gaussian
@@ -87,6 +88,16 @@ def test_greedy_columns_are_distinct_when_nothing_is_left():
     assert set(columns[-2:]) == {6, 7}  # constant ones last
     assert (gains[2:] < 1e-6 * gains[0]).all()
     assert greedy_columns(np.zeros((3, 4)), 2)[1].tolist() == [0, 0]
+
+
+def test_a_ridge_where_rows_are_few():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(40, 2))
+    noisy = z @ rng.normal(size=(2, 200)) + 2 * rng.normal(size=(40, 200))
+    assert best_ridge(noisy - noisy.mean(0), 10) > 0
+    clean = rng.normal(size=(400, 8)) @ rng.normal(size=(8, 12))
+    assert best_ridge(clean - clean.mean(0), 6) == 0
+    assert best_ridge(clean[:9], 6) == 0
 
 
 # The concrete layer
@@ -438,7 +449,7 @@ def test_errors_come_before_training_and_name_the_remedy(params, match, monkeypa
 
 
 def test_a_search_that_is_too_large_is_an_error(monkeypatch):
-    monkeypatch.setattr("skae.feature_selection.LARGEST_SEARCH", 50)
+    monkeypatch.setattr("skae.feature_selection.LARGEST", 50)
     assert selector(4).fit(X_WINE).chosen_by_ == "greedy"
     with pytest.raises(ValueError, match=r"Use method='greedy' or fewer columns"):
         selector(4, method="concrete").fit(X_WINE)
