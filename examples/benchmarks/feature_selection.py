@@ -11,6 +11,8 @@ spread over splits in brackets):
 - the share of the columns that planted data were made from, where there are any;
 - the seconds that the choice takes, the decoder's training included.
 
+Where there are more columns than rows, "skae" is "skae, greedy", and "skae, one scale" is
+the same where columns are not standardised, so that those of a large variance count more.
 SelectKBest is told the labels, and is the only one that is. "variance" takes the columns
 of the largest variance as they are, "PCA loadings" for each component the column of the
 largest loading that is left, "true columns" those that planted data were made from, "all
@@ -105,7 +107,7 @@ def choices(X, y, k, true, one_unit, seed):
     """Yield (name, a function that returns the chosen columns)."""
     likelihood = Gaussian(scale="global" if one_unit else "auto")
 
-    def ours(**params):
+    def ours(likelihood=likelihood, **params):
         selector = AutoencoderFeatureSelector(
             k, likelihood=likelihood, random_state=seed, **params
         )
@@ -114,6 +116,7 @@ def choices(X, y, k, true, one_unit, seed):
     yield "skae", ours
     if X.shape[1] > len(X):
         yield "skae, concrete", lambda: ours(method="concrete", n_init=1)
+        yield "skae, one scale", lambda: ours(Gaussian(scale="global"))
     else:
         yield "skae, concrete", lambda: ours(method="concrete")
     yield "skae, greedy", lambda: ours(method="greedy")
