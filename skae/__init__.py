@@ -1,12 +1,21 @@
 """Autoencoders that drop into scikit-learn."""
 
-from skae import corruption, impute, likelihoods, metrics, networks, outliers
+from skae import (
+    corruption,
+    feature_selection,
+    impute,
+    likelihoods,
+    metrics,
+    networks,
+    outliers,
+)
 from skae._autoencoder import Autoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._latent_sampler import LatentSampler
 from skae._sparse import SparseAutoencoder
 from skae._variational import VariationalAutoencoder
+from skae.feature_selection import AutoencoderFeatureSelector
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
 
@@ -14,6 +23,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderFeatureSelector",
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "ConvolutionalAutoencoder",
@@ -22,6 +32,7 @@ __all__ = [
     "SparseAutoencoder",
     "VariationalAutoencoder",
     "corruption",
+    "feature_selection",
     "impute",
     "likelihoods",
     "metrics",

@@ -2,6 +2,7 @@
 
 from skae import (
     Autoencoder,
+    AutoencoderFeatureSelector,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
     ConvolutionalAutoencoder,
@@ -24,10 +25,16 @@ ESTIMATORS = [
     *AUTOENCODERS,
     AutoencoderImputer(n_estimators=2, network=(16, 16), max_iter=2, random_state=0),
     AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0),
+    AutoencoderFeatureSelector(max_iter=2, random_state=0),
 ]
 
-#: what takes no pictures and has no `partial_fit`
+#: what takes no pictures
 IMPUTERS = [e for e in ESTIMATORS if isinstance(e, AutoencoderImputer)]
 
+SELECTORS = [e for e in ESTIMATORS if isinstance(e, AutoencoderFeatureSelector)]
+
+#: what has no `partial_fit`
+ONE_FIT = [*IMPUTERS, *SELECTORS]
+
 #: all with `transform`
-TRANSFORMERS = [*AUTOENCODERS, *IMPUTERS]
+TRANSFORMERS = [*AUTOENCODERS, *ONE_FIT]
