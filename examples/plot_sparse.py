@@ -79,13 +79,13 @@ for ax, direction in zip(axes[:2].flat, directions[used], strict=True):
     limit = np.abs(direction).max()
     ax.imshow(direction, cmap="RdBu", vmin=-limit, vmax=limit)
 base = autoencoder.inverse_transform(np.zeros((1, 128)))[0]
-pictures = {
-    "digit": X_test[shown],
-    "no unit": base,
-    **{f"+ {row[unit]:.1f}": row[unit] * directions[unit] for unit in parts},
-    "sum": autoencoder.inverse_transform(codes[[shown]])[0],
-}
-for ax, (label, picture) in zip(axes[2], pictures.items(), strict=False):
+pictures = [
+    ("digit", X_test[shown]),
+    ("no unit", base),
+    *((f"+ {row[unit]:.1f}", row[unit] * directions[unit]) for unit in parts),
+    ("sum", autoencoder.inverse_transform(codes[[shown]])[0]),
+]
+for ax, (label, picture) in zip(axes[2], pictures, strict=False):
     grey = label in ("digit", "no unit", "sum")
     limits = {"vmin": 0, "vmax": 16} if grey else {"vmin": -8, "vmax": 8}
     ax.imshow(picture, cmap="gray_r" if grey else "RdBu", **limits)

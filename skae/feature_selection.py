@@ -13,8 +13,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae import _diagnostics
+from skae._base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._checks import CheckedRowsMixin
-from skae._fitting import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS, Fitting
+from skae._fitting import Fitting
 from skae._inference import apply, padded
 from skae._mixed import is_mixed
 from skae._rows import blocks, densify
