@@ -441,9 +441,7 @@ def test_words_in_topics_out():
     autoencoder = pipeline[1]
     for i, words in enumerate(topics):
         unit = int(units[labels == i][0])
-        top = autoencoder.top_features(
-            unit, 3, absolute=False, input_features=vocabulary
-        )
+        top = autoencoder.top_features(unit, 3, absolute=False, input_features=vocabulary)
         assert set(top.index) <= set(words.split())
 
 
