@@ -2,6 +2,7 @@
 
 from skae import corruption, impute, likelihoods, metrics, networks, outliers
 from skae._autoencoder import Autoencoder
+from skae._binary import BinaryAutoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._latent_sampler import LatentSampler
@@ -15,6 +16,7 @@ __all__ = [
     "Autoencoder",
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
+    "BinaryAutoencoder",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "LatentSampler",

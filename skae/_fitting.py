@@ -101,7 +101,7 @@ class Fitting:
             if X_clean is not None:
                 self.rows = Rows(X, *common, self.clean, condition)
         else:
-            self.rows, self.clean = like.rows, like.clean
+            self.rows, self.clean = like.own, like.clean
         self._split(X.shape[0], sample_weight)
 
     def _split(self, n_samples, sample_weight):
@@ -110,6 +110,7 @@ class Fitting:
         if sample_weight is not None:
             index = index[torch.from_numpy(sample_weight > 0)]
         self.index, n, valid = index, len(index), None
+        self.own, self.rows = self.rows, estimator._training_rows(self)
         if estimator.early_stopping and not self.one_pass and n > 1:
             n_valid = min(math.ceil(estimator.validation_fraction * n), n - 1)
             held_out = torch.zeros(n, dtype=torch.bool)
@@ -299,7 +300,7 @@ class Fitting:
         """Measure residuals: the likelihood's noise, and how much is explained."""
         net, likelihood = self.net, self.likelihood
         parts = [part for part in (self.train, self.valid) if part is not None]
-        sums = [net.squared_residuals(_in_order(part)) for part in parts]
+        sums = [net.squared_residuals(_in_order(part, self.own)) for part in parts]
         counts = [len(part.index) for part in parts]
         # each part's weights have mean 1 in it
         shares = np.array([part.total_weight for part in parts])
@@ -405,7 +406,6 @@ def _large(rows, batch_size):
     return max(batch_size, min(1024, CHUNK_BYTES // rows.bytes_per_row))
 
 
-def _in_order(batches):
-    """Return the same rows in large batches, unshuffled."""
-    size = _large(batches.rows, batches.batch_size)
-    return Batches(batches.rows, batches.index, size)
+def _in_order(batches, rows):
+    """Return the same of `rows` in large batches, unshuffled."""
+    return Batches(rows, batches.index, _large(rows, batches.batch_size))

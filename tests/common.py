@@ -4,6 +4,7 @@ from skae import (
     Autoencoder,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
+    BinaryAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
     VariationalAutoencoder,
@@ -15,6 +16,7 @@ AUTOENCODERS = [
     DenoisingAutoencoder(max_iter=2, random_state=0),
     ConvolutionalAutoencoder(max_iter=2, random_state=0),
     VariationalAutoencoder(max_iter=2, random_state=0),
+    BinaryAutoencoder(max_iter=2, random_state=0),
 ]
 
 #: all that scikit-learn's checks are run on
