@@ -32,7 +32,7 @@ class BinaryModule(AutoencoderModule):
         return self.decoder(2 * z - 1)
 
     def draw(self, n_rows, generator):
-        """Return a seed's worth of noise for each row; (B, k)."""
+        """Return uniform noise; (B, k)."""
         shape, device = (n_rows, self.n_components), next(self.parameters()).device
         return torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
 
@@ -240,7 +240,7 @@ class BinaryAutoencoder(BaseAutoencoder):
         with np.errstate(invalid="ignore"):
             codes = X.astype(np.uint8)
         bits = np.unpackbits(codes, axis=1, count=k) if is_packed else codes
-        if (X != codes).any() or (bits > 1).any():
+        if (codes != X).any() or (bits > 1).any():
             whole = "bytes, integers from 0 to 255" if is_packed else "bits, 0 or 1"
             raise ValueError(
                 f"X has {X.shape[1]} columns and so should hold {whole}, as transform "
