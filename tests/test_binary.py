@@ -303,7 +303,12 @@ def test_any_likelihood(likelihood):
     if likelihood == "categorical":
         X /= X.sum(1, keepdims=True)
     if likelihood == "mixed":
-        X = pd.DataFrame(X).where(X < 0.9).assign(kind=pd.Categorical(list("abc") * 20))
+        X = (
+            pd.DataFrame(X)
+            .add_prefix("f")
+            .where(X < 0.9)
+            .assign(kind=pd.Categorical(list("abc") * 20))
+        )
     estimator = make(6, likelihood=likelihood).fit(X)
     assert estimator.transform(X).shape == (60, 6)
     assert len(estimator.inverse_transform(estimator.transform(X))) == 60
