@@ -36,10 +36,6 @@ class BinaryModule(AutoencoderModule):
         shape, device = (n_rows, self.n_components), next(self.parameters()).device
         return torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
 
-    def drawn_params(self, x, noise):
-        """Return the parameters at the rows' codes, which are not drawn; (B, n_params)."""
-        return self.params(x)
-
     def forward(self, x, clean, noise, progress=1.0):
         """Return what rows cost; the gradient takes a drawn bit for its mean."""
         s = torch.sigmoid(self.encoder(self.likelihood.embed(x)))
