@@ -5,6 +5,7 @@ import torch
 SEARCH_ROWS = 10_000  # among which a row's nearest are looked for, at most
 SEARCH_BYTES = 2**26  # of their points as float32
 DISTANCES_AT_ONCE = 2**22
+MEANS_AT_ONCE = 1024
 
 
 def nearest(rows, index, n_neighbors, spread):
@@ -47,12 +48,29 @@ def _nearest(points, n):
 
 
 class Means:
-    """Rows as the means of some others, by index: what `Rows` take in their place."""
+    """Rows as the means of some others, by index: what `Rows` take in their place.
+
+    They are on the device once where the rows themselves are.
+    """
 
     def __init__(self, rows, table):
-        self.rows, self.table = rows, table.to(rows.device)
+        self.rows, self.table, self.resident = rows, table.to(rows.device), None
+        if rows.resident is not None:
+            means = torch.empty_like(rows.resident)
+            parts = torch.arange(len(means), device=means.device).split(MEANS_AT_ONCE)
+            for part in parts:
+                means[part] = self._mean(part)
+            self.resident = means
 
     def take(self, index):
         """Return the means for a tensor of indices, standardised; (n, d)."""
-        chosen = self.table[index]
-        return self.rows.take(chosen.ravel()).view(*chosen.shape, -1).mean(1)
+        if self.resident is not None:
+            return self.resident.index_select(0, index)
+        return self._mean(index)
+
+    def _mean(self, index):
+        first, *others = self.table.index_select(0, index).T
+        total = self.rows.take(first)
+        for other in others:
+            total += self.rows.take(other)
+        return total.div_(self.table.shape[1])

@@ -369,6 +369,9 @@ def test_neighbours_are_scikit_learns_and_only_rows_that_count():
     np.testing.assert_array_equal(table[1::2, 1:], table[1::2, :1].repeat(4, 1))
     means = Means(rows, torch.from_numpy(table)).take(torch.tensor([6, 2]))
     np.testing.assert_allclose(means, WINE[table[[6, 2]]].mean(1), rtol=1e-5)
+    rows.resident = None  # read from X in each call
+    again = Means(rows, torch.from_numpy(table)).take(torch.tensor([6, 2]))
+    np.testing.assert_array_equal(again, means)
 
 
 def test_many_rows_are_searched_in_groups(monkeypatch):
