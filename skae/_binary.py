@@ -95,6 +95,12 @@ class BinaryAutoencoder(BaseAutoencoder):
     common. ``bit_noise=0, n_neighbors=0`` reconstructs better and retrieves worse.
     ``compression_ratio_`` is that of numbers to bits.
 
+    Of the ways to search, ``NearestNeighbors(metric="hamming")`` on bits is the plainest.
+    The Euclidean distance of ``bits.astype(numpy.float32)`` finds the same rows and is
+    several times faster, as its square is the number of differing bits. Packed codes take
+    an eighth of the memory of bits, and are what indexes outside of scikit-learn take, such
+    as faiss's ``IndexBinaryFlat``.
+
     With ``network="auto"`` and with ``network=()`` training starts at PCA's signs.
 
     References
