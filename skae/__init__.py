@@ -10,6 +10,7 @@ from skae import (
     outliers,
 )
 from skae._autoencoder import Autoencoder
+from skae._binary import BinaryAutoencoder
 from skae._convolutional import ConvolutionalAutoencoder
 from skae._denoising import DenoisingAutoencoder
 from skae._latent_sampler import LatentSampler
@@ -26,6 +27,7 @@ __all__ = [
     "AutoencoderFeatureSelector",
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
+    "BinaryAutoencoder",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "LatentSampler",

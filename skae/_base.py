@@ -229,6 +229,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Return what the module is told of the rows of X by y, (n, c), or None."""
         return None
 
+    def _training_rows(self, fitting):
+        """Return the `Rows` to train on; those of `fitting` but for what they become."""
+        return fitting.rows
+
     def _network(self):
         """Return the network object that the parameters mean."""
         return as_network(self.network)

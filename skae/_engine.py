@@ -437,7 +437,7 @@ class Net(NeuralNet):
                 known = () if condition is None else (condition,)
                 square = error(module.params(x, *known), clean)
                 unexplained = square
-                if module.draw(1, generator) is not None:
+                if hasattr(module, "drawn_params"):  # codes are drawn when scoring, too
                     drawn = (module.draw(len(x), generator) for _ in range(draws))
                     pairs = (
                         module.drawn_params(x, noise, *known)

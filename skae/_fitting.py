@@ -99,7 +99,7 @@ class Fitting:
             if X_clean is not None:
                 self.rows = Rows(X, *common, self.clean, condition)
         else:
-            self.rows, self.clean = like.rows, like.clean
+            self.rows, self.clean = like.own, like.clean
         self._split(X.shape[0], sample_weight)
 
     def _split(self, n_samples, sample_weight):
@@ -108,6 +108,7 @@ class Fitting:
         if sample_weight is not None:
             index = index[torch.from_numpy(sample_weight > 0)]
         self.index, n, valid = index, len(index), None
+        self.own, self.rows = self.rows, estimator._training_rows(self)
         if estimator.early_stopping and not self.one_pass and n > 1:
             n_valid = min(math.ceil(estimator.validation_fraction * n), n - 1)
             held_out = torch.zeros(n, dtype=torch.bool)
@@ -297,7 +298,7 @@ class Fitting:
     def in_order(self):
         """Return the rows trained on, and those held out, in order and large batches."""
         return [
-            Batches(part.rows, part.index, _large(part.rows, part.batch_size))
+            Batches(self.own, part.index, _large(self.own, part.batch_size))
             for part in (self.train, self.valid)
             if part is not None
         ]

@@ -6,7 +6,8 @@ reconstructions, whoever made them. The scorers do so for any estimator that has
 pipelines of them compete in one ``GridSearchCV``, and `smallest_within` picks from
 such a search the smallest code that is good enough.
 
-Six measures of disentanglement compare codes with the factors that rows were made from.
+Six measures of disentanglement compare codes with the factors that rows were made from;
+`hamming_distances` compares packed binary codes with each other.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from skae._disentanglement import (
     mutual_information_gap,
     separated_attribute_predictability,
 )
+from skae._hamming import hamming_distances
 from skae._rows import blocks, column_statistics, densify
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "explained_variance_ratio",
     "explained_variance_scorer",
     "factor_vae_score",
+    "hamming_distances",
     "modularity_score",
     "mutual_information_gap",
     "reconstruction_error",

@@ -5,6 +5,7 @@ from skae import (
     AutoencoderFeatureSelector,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
+    BinaryAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
     SparseAutoencoder,
@@ -18,6 +19,7 @@ AUTOENCODERS = [
     ConvolutionalAutoencoder(max_iter=2, random_state=0),
     VariationalAutoencoder(max_iter=2, random_state=0),
     SparseAutoencoder(max_iter=2, random_state=0),
+    BinaryAutoencoder(max_iter=2, random_state=0),
 ]
 
 #: all that scikit-learn's checks are run on
