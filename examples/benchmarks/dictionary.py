@@ -10,7 +10,7 @@ All are told the number of directions, and ours by top-k and
 MiniBatchDictionaryLearning's codes how many are in a row; its `alpha` is the one of three
 whose codes explain most, the `beta` of L1 the one of four whose rows have the most nearly
 so many units on. MiniBatchDictionaryLearning stops at its defaults after a few batches
-without gain: "100 passes", with an `alpha` of 0.1, goes on as long as ours may. NMF gets
+without gain: "20 passes", with an `alpha` of 0.1, goes on. NMF gets
 the rows less each column's least value. SparsePCA's components are sparse, not its codes:
 it is there as the one that is easily confused, and gets 1,000 rows and 50 iterations.
 "explained" is the share of 2,000 fresh rows' variance, with so many directions in a row
@@ -123,10 +123,10 @@ def methods(X, fresh, k, seed):
         "MiniBatchDictionaryLearning": lambda: best(
             [0.03, 0.1, 0.3], lambda alpha: dictionary(X, fresh, k, alpha, seed)
         ),
-        "the same, 100 passes": lambda: best(
+        "the same, 20 passes": lambda: best(
             [0.1],
             lambda alpha: dictionary(
-                X, fresh, k, alpha, seed, max_iter=100, tol=0, max_no_improvement=None
+                X, fresh, k, alpha, seed, max_iter=20, tol=0, max_no_improvement=None
             ),
         ),
         "NMF": lambda: best([None], lambda _: nmf(X, fresh, seed)),
