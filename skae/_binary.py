@@ -16,6 +16,7 @@ from skae._docs import documented
 from skae._inference import by_steps, on_the_way
 from skae._modules import AutoencoderModule, Terms
 from skae._neighbors import Means, nearest
+from skae._principal import code_size
 
 
 class BinaryModule(AutoencoderModule):
@@ -148,11 +149,7 @@ class BinaryAutoencoder(BaseAutoencoder):
         start = principal.start(likelihood)
         pair = principal.build(network, likelihood, n_components, start)
         module = BinaryModule(*pair, likelihood)
-        if n_components is None:
-            rows = torch.zeros(1, likelihood.n_inputs, dtype=torch.float32)
-            with torch.no_grad():
-                n_components = module.encoder.eval()(rows).shape[1]
-        module.n_components = n_components
+        module.n_components = code_size(module.encoder, likelihood.n_inputs)
         return module
 
     def _set_objective(self, module):

@@ -1,6 +1,7 @@
 """Where networks start: at the best linear autoencoder of the rows."""
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
@@ -27,6 +28,12 @@ def total_variance(target):
 
 def as_double(rows):
     return rows.cpu().double().numpy()
+
+
+def code_size(encoder, n_inputs):
+    """Return how many numbers an encoder of rows (n, n_inputs) puts out for each."""
+    with torch.no_grad():
+        return encoder.eval()(torch.zeros(1, n_inputs, dtype=torch.float32)).shape[1]
 
 
 class Principal:

@@ -18,6 +18,7 @@ from skae._base import BaseAutoencoder
 from skae._checks import check_count
 from skae._docs import documented
 from skae._layers import Linear, put
+from skae._principal import code_size
 from skae._sparse_module import (
     BatchTopKModule,
     KLModule,
@@ -248,9 +249,7 @@ class SparseAutoencoder(BaseAutoencoder):
     def _build_module(self, network, likelihood, n_components, principal):
         encoder, decoder = principal.build(network, likelihood, n_components, None)
         if n_components is None:
-            with torch.no_grad():
-                rows = torch.zeros(1, likelihood.n_inputs, dtype=torch.float32)
-                n_components = encoder.eval()(rows).shape[1]
+            n_components = code_size(encoder, likelihood.n_inputs)
         self._check_penalty(n_components)
         rows = principal.target[:: max(1, len(principal.target) // CENTER_ROWS)]
         rows = torch.from_numpy(np.where(np.isnan(rows), principal.mean, rows))

@@ -20,6 +20,7 @@ from skae._conditional import ConditionalMixin
 from skae._docs import documented
 from skae._inference import apply, by_steps, on_the_way, padded
 from skae._losses import normal_kl
+from skae._principal import code_size
 from skae._variational_module import (
     Discriminator,
     Objective,
@@ -170,9 +171,7 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
             )
         if n_components is None:
             encoder, _ = principal.build(network, likelihood, None, None)
-            with torch.no_grad():
-                rows = torch.zeros(1, likelihood.n_inputs, dtype=torch.float32)
-                n_components = encoder.eval()(rows).shape[1]
+            n_components = code_size(encoder, likelihood.n_inputs)
         n_classes = len(self.classes_) if self.conditional else 0
         # a network for pictures takes a class as a map, 1 or 0 in each pixel
         n_repeats = math.prod(getattr(network, "image_shape", ())[-2:])
