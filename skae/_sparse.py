@@ -111,6 +111,9 @@ class SparseAutoencoder(BaseAutoencoder):
         matching pursuit (see above); a tuple gives the widths of the encoder's hidden
         layers, mirrored in the decoder. The decoder's first layer has directions of
         length 1, but with ``penalty="kl"``.
+    learning_rate : float, default=0.01
+        Largest step size, as in `Autoencoder`; it is larger here, as each unit learns from
+        few rows.
     alpha : float, default=0.0
         Strength of a penalty on the weights, as in `Autoencoder`.
 
@@ -187,6 +190,7 @@ class SparseAutoencoder(BaseAutoencoder):
     positive_code: bool | str = "auto"
     revive: bool = True
     sparse_output: bool = False
+    learning_rate: float = 1e-2
     alpha: float = 0.0
 
     _parameter_constraints: ClassVar[dict] = {

@@ -10,8 +10,8 @@ All are told the number of directions, and ours by top-k and
 MiniBatchDictionaryLearning's codes how many are in a row; its `alpha` is the one of three
 whose codes explain most, the `beta` of L1 the one of four whose rows have the most nearly
 so many units on. MiniBatchDictionaryLearning stops at its defaults after a few batches
-without gain: "20 passes", with an `alpha` of 0.1, goes on. NMF gets
-the rows less each column's least value. SparsePCA's components are sparse, not its codes:
+without gain: "20 passes", with an `alpha` of 0.1, goes on. NMF gets the rows less each
+column's least value. SparsePCA's components are sparse, not its codes:
 it is there as the one that is easily confused, and gets 1,000 rows and 50 iterations.
 "explained" is the share of 2,000 fresh rows' variance, with so many directions in a row
 as there are (SparsePCA and NMF: with all; L1: with those that are on).
@@ -139,7 +139,7 @@ def main():
     arguments.add_argument("--seeds", type=int, default=3)
     options = arguments.parse_args()
     n, seeds = (2_000, 1) if options.quick else (ROWS, options.seeds)
-    settings = [(32, 3, False), (64, 5, False), (32, 3, True), (64, 5, True)]
+    settings = [(32, 3, False), (32, 3, True), (64, 5, False), (64, 5, True)]
     machine(options.threads)
     print(f"{n:,} rows, {seeds} seeds; mean (least) over the seeds\n")
     rows = []
