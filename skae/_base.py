@@ -216,10 +216,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         wanted = self.n_components
         return MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
 
-    def _auto_components(self, principal, likelihood):
+    def _auto_components(self, fitting):
         """Return what ``n_components="auto"`` is."""
-        enough = np.searchsorted(principal.ratio, EXPLAINED_BY_AUTO) + 1
-        return int(min(enough, len(principal.ratio)))
+        ratio = fitting.principal.ratio
+        return int(min(np.searchsorted(ratio, EXPLAINED_BY_AUTO) + 1, len(ratio)))
 
     def _more_attributes(self, module, fitting):
         """Return fitted attributes beyond the usual, of a module trained by `fitting`."""

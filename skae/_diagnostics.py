@@ -96,14 +96,12 @@ def dead_units(activations):
             )
 
 
-def never_on(dead, revive):
+def never_on(dead, remedy):
     """More than half of a sparse code's units are never on: yield what to do."""
     if dead.mean() > DEAD:
-        other = "" if revive else "revive=True, "
         yield (
             f"Dead units: {dead.sum()} of {len(dead)} units of the code are on in no "
-            f"training row. Use {other}a smaller n_components, a larger n_nonzero_coefs "
-            "or a lower beta."
+            f"training row. Use a smaller n_components, {remedy}."
         )
 
 

@@ -257,9 +257,7 @@ class Fitting:
         if self.warm:
             self.n_components = self.estimator.n_components_
         elif wanted == "auto":
-            self.n_components = self.estimator._auto_components(
-                self.principal, self.likelihood
-            )
+            self.n_components = self.estimator._auto_components(self)
 
     def _build(self, sample):
         module = self.estimator._build_module(

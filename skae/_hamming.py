@@ -74,4 +74,4 @@ def _check_bytes(X, name):
 def _words(codes):
     """Return bytes (n, n_bytes) as words of eight, filled up with zeros; (n_words, n)."""
     padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
-    return np.ascontiguousarray(padded.view(np.uint64).T)
+    return np.ascontiguousarray(np.ascontiguousarray(padded).view(np.uint64).T)

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoder import Autoencoder
+from skae._binary import BinaryAutoencoder
 from skae._checks import check_count
 from skae._rows import densify
 
@@ -99,8 +100,14 @@ class LatentSampler(BaseEstimator):
         for estimator in (autoencoder, density):
             if estimator.get_params().get("random_state", 0) is None:
                 estimator.set_params(random_state=random_state.randint(2**31 - 1))
+        if isinstance(autoencoder, BinaryAutoencoder):
+            raise ValueError(
+                "autoencoder: the codes of a BinaryAutoencoder are bits, which a density "
+                "of numbers does not draw. Use another autoencoder."
+            )
         autoencoder.fit(X, None)  # FrozenEstimator wants two
-        codes = np.asarray(densify(autoencoder.transform(X)), dtype=np.float64)
+        encode = getattr(autoencoder, "_codes", autoencoder.transform)
+        codes = np.asarray(densify(encode(X)), dtype=np.float64)
         if self.density is None:
             density.set_params(n_components=min(density.n_components, len(codes)))
         with config_context(array_api_dispatch=False):  # codes are NumPy's

@@ -26,6 +26,7 @@ class TrainedModule(nn.Module):
 
     warm_up = 0.0  # share of the training in which the objective is not yet the final one
     is_functional = True  # whether training changes nothing in it but its weights
+    more_numbers = 0  # that come up between the layers, for a row
     start_competes = True  # whether the weights before training may be the best
 
     def draw(self, n_rows, generator):
@@ -106,4 +107,4 @@ def row_cost(module, x):
         module.eval()
         module.decode(module.encode(x))
     in_all = sum(p.numel() for p in module.parameters())
-    return RowCost(max(1, sum(numbers)), max(in_all, sum(products)))
+    return RowCost(max(1, sum(numbers) + module.more_numbers), max(in_all, sum(products)))

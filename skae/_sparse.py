@@ -103,7 +103,7 @@ class SparseAutoencoder(BaseAutoencoder):
         anew as what is left of a row that is rebuilt badly, and so do those that repeat
         another's direction, where units are chosen one after another. In networks with
         hidden layers an auxiliary loss does it instead: how the best of them would
-        reconstruct what is missing [3]_.
+        reconstruct what is missing [3]_. With "kl" no unit dies, and it plays no part.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR matrix.
     network : "auto", tuple of int or network object, default="auto"
@@ -121,11 +121,13 @@ class SparseAutoencoder(BaseAutoencoder):
     ----------
     components_ : ndarray of shape (`n_components_`, `n_features_in_`)
         What one unit of each code adds to a reconstruction, in the units of the data. With
-        hidden layers: what the unit adds alone, at its mean when it is on, in proportion.
-        Not there with ``likelihood="mixed"``.
+        hidden layers: what the unit adds alone, at its mean when it is on, in proportion
+        (with "kl", beside the others at their means). Not there with
+        ``likelihood="mixed"``.
     activation_frequency_ : ndarray of shape (`n_components_`,)
         Share of the training rows, in [0, 1], that turn each unit on: above 0.5 with
-        ``penalty="kl"``, else not 0.
+        ``penalty="kl"``, else not 0. After `partial_fit` this, and what follows from it, is
+        of the rows of that call.
     mean_activation_ : ndarray of shape (`n_components_`,)
         Mean size of each unit's code over the training rows.
     n_active_units_ : float
@@ -134,10 +136,11 @@ class SparseAutoencoder(BaseAutoencoder):
         Which units no training row turns on.
     feature_importances_ : ndarray of shape (`n_features_in_`,)
         Share of the code's work that each column has, of sum 1: the sum over units of
-        ``mean_activation_[u] * abs(E[u, j] * D[u, j])``, where ``E`` is what a standard
-        deviation of column j adds to the encoder's output for the unit, at the mean row,
-        and ``D`` what the unit adds to the column, in standard deviations. Not there with
-        ``likelihood="mixed"``.
+        ``mean_activation_[u] * abs(E[u, j] * D[u, j])``, where ``E`` is what one more of
+        column j adds to the encoder's output for the unit, at the mean row, and ``D``
+        what the unit adds to the column, both in the column's scale (its standard
+        deviation, with the Gaussian likelihood). 0 throughout if all units are dead. Not
+        there with ``likelihood="mixed"``.
     positive_code_ : bool
         Whether codes have no signs.
 
@@ -214,14 +217,14 @@ class SparseAutoencoder(BaseAutoencoder):
     def _network(self):
         return DenseNetwork(()) if isinstance(self.network, str) else super()._network()
 
-    def _auto_components(self, principal, likelihood):
-        most = min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
-        return max(1, min(most, len(principal.target) // ROWS_PER_UNIT))
+    def _auto_components(self, fitting):
+        most = _most_units(fitting.likelihood)
+        return max(1, min(most, len(fitting.index) // ROWS_PER_UNIT))
 
     def _n_principal(self, likelihood):
         wanted = self.n_components
         if wanted in ("auto", None):
-            wanted = min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
+            wanted = _most_units(likelihood)
         return self._n_on(wanted) if "topk" in self.penalty else 1
 
     def _n_on(self, n_units):
@@ -244,6 +247,11 @@ class SparseAutoencoder(BaseAutoencoder):
                 f"positive_code=False is not for penalty={self.penalty!r}, whose codes "
                 "have no signs. Use positive_code=True, or penalty='topk'."
             )
+        if self.sparse_output and self.penalty == "kl":
+            raise ValueError(
+                "sparse_output=True is not for penalty='kl', whose codes have no zeros. "
+                "Use sparse_output=False, or another penalty."
+            )
         if self._n_on(n_units) > n_units:
             raise ValueError(
                 f"n_nonzero_coefs={self.n_nonzero_coefs} must be at most the number of "
@@ -255,7 +263,7 @@ class SparseAutoencoder(BaseAutoencoder):
         if n_components is None:
             n_components = code_size(encoder, likelihood.n_inputs)
         self._check_penalty(n_components)
-        rows = principal.target[:: max(1, len(principal.target) // CENTER_ROWS)]
+        rows = principal.target[:: -(-len(principal.target) // CENTER_ROWS)]
         rows = torch.from_numpy(np.where(np.isnan(rows), principal.mean, rows))
         center = geometric_median(rows)
         positive = self.positive_code
@@ -275,7 +283,8 @@ class SparseAutoencoder(BaseAutoencoder):
             bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
             put(decoder.layers[-1].bias, bias)
             if module.encoder is encoder:
-                _start(module, torch.from_numpy(principal.inputs), center.float())
+                seen = likelihood.embed(center.float()[None])[0]
+                _start(module, torch.from_numpy(principal.inputs), seen)
         return module
 
     def _is_pursuit(self, likelihood):
@@ -308,7 +317,8 @@ class SparseAutoencoder(BaseAutoencoder):
         if type(module) is not kind:
             raise ValueError(
                 "Training that goes on (warm_start=True or partial_fit) cannot change "
-                f"penalty: it is {self.penalty!r}. Use warm_start=False and fit."
+                f"penalty or network: they are {self.penalty!r} and {self.network!r}. Use "
+                "warm_start=False and fit."
             )
         n_columns = module.likelihood.n_params
         module.goal = self._goal(n_units, n_columns, module.goal.positive)
@@ -325,40 +335,26 @@ class SparseAutoencoder(BaseAutoencoder):
             )
 
     def _dead_units(self, fitting):
-        dead = self._usage(fitting.net.module_, fitting)["dead_units_"]
-        yield from _diagnostics.never_on(dead, self.revive)
+        if self.penalty == "kl":
+            return
+        remedy = "a lower beta" if self.penalty == "l1" else "a larger n_nonzero_coefs"
+        if not self.revive:
+            remedy += " or revive=True"
+        yield from _diagnostics.never_on(fitting.usage["dead_units_"], remedy)
 
     # What is known of a trained one
 
-    def _usage(self, module, fitting):
-        """Return how often, and how much, rows that were learnt turn each unit on."""
-        total = on = size = 0.0
-        with torch.inference_mode():
-            for part in fitting.in_order():
-                for x, w, _, _ in part:
-                    z = module.encode(x)
-                    w = z.new_ones(len(z)) if w is None else w
-                    total += float(w.sum())
-                    on = on + (w @ module.is_on(z).to(z)).cpu().double()
-                    size = size + (w @ z.abs()).cpu().double()
-        on, size = on.numpy() / total, size.numpy() / total
-        return {
-            "activation_frequency_": on,
-            "mean_activation_": size,
-            "n_active_units_": float(on.sum()),
-            "dead_units_": on == 0,
-        }
-
     def _more_attributes(self, module, fitting):
-        usage = self._usage(module, fitting)
+        usage = fitting.usage = _usage(fitting)
         more = usage | {"positive_code_": module.goal.positive}
+        amount = more.pop("amount")
         if fitting.likelihood.categories is not None:
             return more
-        on, mean = usage["activation_frequency_"], usage["mean_activation_"]
-        amount = np.divide(mean, on, out=np.ones_like(mean), where=on > 0)
-        added = _added(module, amount)
+        mean = usage["mean_activation_"]
+        base = mean if self.penalty == "kl" else np.zeros_like(mean)
+        added = _added(module, amount, base)
         scale = fitting.likelihood.scale.astype(added.dtype)
-        weight = mean @ np.abs(added * _read(module, len(scale)).T) * (scale > 0)
+        weight = mean @ np.abs(added * _read(module, fitting.sample)) * (scale > 0)
         return more | {
             "components_": added * scale,
             "feature_importances_": weight / (weight.sum() or 1.0),
@@ -448,19 +444,21 @@ class SparseAutoencoder(BaseAutoencoder):
         -------
         activations : Series of shape (n_samples,)
             The rows' codes at the unit, by the index of X if it is a DataFrame and by
-            position otherwise, the largest in absolute value first.
+            position otherwise, the largest in absolute value first; fewer if fewer are
+            not 0.
         """
         check_is_fitted(self)
         self._check_unit(unit)
         check_count("n_samples", n_samples)
         codes = self._codes(X)[:, unit]
         order = np.argsort(-np.abs(codes), kind="stable")[:n_samples]
+        order = order[codes[order] != 0]
         index = X.index[order] if hasattr(X, "index") and hasattr(X, "iloc") else order
         return pd.Series(codes[order], index=index, name=f"unit {unit}")
 
     def _check_unit(self, unit):
         n = self.n_components_
-        if not isinstance(unit, Integral) or not 0 <= unit < n:
+        if not isinstance(unit, Integral) or isinstance(unit, bool) or not 0 <= unit < n:
             raise ValueError(f"unit must be an integer from 0 to {n - 1}. Got {unit!r}.")
 
 
@@ -468,40 +466,69 @@ class SparseAutoencoder(BaseAutoencoder):
 def _start(module, rows, center):
     """Let a dense encoder start sparse, and as the transposed decoder if it is linear.
 
-    `rows` (n, D) are what it sees, `center` (P,) is what they are around.
+    `rows` (n, D) are what it sees, `center` (D,) is what they are around.
     """
     down, up = module.encoder.layers[-1], module.decoder.layers[-1]
-    if len(module.encoder.layers) == 1 and rows.shape[1] == len(center):
-        if isinstance(up, Linear):
+    if len(module.encoder.layers) == 1:
+        if isinstance(up, Linear) and up.weight.shape == down.weight.t().shape:
             down.weight.copy_(up.weight.t())
         down.bias.copy_(-down.weight @ center)
     down.bias += module.shift(module.encoder.eval()(rows))
 
 
-def _added(module, amount):
-    """Return what units that are on by `amount` (n,) add alone, for 1 each; (n, d)."""
-    n, added, mean = len(amount), [], module.likelihood.mean
-    device = module.idle.device
-    amount = torch.from_numpy(amount).float().to(device)
+def _most_units(likelihood):
+    return min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
+
+
+def _usage(fitting):
+    """Return how often, and how much, the rows that were learnt turn each unit on."""
+    module, totals, total = fitting.net.module_, 0.0, 0.0
+    with torch.inference_mode():
+        for part in fitting.in_order():
+            for x, w, _, _ in part:
+                z = module.encode(x).double()
+                w = z.new_ones(len(z)) if w is None else w.double()
+                on, size = module.is_on(z).double(), z.abs()
+                totals = totals + torch.stack([w @ on, w @ size, w @ (on * size)]).cpu()
+                total += float(w.sum())
+    on, size, size_on = totals.numpy() / total
+    return {
+        "activation_frequency_": on,
+        "mean_activation_": size,
+        "n_active_units_": float(on.sum()),
+        "dead_units_": on == 0,
+        "amount": np.divide(size_on, on, out=np.ones_like(on), where=on > 0),
+    }
+
+
+def _added(module, amount, base):
+    """Return what units add that are on by `amount` (n,), for 1 each, to `base`; (n, d)."""
+    added, mean, device = [], module.likelihood.mean, module.idle.device
+    amount, base = (torch.from_numpy(a).float().to(device) for a in (amount, base))
     with torch.inference_mode():
         module.eval()
-        nothing = mean(module.decode(torch.zeros(1, n, device=device)))
-        for part in torch.arange(n, device=device).split(BLOCK):
-            z = torch.zeros(len(part), n, device=device)
-            z[torch.arange(len(part)), part] = amount[part]
-            change = mean(module.decode(z)) - nothing
+        before = mean(module.decode(base[None]))
+        for part in torch.arange(len(amount), device=device).split(BLOCK):
+            z = base.repeat(len(part), 1)
+            z[torch.arange(len(part)), part] += amount[part]
+            change = mean(module.decode(z)) - before
             added.append((change / amount[part, None]).cpu())
     return torch.cat(added).numpy()
 
 
-def _read(module, n_columns):
-    """Return what a column's deviation adds to encoder outputs, at the mean row; (d, n)."""
-    read, device = [], module.idle.device
+def _read(module, rows):
+    """Return what a unit of each column adds to the encoder, at the rows' mean; (n, d)."""
+    linear = module.linear_pair()
+    if linear is not None:
+        down, up = linear
+        weight = up.weight.t() if down is None else down.weight
+        return weight.detach().cpu().numpy()
+    read, x, device = [], rows.mean(0, keepdim=True), rows.device
     with torch.inference_mode():
         module.eval()
-        nothing = module.sensitivity(torch.zeros(1, n_columns, device=device))
-        for part in torch.arange(n_columns, device=device).split(BLOCK):
-            x = torch.zeros(len(part), n_columns, device=device)
-            x[torch.arange(len(part)), part] = 1.0
-            read.append((module.sensitivity(x) - nothing).cpu())
-    return torch.cat(read).numpy()
+        before = module.sensitivity(x)
+        for part in torch.arange(x.shape[1], device=device).split(BLOCK):
+            moved = x.repeat(len(part), 1)
+            moved[torch.arange(len(part)), part] += 1.0
+            read.append((module.sensitivity(moved) - before).cpu())
+    return torch.cat(read).numpy().T

@@ -84,7 +84,8 @@ def directions(decoder):
     if isinstance(decoder, Stack):
         paths = [p for p in (decoder.layers, decoder.linear) if p is not None]
     for path in paths:
-        layers = [m for m in path.modules() if getattr(m, "weight", None) is not None]
+        layers = [m for m in path.modules() if hasattr(m, "weight")]
+        layers = [m for m in layers if isinstance(m.weight, nn.Parameter)]
         layers = [m for m in layers if m.weight.ndim > 1]
         if layers:
             by_row = isinstance(layers[0], TransposedLinear | nn.ConvTranspose2d)
@@ -156,7 +157,7 @@ class SparseModule(AutoencoderModule):
         """Let useless units start anew, each as what is left of a row rebuilt badly."""
         self.patience = max(LEAST_PATIENCE, len(batches.index))
         units = self.useless().nonzero()[:, 0]
-        if not (self.goal.revive and len(units) and self._linear_pair()):
+        if not (self.goal.revive and len(units) and self.linear_pair()):
             return
         left = self._left(batches, max(RESAMPLED, len(units)), generator)
         size = left.norm(dim=1)
@@ -169,13 +170,14 @@ class SparseModule(AutoencoderModule):
         """Tell which units no row of an epoch has turned on; (n,)."""
         return self.idle >= self.patience
 
-    def _linear_pair(self):
+    def linear_pair(self):
         """Return the encoder's and the decoder's layer if each has one, else None."""
         stacks = self.encoder, self.decoder
         if all(isinstance(s, Stack) and len(s.layers) == 1 for s in stacks):
             down, up = (s.layers[0] for s in stacks)
             if all(isinstance(m, Linear) for m in (down, up)):
-                if down.weight.shape == up.weight.t().shape:
+                likelihood = self.likelihood  # which sees, and puts out, d numbers
+                if likelihood.n_inputs == likelihood.n_params == len(likelihood.location):
                     return down, up
         return None
 
@@ -191,11 +193,12 @@ class SparseModule(AutoencoderModule):
 
     def _restart(self, units, new):
         """Let units stand for new directions (len(units), d)."""
-        down, up = self._linear_pair()
+        down, up = self.linear_pair()
         up.weight[:, units] = new.t()
         if down is not None:
             down.weight[units] = new
-            down.bias[units] = -new @ self.likelihood.mean(up.bias[None])[0]
+            center = self.likelihood.embed(self.likelihood.mean(up.bias[None]))[0]
+            down.bias[units] = -new @ center
         self.idle[units] = 0
         self.after_step()
 
@@ -218,16 +221,19 @@ class SparseModule(AutoencoderModule):
     def _revival(self, u, z, clean):
         """Return how badly the units that died would add what is missing; (B,) or 0.
 
-        That is AuxK: the k of them with the largest outputs of the encoder. It is for
-        encoders with hidden layers; the units of linear ones start anew.
+        That is AuxK: the k of them with the largest outputs of the encoder. Its value is
+        0, for the loss to stay what it is, and its gradient is not. It is for encoders
+        with hidden layers; the units of linear ones start anew.
         """
         dead = self.useless()
-        n_dead = int(dead.sum()) if self.goal.revive and not self._linear_pair() else 0
+        n_dead = int(dead.sum()) if self.goal.revive and not self.linear_pair() else 0
         if not n_dead:
             return 0.0
-        z_dead = top_k(u[:, dead], min(n_dead, self.goal.k), positive=True)
+        k = min(n_dead, self.goal.k)
+        z_dead = top_k(u[:, dead], k, self.goal.positive)
         added = torch.zeros_like(z).index_copy(1, dead.nonzero()[:, 0], z_dead)
-        return self.likelihood.nll(self.decode(z.detach() + added), clean).sum(1)
+        nll = self.likelihood.nll(self.decode(z.detach() + added), clean).sum(1)
+        return nll - nll.detach()
 
 
 def _by_unit(weight, dim):
@@ -300,8 +306,8 @@ class KLModule(SparseModule):
     def cost(self, z):
         """Return each row's share of the divergence, to first order; (B,).
 
-        Its mean over the rows is the divergence, and so is its gradient, while each
-        row can be weighed.
+        Its mean over the rows is the divergence, and so is its gradient; weights count
+        to first order, as the mean itself knows none.
         """
         mean = z.detach().mean(0)
         kl, slope = bernoulli_kl(self.goal.rho, mean.clamp(TINY, 1 - TINY))
@@ -334,6 +340,11 @@ class PursuitModule(SparseModule):
         super().__init__(Pursuit(layer), decoder, likelihood, n_components, goal)
         self.register_buffer("energy", torch.zeros(n_components, dtype=torch.float32))
 
+    @property
+    def more_numbers(self):
+        """Return how many numbers choosing the units of a row puts out."""
+        return self.goal.k * len(self.idle)
+
     def sparsify(self, u):
         """Return the code; (B, n). The directions are learnt as if it were given."""
         with torch.no_grad():
@@ -362,7 +373,8 @@ class PursuitModule(SparseModule):
         super().before_epoch(batches, generator)
         self.energy.zero_()
 
-    def _linear_pair(self):
+    def linear_pair(self):
+        """Return None and the decoder's layer: the encoder has none of its own."""
         return None, self.encoder.layer
 
 
@@ -380,9 +392,12 @@ def geometric_median(rows, n_iter=50):
 def has_mirror(rows):
     """Tell whether rows (n, d) are as likely as their mirror images about the origin.
 
+    Rows that are there more than once count once.
+
     By the sum of (x_i . x_j)^3 over pairs, whose expectation is then 0, in units of its
     deviation if each row's sign is drawn anew.
     """
+    rows = rows.unique(dim=0)
     product = (rows @ rows.T).double()
     product.fill_diagonal_(0)
     cube = product**3

@@ -295,7 +295,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
                 "categories first, for instance with "
                 "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
             )
-        numbers = all(isinstance(t, Real) for t in self.temperatures)
+        numbers = all(isinstance(t, Real) and np.isfinite(t) for t in self.temperatures)
         if not (
             numbers
             and len(self.temperatures) == 2
@@ -309,6 +309,11 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
     def _check_number(self, n_features):
         """Raise a ``ValueError`` if more columns are wanted than there are."""
         wanted = self.n_features_to_select
+        if isinstance(wanted, bool):
+            raise ValueError(
+                f"n_features_to_select={wanted} is no number. Use an integer, a share such "
+                "as 0.5, or 'auto'."
+            )
         if wanted != "auto" and wanted > n_features:
             raise ValueError(
                 f"n_features_to_select={wanted} is more than the {n_features} columns "

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 import skae._neighbors
 import skae._rows
-from skae import BinaryAutoencoder
+from skae import BinaryAutoencoder, LatentSampler
 from skae._members import fit_together
 from skae._neighbors import Means, nearest
 from skae._rows import Rows
@@ -380,3 +380,15 @@ def test_many_rows_are_searched_in_groups(monkeypatch):
     table = nearest(rows, torch.arange(len(WINE)), 3, lambda x: x)  # four groups
     assert (table % 4 == table[:, :1] % 4).all()
     assert (table.sort(1).values.diff(dim=1) > 0).all()
+
+
+def test_distances_of_any_memory_order():
+    codes = np.random.default_rng(0).integers(256, size=(7, 3), dtype=np.uint8)
+    expected = hamming_distances(codes)
+    for other in (np.asfortranarray(codes), pd.DataFrame(codes)):
+        np.testing.assert_array_equal(hamming_distances(other), expected)
+
+
+def test_bits_are_not_for_a_latent_sampler():
+    with pytest.raises(ValueError, match="autoencoder: the codes of a BinaryAutoencoder"):
+        LatentSampler(BinaryAutoencoder(8)).fit(np.eye(20))

@@ -390,8 +390,9 @@ def test_top_features_and_top_samples():
     assert autoencoder.fit(frame.to_numpy()).top_features(0).index[0].startswith("x")
     with pytest.raises(ValueError, match="unit must be an integer from 0 to 15"):
         autoencoder.top_features(16)
-    with pytest.raises(ValueError, match="unit must be"):
-        autoencoder.top_samples(-1, frame)
+    for bad in (-1, True, 0.5):
+        with pytest.raises(ValueError, match="unit must be"):
+            autoencoder.top_samples(bad, frame)
 
 
 # Sparse matrices
@@ -453,6 +454,74 @@ def test_other_estimators_take_sparse_codes():
     assert sampler.sample(4)[0].shape == (64,)
 
 
+# What a reader found
+
+
+def test_mixed_tables_with_dead_units():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.choice(list("xyz"), 300), "b": rng.normal(size=300)})
+    autoencoder = SparseAutoencoder(24, likelihood="mixed", max_iter=40, random_state=0)
+    assert (autoencoder.fit(table).transform(table) != 0).sum(1).max() == 1
+
+
+def test_weights_of_rows_change_neither_signs_nor_size():
+    rng = np.random.default_rng(0)
+    table, weight = rng.normal(size=(300, 6)), rng.uniform(0.5, 1.5, 300)
+    autoencoder = SparseAutoencoder(max_iter=1, random_state=0)
+    assert not autoencoder.fit(table).positive_code_
+    assert not autoencoder.fit(table, sample_weight=weight).positive_code_
+    wide = rng.normal(size=(100, 40))
+    sizes = [
+        autoencoder.fit(wide, sample_weight=w).n_components_ for w in (None, weight[:100])
+    ]
+    assert sizes == [25, 25]
+
+
+def test_as_many_units_as_the_rows_allow_however_wide_they_are():
+    wide = sp.random_array((2400, 5000), density=1e-3, random_state=0, format="csr")
+    autoencoder = SparseAutoencoder(n_nonzero_coefs=1, max_iter=1, random_state=0)
+    assert autoencoder.fit(wide).n_components_ == 600
+
+
+def test_a_unit_of_kl_adds_what_codes_in_range_do():
+    autoencoder = SparseAutoencoder(
+        12, penalty="kl", network=(16,), max_iter=20, random_state=0
+    ).fit(X[:500])
+    base = autoencoder.mean_activation_
+    unit = int(autoencoder.activation_frequency_.argmax())
+    codes = autoencoder.transform(X[:500])[:, unit]
+    on = codes > 0.5
+    amount = codes[on].mean() if on.any() else 1.0
+    moved = base + amount * (np.arange(12) == unit)
+    before, after = autoencoder.inverse_transform(np.stack([base, moved]))
+    np.testing.assert_allclose(
+        autoencoder.components_[unit] * amount, after - before, atol=2e-3
+    )
+
+
+def test_revival_does_not_change_the_recorded_loss():
+    curves = [
+        SparseAutoencoder(
+            300, n_nonzero_coefs=2, network=(32,), revive=revive, max_iter=4, random_state=0
+        ).fit(X[:1200])
+        for revive in (True, False)
+    ]
+    assert curves[0].loss_curve_[-1] == pytest.approx(curves[1].loss_curve_[-1], rel=0.2)
+
+
+def test_normalised_weights_of_a_network_of_ones_own_are_left_alone():
+    class Own:
+        def build(self, n_inputs, n_components, n_outputs, *, generator, start):
+            torch.manual_seed(0)
+            decoder = torch.nn.utils.parametrizations.weight_norm(
+                torch.nn.Linear(n_components, n_outputs)
+            )
+            return torch.nn.Linear(n_inputs, n_components), decoder
+
+    autoencoder = SparseAutoencoder(12, network=Own(), max_iter=2, random_state=0)
+    assert (autoencoder.fit(X[:200]).transform(X) != 0).sum(1).max() == 1
+
+
 # Bad parameters, and going on
 
 
@@ -464,6 +533,7 @@ def test_other_estimators_take_sparse_codes():
         ({"penalty": "l1", "target_activation": 0.1}, "target_activation=0.1 is for"),
         ({"penalty": "kl", "positive_code": False}, "positive_code=False"),
         ({"n_components": 4, "n_nonzero_coefs": 5}, "n_nonzero_coefs=5 must be at most"),
+        ({"penalty": "kl", "sparse_output": True}, "sparse_output=True is not for"),
     ],
 )
 def test_parameters_that_cannot_be(parameters, message):
@@ -480,7 +550,7 @@ def test_a_warm_start_goes_on_but_not_with_another_penalty():
     assert len(autoencoder.loss_curve_) == 6
     assert not np.array_equal(before, autoencoder.components_)
     codes = autoencoder.transform(X)
-    with pytest.raises(ValueError, match="cannot change penalty"):
+    with pytest.raises(ValueError, match="cannot change penalty or network"):
         autoencoder.set_params(penalty="l1", n_nonzero_coefs=None).fit(X)
     np.testing.assert_array_equal(codes, autoencoder.transform(X))
 
@@ -498,7 +568,7 @@ def test_partial_fit_learns():
 
 def test_half_dead_units_are_told():
     X, _ = planted(300, k=1)
-    with pytest.warns(match="Dead units: .* revive=True"):
+    with pytest.warns(match="Dead units: .*n_nonzero_coefs or revive=True"):
         SparseAutoencoder(
             400, n_nonzero_coefs=1, revive=False, max_iter=3, random_state=0
         ).fit(X)
