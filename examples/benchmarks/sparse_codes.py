@@ -159,6 +159,7 @@ def curve(seeds, epochs, quick):
         params = {"n_components": UNITS, "max_iter": epochs}
         for name, more in (
             ("top-k, pursuit", {}),
+            ("the same, codes with signs", {"positive_code": False}),
             ("top-k, linear encoder", {"network": ()}),
         ):
             for k in ON:
