@@ -211,6 +211,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             _diagnostics.activations(fitting.net.module_, fitting.sample, width)
         )
 
+    def _learning_rate(self, likelihood):
+        """Return the largest step size."""
+        return self.learning_rate
+
     def _n_principal(self, likelihood):
         """Return how many principal components start a network and measure it."""
         wanted = self.n_components

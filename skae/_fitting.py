@@ -213,7 +213,7 @@ class Fitting:
     def _tuning(self):
         estimator = self.estimator
         return {
-            "lr": estimator.learning_rate,
+            "lr": estimator._learning_rate(self.likelihood),
             "alpha": estimator.alpha,
             "l1_ratio": estimator.l1_ratio,
             "patience": estimator.n_iter_no_change,

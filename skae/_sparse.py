@@ -44,7 +44,7 @@ OWN = {  # parameters that some penalties alone have
     "target_activation": ("kl",),
 }
 MAX_UNITS, UNITS_PER_COLUMN, ROWS_PER_UNIT = 1024, 2, 4  # "auto"
-SHARE_ON = 0.05
+SHARE_ON, PURSUIT_RATE = 0.05, 0.01
 BETA = {"l1": 1.0, "kl": 20.0}  # the latter for each unit's share of the columns
 CENTER_ROWS = 2000  # from which the median and the signs are found
 SPARSE_ROWS = 8192  # that are dense at a time, where the output is sparse
@@ -111,9 +111,9 @@ class SparseAutoencoder(BaseAutoencoder):
         matching pursuit (see above); a tuple gives the widths of the encoder's hidden
         layers, mirrored in the decoder. The decoder's first layer has directions of
         length 1, but with ``penalty="kl"``.
-    learning_rate : float, default=0.01
-        Largest step size, as in `Autoencoder`; it is larger here, as each unit learns from
-        few rows.
+    learning_rate : float or "auto", default="auto"
+        Largest step size, as in `Autoencoder`. "auto" is 0.01 where units are chosen one
+        after another, and 0.005 with an encoder.
     alpha : float, default=0.0
         Strength of a penalty on the weights, as in `Autoencoder`.
 
@@ -193,12 +193,13 @@ class SparseAutoencoder(BaseAutoencoder):
     positive_code: bool | str = "auto"
     revive: bool = True
     sparse_output: bool = False
-    learning_rate: float = 1e-2
+    learning_rate: float | str = "auto"
     alpha: float = 0.0
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "code_activation": [StrOptions({"linear"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "penalty": [StrOptions(set(MODULES))],
         "n_nonzero_coefs": [
             Interval(Integral, 1, None, closed="left"),
@@ -216,6 +217,13 @@ class SparseAutoencoder(BaseAutoencoder):
 
     def _network(self):
         return DenseNetwork(()) if isinstance(self.network, str) else super()._network()
+
+    def _learning_rate(self, likelihood):
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        return (
+            PURSUIT_RATE if self._is_pursuit(likelihood) else BaseAutoencoder.learning_rate
+        )
 
     def _auto_components(self, fitting):
         most = _most_units(fitting.likelihood)
