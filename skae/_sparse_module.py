@@ -159,12 +159,13 @@ class SparseModule(AutoencoderModule):
         units = self.useless().nonzero()[:, 0]
         if not (self.goal.revive and len(units) and self.linear_pair()):
             return
-        left = self._left(batches, max(RESAMPLED, len(units)), generator)
+        x = self._drawn(batches, max(RESAMPLED, len(units)), generator)
+        left = x - torch.cat([self.reconstruct(part) for part in x.split(RESAMPLED)])
         size = left.norm(dim=1)
         n = min(len(units), int((size > 0).sum()))
         if n:
             rows = torch.multinomial(size.square(), n, generator=generator)
-            self._restart(units[:n], left[rows] / size[rows, None])
+            self._restart(units[:n], left[rows] / size[rows, None], x)
 
     def useless(self):
         """Tell which units no row of an epoch has turned on; (n,)."""
@@ -181,24 +182,22 @@ class SparseModule(AutoencoderModule):
                     return down, up
         return None
 
-    def _left(self, batches, n_rows, generator):
-        """Return what is left of some rows beside their reconstructions; (<= n_rows, d)."""
+    def _drawn(self, batches, n_rows, generator):
+        """Return some rows; (<= n_rows, d)."""
         index = batches.index
         drawn = torch.randperm(len(index), generator=generator, device=generator.device)
-        left = []
-        for part in index[drawn[:n_rows].to(index.device)].split(batches.batch_size):
-            x = batches.rows.take(part.to(batches.rows.device))
-            left.append(x - self.reconstruct(x))
-        return torch.cat(left)
+        index = index[drawn[:n_rows].to(index.device)]
+        return batches.rows.take(index.to(batches.rows.device))
 
-    def _restart(self, units, new):
-        """Let units stand for new directions (len(units), d)."""
+    def _restart(self, units, new, x):
+        """Let units stand for new directions (len(units), d), as sparse as at the start."""
         down, up = self.linear_pair()
         up.weight[:, units] = new.t()
         if down is not None:
             down.weight[units] = new
             center = self.likelihood.embed(self.likelihood.mean(up.bias[None]))[0]
             down.bias[units] = -new @ center
+            down.bias[units] += self.shift(self.sensitivity(x)[:, units])
         self.idle[units] = 0
         self.after_step()
 
