@@ -221,9 +221,8 @@ class SparseAutoencoder(BaseAutoencoder):
     def _learning_rate(self, likelihood):
         if self.learning_rate != "auto":
             return self.learning_rate
-        return (
-            PURSUIT_RATE if self._is_pursuit(likelihood) else BaseAutoencoder.learning_rate
-        )
+        is_pursuit = self._kind(likelihood) is PursuitModule
+        return PURSUIT_RATE if is_pursuit else BaseAutoencoder.learning_rate
 
     def _auto_components(self, fitting):
         most = _most_units(fitting.likelihood)
@@ -277,16 +276,9 @@ class SparseAutoencoder(BaseAutoencoder):
         positive = self.positive_code
         if positive == "auto":
             positive = "topk" not in self.penalty or not has_mirror(rows - center)
-        arguments = (
-            decoder,
-            likelihood,
-            n_components,
-            self._goal(n_components, len(center), positive),
-        )
-        if self._is_pursuit(likelihood):
-            module = PursuitModule(*arguments)
-        else:
-            module = MODULES[self.penalty](encoder, *arguments)
+        goal = self._goal(n_components, len(center), positive)
+        kind = self._kind(likelihood)
+        module = kind(encoder, decoder, likelihood, n_components, goal)
         if isinstance(network, DenseNetwork):
             bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
             put(decoder.layers[-1].bias, bias)
@@ -295,13 +287,15 @@ class SparseAutoencoder(BaseAutoencoder):
                 _start(module, torch.from_numpy(principal.inputs), seen)
         return module
 
-    def _is_pursuit(self, likelihood):
-        """Tell whether units are chosen one after another."""
+    def _kind(self, likelihood):
+        """Return the class of the module: units are chosen one after another, or not."""
         least_squares = (
             isinstance(likelihood.likelihood, Gaussian)
             and likelihood.link_name == "identity"
         )
-        return self.penalty == "topk" and isinstance(self.network, str) and least_squares
+        if self.penalty == "topk" and isinstance(self.network, str) and least_squares:
+            return PursuitModule
+        return MODULES[self.penalty]
 
     def _goal(self, n_units, n_columns, positive):
         beta, rho = self.beta, self.target_activation
@@ -319,10 +313,7 @@ class SparseAutoencoder(BaseAutoencoder):
     def _set_objective(self, module):
         n_units = len(module.idle)
         self._check_penalty(n_units)
-        kind = (
-            PursuitModule if self._is_pursuit(module.likelihood) else MODULES[self.penalty]
-        )
-        if type(module) is not kind:
+        if type(module) is not self._kind(module.likelihood):
             raise ValueError(
                 "Training that goes on (warm_start=True or partial_fit) cannot change "
                 f"penalty or network: they are {self.penalty!r} and {self.network!r}. Use "

@@ -224,12 +224,13 @@ class SparseModule(AutoencoderModule):
         0, for the loss to stay what it is, and its gradient is not. It is for encoders
         with hidden layers; the units of linear ones start anew.
         """
+        if not self.goal.revive or self.linear_pair():
+            return 0.0
         dead = self.useless()
-        n_dead = int(dead.sum()) if self.goal.revive and not self.linear_pair() else 0
+        n_dead = int(dead.sum())
         if not n_dead:
             return 0.0
-        k = min(n_dead, self.goal.k)
-        z_dead = top_k(u[:, dead], k, self.goal.positive)
+        z_dead = top_k(u[:, dead], min(n_dead, self.goal.k), self.goal.positive)
         added = torch.zeros_like(z).index_copy(1, dead.nonzero()[:, 0], z_dead)
         nll = self.likelihood.nll(self.decode(z.detach() + added), clean).sum(1)
         return nll - nll.detach()
@@ -334,8 +335,8 @@ class Pursuit(nn.Module):
 class PursuitModule(SparseModule):
     """z = argmin_z ||x - b - D z||, k units of z being on: found by matching pursuit."""
 
-    def __init__(self, decoder, likelihood, n_components, goal):
-        (layer,) = decoder.layers
+    def __init__(self, encoder, decoder, likelihood, n_components, goal):
+        (layer,) = decoder.layers  # which the pursuit reads, in place of an encoder
         super().__init__(Pursuit(layer), decoder, likelihood, n_components, goal)
         self.register_buffer("energy", torch.zeros(n_components, dtype=torch.float32))
 
