@@ -9,6 +9,7 @@ from skae import (
     networks,
     outliers,
 )
+from skae._adversarial import AdversarialAutoencoder
 from skae._autoencoder import Autoencoder
 from skae._binary import BinaryAutoencoder
 from skae._convolutional import ConvolutionalAutoencoder
@@ -23,6 +24,7 @@ from skae.outliers import AutoencoderOutlierDetector
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AdversarialAutoencoder",
     "Autoencoder",
     "AutoencoderFeatureSelector",
     "AutoencoderImputer",
@@ -40,4 +42,5 @@ __all__ = [
     "metrics",
     "networks",
     "outliers",
+    "priors",
 ]

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae import _diagnostics
 from skae._checks import check_columns
-from skae._engine import CallbackBridge
+from skae._engine import CallbackBridge, Net
 from skae._fitting import Fitting
 from skae._inference import InferenceMixin
 from skae._layers import ACTIVATIONS
@@ -175,6 +175,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    _net_class: ClassVar[type] = Net
     _example_network: ClassVar[str] = "DenseNetwork((128,))"
 
     _doc_link_module = "skae"
@@ -233,6 +234,18 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Return what the module is told of the rows of X by y, (n, c), or None."""
         return None
 
+    def _labels(self, y, X, *, reset):
+        """Return which class each row of X is of by y, (n,), -1 for none; or None."""
+        return None
+
+    def _target(self, fitting):
+        """Return what the codes should look like, where anything is asked of them."""
+        return None
+
+    def _more_tuning(self):
+        """Return what the net may be told anew in each training, beyond the usual."""
+        return {}
+
     def _training_rows(self, fitting):
         """Return the `Rows` to train on; those of `fitting` but for what they become."""
         return fitting.rows
@@ -284,6 +297,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             X_checked, sample_weight = self._check_fit(X, sample_weight, reset=not warm)
             clean = self._check_clean(X_clean, X_checked)
             condition = self._condition(y, X_checked, reset=not warm)
+            labels = self._labels(y, X_checked, reset=not warm)
             arguments = {
                 "estimator": self,
                 "X": X,
@@ -301,6 +315,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
                 warm=warm,
                 X_clean=clean,
                 condition=condition,
+                labels=labels,
             )
             bridge = None
             if getattr(self, "_skl_callbacks", None):
@@ -355,6 +370,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
                 one_pass=True,
                 X_clean=self._check_clean(X_clean, X),
                 condition=self._condition(y, X, reset=not warm),
+                labels=self._labels(y, X, reset=not warm),
             )
             fitting.run(None)
             vars(self).update(fitting.attributes(fitting.net))

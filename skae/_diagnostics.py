@@ -14,6 +14,8 @@ NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
 CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
+PRIOR_MISSED = 0.25  # energy distance of codes and draws
+FILLED = 0.5  # of the clusters
 
 
 MORE_TRAINING = (
@@ -49,6 +51,27 @@ def explains_nothing(explained, remedy):
         yield (
             f"Collapsed: the reconstruction explains {explained:.0%} of the training "
             f"data's variance, hardly more than the mean. {remedy}."
+        )
+
+
+def prior_missed(distance, discriminator_loss):
+    """Codes are not distributed as the prior: yield what to do."""
+    if distance > PRIOR_MISSED:
+        yield (
+            f"Prior missed: codes are {distance:.2g} from draws of the prior "
+            f"(prior_distance_, from 0 to 1), and the adversary's loss ended at "
+            f"{discriminator_loss:.2g}. Train for longer (max_iter), change "
+            "adversarial_learning_rate, raise instance_noise, or use fewer n_components "
+            "or a prior that is more like the data."
+        )
+
+
+def empty_clusters(n_used, n_clusters):
+    """More than half of the clusters have no rows: yield what to do."""
+    if n_used < FILLED * n_clusters:
+        yield (
+            f"Collapsed: {n_used} of {n_clusters} clusters have rows. Use fewer "
+            "n_clusters, cluster_init='spectral', or a larger instance_noise."
         )
 
 

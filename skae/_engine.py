@@ -38,9 +38,6 @@ OWNED = {  # what an estimator's own parameters say, and net_params may not
 }  # fmt: skip
 
 
-TUNING = ("lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
-
-
 class Job(NamedTuple):
     """One training: what to learn from, what to judge on, how to schedule."""
 
@@ -50,6 +47,7 @@ class Job(NamedTuple):
     listener: object = None  # begin(net), end(net) around each epoch; true stops
     corruption: object = None  # of the rows, but not of what they should become
     space: object = None  # where the corruption takes place
+    target: object = None  # what codes should look like, where anything is asked of them
 
 
 class StopTraining(KeyboardInterrupt):
@@ -64,6 +62,9 @@ class Net(NeuralNet):
     learning rate rises, stays, and falls to zero over the last epochs or as soon as
     the validation loss has stopped falling; or "constant").
     """
+
+    #: what an estimator may change between two trainings
+    tuning = ("lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
 
     def __init__(
         self,
@@ -113,9 +114,7 @@ class Net(NeuralNet):
         self._is_flat = self.optimizer is torch.optim.Adam and not any(
             name.startswith("optimizer__param_groups") for name in vars(self)
         )
-        named = list(self.get_all_learnable_params())
-        if self._is_flat:
-            named = [("flat", nn.Parameter(torch.empty(0, dtype=torch.float32)))]
+        named = one_flat() if self._is_flat else list(self.get_all_learnable_params())
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
         return self
@@ -204,18 +203,24 @@ class Net(NeuralNet):
             )
             p.data = flat.as_strided(*layout, part.storage_offset())
             p.grad = grad.as_strided(*layout, g.storage_offset())
-        if self._is_flat:
-            (whole,) = self.optimizer_.param_groups[0]["params"]
-            whole.data, whole.grad = flat, grad
         self._run.params, self._run.flat, self._run.grad = params, flat, grad
+        self._hand_out()
+
+    def _hand_out(self):
+        """Let the optimiser train what it is to train."""
+        if self._is_flat:
+            hand(self.optimizer_, self._run.flat, self._run.grad)
+
+    def _take_back(self):
+        """Let the optimiser hold no weights, so that they are pickled once."""
+        if self._is_flat:
+            hand(self.optimizer_, self._run.flat.new_empty(0), None)
 
     def _unflatten(self):
         """Give every weight its own memory again, so that a pickle holds it once."""
         for p in self.module_.parameters():
             p.data, p.grad = p.data.clone(), None
-        if self._is_flat:
-            (whole,) = self.optimizer_.param_groups[0]["params"]
-            whole.data, whole.grad = whole.data.new_empty(0), None
+        self._take_back()
 
     def _snapshot(self):
         return [t.clone() for t in (self._run.flat, *self.module_.buffers())]
@@ -347,15 +352,21 @@ class Net(NeuralNet):
             ]
         return torch.cat(rows) / self._run.job.valid.rows.n_columns
 
-    def _start_rate(self):
+    def _groups(self):
+        """Yield what the optimisers' settings are, and the parameter that is their rate."""
         for group in self.optimizer_.param_groups:
+            yield group, "lr"
+
+    def _start_rate(self):
+        for group, _ in self._groups():
             group["lr"] = group.setdefault("initial_lr", group["lr"])
 
     def _set_learning_rate(self):
         course = self._run.course
         if not course.is_constant:
-            for group in self.optimizer_.param_groups:
-                group["lr"] = group["initial_lr"] * course.rate()
+            rate = course.rate()
+            for group, _ in self._groups():
+                group["lr"] = group["initial_lr"] * rate
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
@@ -391,8 +402,8 @@ class Net(NeuralNet):
 
     def retune(self, **params):
         """Take the parameters of a warm start; the weights stay as they are."""
-        for group in self.optimizer_.param_groups:
-            ratio = params["lr"] / self.lr
+        for group, name in self._groups():
+            ratio = params[name] / getattr(self, name)
             group["initial_lr"] = group.get("initial_lr", group["lr"]) * ratio
         vars(self).update(params)
 
@@ -406,18 +417,20 @@ class Net(NeuralNet):
         """Return all that training changes, to be given to `load_state`."""
         state = (
             self.module_.state_dict(),
-            self.optimizer_.state_dict(),
+            [getattr(self, f"{name}_").state_dict() for name in self._optimizers],
             self.module_.likelihood.noise_variance,
         )
-        tuning = {name: vars(self)[name] for name in (*TUNING, "callbacks", "callbacks_")}
+        names = (*self.tuning, "callbacks", "callbacks_")
+        tuning = {name: vars(self)[name] for name in names}
         return copy.deepcopy(state), tuning, len(self.history)
 
     def load_state(self, state):
         """Go back to a saved state, after a training that failed."""
-        (weights, optimizer, noise), tuning, n_epochs = state
+        (weights, optimizers, noise), tuning, n_epochs = state
         vars(self).update(tuning)
         self.module_.load_state_dict(weights)
-        self.optimizer_.load_state_dict(optimizer)
+        for name, kept in zip(self._optimizers, optimizers, strict=True):
+            getattr(self, f"{name}_").load_state_dict(kept)
         self.module_.likelihood.noise_variance = noise
         del self.history[n_epochs:]
 
@@ -450,6 +463,17 @@ class Net(NeuralNet):
                 square = square.sum(1) if w is None else w @ square
                 total = total + square.cpu().double()
         return total.numpy()
+
+
+def one_flat():
+    """Return the one parameter of an optimiser that trains a flat vector."""
+    return [("flat", nn.Parameter(torch.empty(0, dtype=torch.float32)))]
+
+
+def hand(optimizer, flat, grad):
+    """Let an optimiser of one parameter train these numbers (n,) by these gradients."""
+    (whole,) = optimizer.param_groups[0]["params"]
+    whole.data, whole.grad = flat, grad
 
 
 def _is_channels_last(p):

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import LRScheduler
 
 from skae import _diagnostics
-from skae._engine import Job, Net
+from skae._engine import Job
 from skae._inference import block_rows
 from skae._parts import (
     Parts,
@@ -47,6 +47,8 @@ class Fitting:
         What the rows should become, where it is not the rows themselves.
     condition : ndarray of shape (n_samples, n_classes), default=None
         What a conditional module is told of each row.
+    labels : ndarray of shape (n_samples,), default=None
+        Which of some classes a row is of, -1 where that is not known.
     like : Fitting, default=None
         Another one on the same rows, of the same likelihood and device, to share them.
     """
@@ -61,9 +63,11 @@ class Fitting:
         one_pass=False,
         X_clean=None,
         condition=None,
+        labels=None,
         like=None,
     ):
         self.estimator, self.warm, self.one_pass = estimator, warm, one_pass
+        self.labels = labels
         self.device = estimator.net_.device if warm else find_device(estimator.device)
         if sample_weight is not None and np.ptp(sample_weight) == 0:
             sample_weight = None
@@ -147,6 +151,7 @@ class Fitting:
         """Build the net or take up the old one, and say what it is to learn."""
         sample = self._sample()
         self._find_components(sample)
+        self.target = self.estimator._target(self)
         if self.warm:
             self.net = self.estimator.net_
             self.net.retune(**self._tuning())
@@ -162,6 +167,7 @@ class Fitting:
             listener,
             self.parts.corruption,
             self._space(sample),
+            self.target,
         )
         if not self.warm:
             self.pretraining = self._pretrain(self.job, sample)
@@ -179,7 +185,7 @@ class Fitting:
             self.net.module_,
             job,
             sample,
-            lambda module: Net(lambda: module, **tuning).initialize(),
+            lambda module: self.estimator._net_class(lambda: module, **tuning).initialize(),
             epochs,
         )
 
@@ -219,6 +225,7 @@ class Fitting:
             "patience": estimator.n_iter_no_change,
             "tol": estimator.tol,
             "verbose": estimator.verbose,
+            **estimator._more_tuning(),
         }
 
     def _sample(self):
@@ -266,7 +273,9 @@ class Fitting:
         self._check_shapes(module.to(self.device), sample[:2])
         tuning = self._tuning()
         try:
-            net = Net(lambda: module, device=self.device, **tuning, **self.parts.net_params)
+            net = self.estimator._net_class(
+                lambda: module, device=self.device, **tuning, **self.parts.net_params
+            )
             net.initialize()
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"net_params: {error}") from error

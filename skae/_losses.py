@@ -53,6 +53,20 @@ def total_correlation(z, mean, log_variance):
     return log_q.sum(2).logsumexp(1) - log_q.logsumexp(1).sum(1)
 
 
+def energy_distance(a, b, b_shares=None):
+    """Return how far two samples (n, k) and (m, k) are apart: 0, if the same, to 1.
+
+    sqrt((2 E|a - b| - E|a - a'| - E|b - b'|) / (2 E|a - b|)), the root of Szekely and
+    Rizzo's energy coefficient. `b_shares` (m,) are the probabilities of the values of b.
+    """
+    w = b.new_full((len(b),), 1 / len(b)) if b_shares is None else b_shares
+    between = (torch.cdist(a, b) @ w).mean()
+    within = torch.cdist(a, a).mean() + w @ torch.cdist(b, b) @ w
+    if not between > 0:
+        return 0.0
+    return float((1 - 0.5 * within / between).clamp(min=0).sqrt())
+
+
 def elastic_net(w, alpha, l1_ratio):
     """ElasticNet's penalty on w (n,) and its gradient; (), (n,).
 

@@ -1,6 +1,7 @@
 """The one list of estimators that the contract tests run over."""
 
 from skae import (
+    AdversarialAutoencoder,
     Autoencoder,
     AutoencoderFeatureSelector,
     AutoencoderImputer,
@@ -20,6 +21,8 @@ AUTOENCODERS = [
     VariationalAutoencoder(max_iter=2, random_state=0),
     SparseAutoencoder(max_iter=2, random_state=0),
     BinaryAutoencoder(max_iter=2, random_state=0),
+    AdversarialAutoencoder(max_iter=2, random_state=0),
+    AdversarialAutoencoder(n_clusters=3, max_iter=2, random_state=0),
 ]
 
 #: all that scikit-learn's checks are run on

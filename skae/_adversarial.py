@@ -1,0 +1,496 @@
+"""The adversarial autoencoder."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import (
+    ClassifierTags,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from skae import _diagnostics
+from skae._adversarial_engine import AdversarialNet, Labelled, Target
+from skae._adversarial_module import AdversarialModule
+from skae._base import MAX_AUTO_COMPONENTS, BaseAutoencoder
+from skae._checks import check_count
+from skae._clustering import first_clusters
+from skae._docs import documented
+from skae._inference import apply, padded
+from skae._principal import code_size
+from skae.priors import NAMED, as_prior
+
+MEASURED = 2**14  # draws by which a prior's center and scale are measured
+CLUSTERED_ROWS = 10_000  # that a first guess at the clusters is made of, at most
+UNLABELLED = -1
+OF_LABELS = "labels"
+
+
+def _has_clusters(self):
+    """Tell whether the code has a part for clusters, or say how it gets one."""
+    if self.n_clusters is None:
+        raise AttributeError(
+            f"This {type(self).__name__} has no clusters: n_clusters is None. Set "
+            "n_clusters to their number, and fit."
+        )
+    return True
+
+
+with_clusters = available_if(_has_clusters)
+
+
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdversarialAutoencoder(BaseAutoencoder):
+    r"""Autoencoder whose codes are distributed as a prior of one's choice.
+
+    Beside the autoencoder an adversary learns to tell codes from draws of the prior p(z),
+    and the encoder learns to be mistaken for it [1]_:
+
+    .. math:: \min_{e, d} - \log p(x \mid d(e(x))), \quad
+        \min_D \; - \log D(z) - \log(1 - D(e(x))), \quad
+        \min_e \; - \log D(e(x)), \quad z \sim p(z)
+
+    Each batch is trained on in these phases, each with an optimiser of its own. Codes then
+    fill the prior without gaps, so that `sample` decodes draws of it. A prior can be
+    anything that can be drawn from: no density is needed.
+
+    With `n_clusters` the encoder also gives each row a cluster y, under an adversary of
+    its own, and the code is :math:`z + W y`: style, and the place of the cluster.
+
+    Parameters
+    ----------
+    prior : str, prior object, density or callable, default="gaussian"
+        What codes should be distributed as: "gaussian", "uniform", "mixture" (of normal
+        distributions on a circle), "swiss_roll", one of `skae.priors`, a fitted density of
+        scikit-learn with `sample` in a `sklearn.frozen.FrozenEstimator`, or a function
+        ``prior(n_samples, random_state)`` that returns draws of shape
+        (n_samples, n_components).
+    n_clusters : int, "labels" or None, default=None
+        Number of clusters; with them the estimator has `predict`, `predict_proba` and
+        `labels_`. With "labels" the clusters are the classes of y, which `fit` then needs:
+        rows of unknown class are marked -1, as in `sklearn.semi_supervised`.
+    cluster_init : {"spectral", "kmeans", "random"} or clusterer, default="spectral"
+        The first guess at the clusters, of 10,000 rows at most and of their principal
+        components, which the encoder is told in a phase of its own: by cutting the graph
+        of nearest neighbours [2]_, by k-means, by any clusterer with `fit_predict`, or
+        none ("random", as in [1]_: then many clusters may end up empty). Not used with
+        ``n_clusters="labels"``.
+    learning_rate : float, default=0.002
+        Largest step size of the reconstruction; as in `Autoencoder`.
+    adversarial_learning_rate : float, default=0.002
+        Largest step size of the adversaries, of the encoder against them, and of the
+        clusters that are known; it rises and falls with `learning_rate`.
+    instance_noise : float, default=0.3
+        Noise under which adversaries see codes and draws, in standard deviations of the
+        prior's components [3]_: without any, they may tell them apart with such ease that
+        the encoder learns nothing from them.
+    code_activation : str, default="linear"
+        Only "linear", as the prior says where codes may lie.
+
+    Attributes
+    ----------
+    prior_distance_ : float
+        How far codes of held-out rows (without any, of training rows) are from draws of
+        the prior: the root of their energy coefficient [4]_, from 0 to 1; of samples that
+        are alike it is about ``0.7 * n ** -0.5``, n being the rows compared, at most 1,024.
+    labels_ : ndarray of shape (n_samples,)
+        Clusters of the training rows; only with `n_clusters`.
+    cluster_centers_ : ndarray of shape (n_clusters, `n_components_`)
+        Places of the clusters in the code, W: the code of a row is its style plus the
+        centers weighted by `predict_proba`; only with `n_clusters`.
+    classes_ : ndarray of shape (n_classes,)
+        The classes of y; only if ``n_clusters="labels"``.
+
+    See Also
+    --------
+    VariationalAutoencoder : A normal prior, a bound on log p(x), no adversary.
+    LatentSampler : Learns what codes are distributed as, instead of saying so.
+    sklearn.semi_supervised.LabelSpreading : Few labels and a graph, without a network.
+
+    Notes
+    -----
+    `score_samples` is the conditional log p(x | z(x)), as that of `Autoencoder`: it does
+    not judge how likely a code is under the prior.
+
+    Held-out rows are judged by their reconstruction's loss per cell plus
+    ``prior_distance_`` (and that of the clusters). ``history_`` has the losses of each
+    epoch: "discriminator_loss" is 1.39 (2 log 2 / 1, for each adversary 0.69) where
+    adversaries can do no better than guess.
+
+    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of codes that do not match the
+    prior, of an adversary that tells them apart with ease, of empty clusters, and of a
+    reconstruction that is hardly better than the mean.
+
+    References
+    ----------
+    .. [1] Makhzani, Shlens, Jaitly, Goodfellow and Frey (2016). Adversarial autoencoders.
+       ICLR workshop. arXiv:1511.05644.
+    .. [2] Zhang and Rohe (2018). Understanding regularized spectral clustering via graph
+       conductance. NeurIPS.
+    .. [3] Sønderby, Caballero, Theis, Shi and Huszár (2017). Amortised MAP inference for
+       image super-resolution. ICLR.
+    .. [4] Székely and Rizzo (2013). Energy statistics: a class of statistics based on
+       distances. Journal of Statistical Planning and Inference 143(8), 1249-1272.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import AdversarialAutoencoder
+    >>> X = load_digits().images  # (1797, 8, 8)
+    >>> aae = AdversarialAutoencoder(2, prior="swiss_roll", max_iter=20, random_state=0)
+    >>> aae.fit(X).sample(5, random_state=0).shape
+    (5, 8, 8)
+
+    Clusters, and pictures of one cluster in five styles:
+
+    >>> aae = AdversarialAutoencoder(4, n_clusters=10, max_iter=20, random_state=0)
+    >>> labels = aae.fit_predict(X)
+    >>> aae.sample(5, random_state=0, cluster=labels[0]).shape
+    (5, 8, 8)
+    """
+
+    prior: object = "gaussian"
+    n_clusters: int | str | None = None
+    cluster_init: object = "spectral"
+    learning_rate: float = 2e-3
+    adversarial_learning_rate: float = 2e-3
+    instance_noise: float = 0.3
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseAutoencoder._parameter_constraints,
+        "code_activation": [StrOptions({"linear"})],
+        "prior": [StrOptions(set(NAMED)), HasMethods(["sample"]), callable],
+        "n_clusters": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({OF_LABELS}),
+            None,
+        ],
+        "cluster_init": [
+            StrOptions({"spectral", "kmeans", "random"}),
+            HasMethods(["fit_predict"]),
+        ],
+        "adversarial_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "instance_noise": [Interval(Real, 0, None, closed="left")],
+    }
+
+    _net_class: ClassVar[type] = AdversarialNet
+
+    # Training
+
+    def _labels(self, y, X, *, reset):
+        if self.n_clusters != OF_LABELS:
+            return None
+        if y is None:
+            raise ValueError(
+                "n_clusters='labels' needs y, the class of each row, or -1 where it is not "
+                "known. Pass y, or set n_clusters to a number."
+            )
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        known = y != UNLABELLED
+        if not np.any(known):
+            raise ValueError(
+                "y holds no class, only -1 for rows of unknown class. Label some rows, or "
+                "set n_clusters to a number."
+            )
+        if reset:
+            check_classification_targets(y)
+            self.classes_ = np.unique(y[known])
+        place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        strange = known & (self.classes_[place] != y)
+        if strange.any():
+            raise ValueError(
+                f"y holds a class that `fit` has not seen: {y[strange][0]!r}. Known are "
+                f"{self.classes_.tolist()}."
+            )
+        return np.where(known, place, -1)
+
+    @property
+    def _n_clusters(self):
+        return len(self.classes_) if self.n_clusters == OF_LABELS else self.n_clusters or 0
+
+    def _n_principal(self, likelihood):
+        most = super()._n_principal(likelihood)
+        return max(most, MAX_AUTO_COMPONENTS) if self.n_clusters else most
+
+    def _auto_components(self, fitting):
+        prior = as_prior(self.prior)
+        wanted = super()._auto_components(fitting)
+        return getattr(prior, "n_components", max(prior.n_shaped, wanted))
+
+    def _target(self, fitting):
+        prior, k = as_prior(self.prior), self._n_clusters
+        if not k:
+            return Target(prior, None, None)
+        known = self._known_clusters(fitting, k)
+        shares = torch.full((k,), 1 / k)
+        if known is not None:
+            shares = torch.bincount(known.cluster, known.weight, k).float()
+            shares = (shares / shares.sum()).to(fitting.device)
+        return Target(prior, shares, known)
+
+    def _known_clusters(self, fitting, k):
+        """Return the rows whose clusters the encoder is told, or None."""
+        index, rows = fitting.index, fitting.own
+        if fitting.labels is not None:
+            labels = torch.from_numpy(fitting.labels)
+            index = index[labels[index] >= 0]
+            cluster = labels[index]
+            if not len(index):
+                return None
+        elif self.cluster_init == "random" and not fitting.warm:
+            return None
+        else:
+            if len(index) > CLUSTERED_ROWS:
+                index = index[torch.randperm(len(index), generator=fitting.generator)]
+                index = index[:CLUSTERED_ROWS].sort().values
+            cluster = self._guess(rows.take(index.to(rows.device)), fitting, k)
+        index, weight = index.to(rows.device), None
+        if rows.weight is not None:
+            weight = rows.weight[index]
+            weight = weight / weight.mean()
+        return Labelled(index, cluster.to(rows.device), weight)
+
+    def _guess(self, x, fitting, k):
+        """Return the clusters of rows before training, or before it goes on; (m,)."""
+        with torch.inference_mode():
+            if fitting.warm:
+                module = fitting.estimator.net_.module_.eval()
+                return torch.cat(
+                    [module.parts(part)[1].argmax(1) for part in x.split(1024)]
+                )
+            inputs = fitting.likelihood.embed(x).cpu().double().numpy()
+        if len(x) < k:
+            raise ValueError(
+                f"n_clusters={k} is more than the {len(x)} rows to be clustered. Use fewer "
+                "clusters or more rows."
+            )
+        principal = fitting.principal
+        points = (inputs - principal.center) @ principal.components[:MAX_AUTO_COMPONENTS].T
+        clusters = first_clusters(points, k, self.cluster_init, fitting.seed)
+        return torch.from_numpy(clusters.astype(np.int64))
+
+    def _build_module(self, network, likelihood, n_components, principal):
+        k = self._n_clusters
+        if getattr(network, "tied_weights", False) and k:
+            raise ValueError(
+                "network: tied_weights=True is not for n_clusters, as the encoder then "
+                "returns more than the code. Use tied_weights=False."
+            )
+        if n_components is None:
+            encoder, _ = principal.build(network, likelihood, None, None)
+            n_components = code_size(encoder, likelihood.n_inputs)
+        prior = as_prior(self.prior)
+        if n_components < prior.n_shaped:
+            raise ValueError(
+                f"prior={self.prior!r} needs at least {prior.n_shaped} components. Got "
+                f"n_components={n_components}."
+            )
+        draws = torch.from_numpy(prior.sample(MEASURED, n_components, 0)).float()
+        center, scale = draws.mean(0), draws.std(0, correction=0)
+        down, up = principal.scaled_starts(
+            likelihood, center.double().numpy(), scale.double().numpy(), k
+        )
+        if k:  # clusters start nearly alike
+            noise = torch.randn(k, likelihood.n_inputs, generator=principal.generator)
+            down.encoder_weight[-k:] = noise.numpy() / likelihood.n_inputs**0.5
+            encoder, _ = principal.build(network, likelihood, n_components + k, down)
+            _, decoder = principal.build(network, likelihood, n_components, up)
+        else:
+            encoder, decoder = principal.build(network, likelihood, n_components, up)
+        return AdversarialModule(
+            encoder, decoder, likelihood, center, scale, k, principal.generator
+        )
+
+    def _more_tuning(self):
+        return {
+            "adversarial_lr": self.adversarial_learning_rate,
+            "instance_noise": self.instance_noise,
+        }
+
+    def _shortfalls(self, fitting):
+        module = fitting.net.module_
+        yield from _diagnostics.explains_nothing(
+            fitting.explained[0], "Lower adversarial_learning_rate, or raise max_iter"
+        )
+        distance, losses = fitting.mismatch[0], fitting.net.history[-1]
+        yield from _diagnostics.prior_missed(distance, losses["discriminator_loss"])
+        if module.n_clusters:
+            with torch.inference_mode():
+                cluster = module.eval().parts(fitting.sample)[1].argmax(1)
+            yield from _diagnostics.empty_clusters(len(cluster.unique()), module.n_clusters)
+
+    def _more_attributes(self, module, fitting):
+        judged = fitting.train if fitting.valid is None else fitting.valid
+        fitting.mismatch = fitting.net.mismatch(fitting.job, judged)
+        more = {"prior_distance_": fitting.mismatch[0]}
+        if module.n_clusters:
+            more["labels_"] = self._named(
+                _logits(module, fitting.own.X, fitting.block, fitting.device).argmax(1)
+            )
+            shares = fitting.target.cluster_shares.cpu().double().numpy()
+            more["_cluster_shares_"] = shares / shares.sum()
+            more["cluster_centers_"] = module.heads.weight.detach().t().cpu().numpy().copy()
+        return more
+
+    # Clusters
+
+    def _named(self, place):
+        return self.classes_[place] if self.n_clusters == OF_LABELS else place
+
+    def _cluster_logits(self, X):
+        X = self._check_rows(X)
+        return _logits(self.net_.module_, X, self._block_rows_, self.net_.device)
+
+    @with_clusters
+    def predict(self, X):
+        """Return the cluster of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to put into clusters.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Integers from 0 to ``n_clusters - 1``, or classes with ``n_clusters="labels"``.
+        """
+        return self._named(self._cluster_logits(X).argmax(1))
+
+    @with_clusters
+    def predict_proba(self, X):
+        """Return how probable each cluster is for each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to put into clusters.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_clusters), dtype float64
+            Rows sum to 1. Adversaries drive them towards 0 and 1: they are not calibrated.
+        """
+        logits = self._cluster_logits(X).astype(np.float64)
+        return torch.from_numpy(logits).softmax(1).numpy()
+
+    @with_clusters
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Train the autoencoder and return the clusters of the same rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,), default=None
+            The classes, if ``n_clusters="labels"``; else not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            `labels_`.
+        """
+        return self.fit(X, y, sample_weight).labels_
+
+    @with_clusters
+    def transform_style(self, X):
+        """Return the styles of X: the codes without the places of the clusters.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components), dtype float32
+            Styles. ``inverse_transform(Z + cluster_centers_[c])`` shows them in cluster c.
+        """
+        X, module = self._check_rows(X), self.net_.module_
+        out = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
+        blocks = padded(X, self._block_rows_, self._standardize())
+        return apply(lambda x: module.parts(x)[0], blocks, self.net_.device, out)
+
+    # Generation
+
+    def sample(self, n_samples=1, random_state=None, cluster=None):
+        """Generate rows: decode codes drawn from the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of the codes. The same integer gives the same styles in any cluster.
+        cluster : int, class, array-like of shape (n_samples,) or None, default=None
+            The cluster that rows are of, or each of them. None draws them as often as they
+            were in training. Only with `n_clusters`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or DataFrame
+            In the units of the training data, as `inverse_transform` returns them.
+        """
+        check_is_fitted(self)
+        check_count("n_samples", n_samples)
+        random_state = check_random_state(random_state)
+        k = self.n_components_
+        codes = as_prior(self.prior).sample(n_samples, k, random_state)
+        n_clusters = self.net_.module_.n_clusters
+        if n_clusters:
+            codes = (
+                codes
+                + self.cluster_centers_[
+                    self._places(cluster, n_samples, n_clusters, random_state)
+                ]
+            )
+        elif cluster is not None:
+            raise ValueError(
+                "cluster is for n_clusters: this estimator was fitted without clusters."
+            )
+        return self.inverse_transform(codes)
+
+    def _places(self, cluster, n_samples, n_clusters, random_state):
+        """Return the places of clusters among all; (n_samples,)."""
+        if cluster is None:
+            return random_state.choice(n_clusters, n_samples, p=self._cluster_shares_)
+        known = self._named(np.arange(n_clusters))
+        cluster = np.broadcast_to(np.asarray(cluster), (n_samples,))
+        place = np.searchsorted(known, cluster).clip(max=n_clusters - 1)
+        strange = known[place] != cluster
+        if strange.any():
+            raise ValueError(
+                f"cluster holds {cluster[strange][0]!r}, which is none. Known are "
+                f"{known.tolist()}."
+            )
+        return place
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: a clusterer, if there are clusters."""
+        tags = super().__sklearn_tags__()
+        if self.n_clusters == OF_LABELS:
+            tags.target_tags.required = True
+        elif self.n_clusters is not None:
+            tags.estimator_type = "clusterer"
+        if self.n_clusters is not None:  # of `predict_proba`, as scikit-learn reads them
+            tags.classifier_tags = ClassifierTags()
+        return tags
+
+
+def _logits(module, X, block, device):
+    """Return the clusters' logits of rows X, by blocks; (n, K)."""
+    out = np.empty((X.shape[0], module.n_clusters), dtype=np.float32)
+    standardize = module.likelihood.standardize
+    return apply(lambda x: module.parts(x)[1], padded(X, block, standardize), device, out)

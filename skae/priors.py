@@ -1,0 +1,270 @@
+"""Priors: what an adversarial autoencoder's codes should be distributed as.
+
+A prior is a small parameter object with ``sample(n_samples, n_components, random_state)``.
+A density of scikit-learn that is fitted (in a `sklearn.frozen.FrozenEstimator`, so that
+``clone`` keeps it), or a function ``prior(n_samples, random_state)``, serves as well.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import signature
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skae._params import Parameters, check_instance
+
+__all__ = ["CircleMixture", "Gaussian", "SwissRoll", "Uniform"]
+
+
+class Prior(Parameters):
+    """A prior of any number of components, each of about unit variance."""
+
+    n_shaped = 1  # components that the shape needs
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+
+
+@dataclass
+class Gaussian(Prior):
+    """The standard normal distribution.
+
+    Examples
+    --------
+    >>> from skae.priors import Gaussian
+    >>> Gaussian().sample(3, 2, random_state=0).shape
+    (3, 2)
+    """
+
+    def sample(self, n_samples, n_components, random_state=None):
+        """Return draws of shape (n_samples, n_components)."""
+        return check_random_state(random_state).normal(size=(n_samples, n_components))
+
+
+@dataclass
+class Uniform(Prior):
+    """The uniform distribution between two values, in each component.
+
+    Parameters
+    ----------
+    low, high : float, default=-1.75, 1.75
+        The ends; the defaults' variance is about 1.
+
+    Examples
+    --------
+    >>> from skae.priors import Uniform
+    >>> bool((abs(Uniform(-1, 1).sample(9, 2, random_state=0)) <= 1).all())
+    True
+    """
+
+    low: float = -1.75
+    high: float = 1.75
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        ends = self.low, self.high
+        if (
+            not all(isinstance(e, Real) and np.isfinite(e) for e in ends)
+            or ends[0] >= ends[1]
+        ):
+            raise ValueError(
+                f"prior: Uniform's low must be a number below high. Got {ends[0]!r} and "
+                f"{ends[1]!r}."
+            )
+
+    def sample(self, n_samples, n_components, random_state=None):
+        """Return draws of shape (n_samples, n_components)."""
+        rng = check_random_state(random_state)
+        return rng.uniform(self.low, self.high, size=(n_samples, n_components))
+
+
+@dataclass
+class CircleMixture(Prior):
+    """Normal distributions around a circle, longer towards its middle than across.
+
+    They lie in the first two components; further ones are standard normal. This is the
+    mixture of 10 in the adversarial autoencoder's paper (Makhzani et al., 2016).
+
+    Parameters
+    ----------
+    n_modes : int, default=10
+        Number of normal distributions.
+    radius : float, default=1.3
+        Of the circle that their means lie on.
+    radial_scale, tangential_scale : float, default=0.35, 0.1
+        Their standard deviations towards the middle and across.
+
+    Examples
+    --------
+    >>> from skae.priors import CircleMixture
+    >>> CircleMixture(5).sample(3, 4, random_state=0).shape
+    (3, 4)
+    """
+
+    n_modes: int = 10
+    radius: float = 1.3
+    radial_scale: float = 0.35
+    tangential_scale: float = 0.1
+
+    n_shaped = 2
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        if not isinstance(self.n_modes, Integral) or self.n_modes < 1:
+            raise ValueError(
+                "prior: CircleMixture's n_modes must be an integer of at least 1. Got "
+                f"{self.n_modes!r}."
+            )
+        for name in ("radius", "radial_scale", "tangential_scale"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not 0 < value < np.inf:
+                raise ValueError(
+                    f"prior: CircleMixture's {name} must be a positive number. Got "
+                    f"{value!r}."
+                )
+
+    def sample(self, n_samples, n_components, random_state=None):
+        """Return draws of shape (n_samples, n_components)."""
+        rng = check_random_state(random_state)
+        draws = rng.normal(size=(n_samples, n_components))
+        angle = rng.randint(self.n_modes, size=n_samples) * (2 * np.pi / self.n_modes)
+        along = self.radius + self.radial_scale * draws[:, 0]
+        across = self.tangential_scale * draws[:, 1]
+        cosine, sine = np.cos(angle), np.sin(angle)
+        draws[:, 0] = along * cosine - across * sine
+        draws[:, 1] = along * sine + across * cosine
+        return draws
+
+
+@dataclass
+class SwissRoll(Prior):
+    """A spiral: the Swiss roll seen from its end, even along its length.
+
+    It lies in the first two components; further ones are standard normal.
+
+    Parameters
+    ----------
+    n_turns : float, default=1.5
+        Of the spiral, outside of its first half turn.
+    noise : float, default=0.05
+        Standard deviation around the spiral.
+
+    Examples
+    --------
+    >>> from skae.priors import SwissRoll
+    >>> SwissRoll().sample(3, 2, random_state=0).shape
+    (3, 2)
+    """
+
+    n_turns: float = 1.5
+    noise: float = 0.05
+
+    n_shaped = 2
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        if not isinstance(self.n_turns, Real) or not 0 < self.n_turns < np.inf:
+            raise ValueError(
+                "prior: SwissRoll's n_turns must be a positive number. Got "
+                f"{self.n_turns!r}."
+            )
+        if not isinstance(self.noise, Real) or not 0 <= self.noise < np.inf:
+            raise ValueError(
+                "prior: SwissRoll's noise must be a number of at least 0. Got "
+                f"{self.noise!r}."
+            )
+
+    def sample(self, n_samples, n_components, random_state=None):
+        """Return draws of shape (n_samples, n_components)."""
+        rng = check_random_state(random_state)
+        draws = rng.normal(size=(n_samples, n_components))
+        # the length of a spiral grows with the square of its angle
+        start, end = np.pi, np.pi * (1 + 2 * self.n_turns)
+        angle = np.sqrt(rng.uniform(start**2, end**2, size=n_samples))
+        radius = 2 * angle / end
+        draws[:, 0] = radius * np.cos(angle) + self.noise * draws[:, 0]
+        draws[:, 1] = radius * np.sin(angle) + self.noise * draws[:, 1]
+        return draws
+
+
+NAMED = {
+    "gaussian": Gaussian,
+    "uniform": Uniform,
+    "mixture": CircleMixture,
+    "swiss_roll": SwissRoll,
+}
+
+
+def sample_density(density, n_samples, random_state):
+    """Return draws (n_samples, k) of a fitted density of scikit-learn, in no order."""
+    kwargs = {}
+    if "random_state" in signature(density.sample).parameters:
+        kwargs["random_state"] = random_state
+    else:  # it draws by its own parameter, the same in each call
+        density = deepcopy(getattr(density, "estimator", density))
+        density.set_params(random_state=random_state)
+    draws = density.sample(n_samples, **kwargs)
+    draws = draws[0] if isinstance(draws, tuple) else draws
+    return random_state.permutation(draws)
+
+
+class _Foreign(Prior):
+    """A density of scikit-learn, or a function, as a prior."""
+
+    def __init__(self, source):
+        self.source = source
+        if hasattr(source, "sample"):
+            self._draw = _draw_density
+        else:
+            self._draw = _call
+        self.n_components = self._try().shape[1]
+
+    def _try(self):
+        try:
+            draws = np.asarray(self._draw(self.source, 3, check_random_state(0)))
+        except Exception as error:
+            remedy = "It must take (n_samples, random_state)"
+            if hasattr(self.source, "sample"):
+                remedy = (
+                    "Fit it, and pass it as sklearn.frozen.FrozenEstimator(density), so "
+                    "that clone keeps what it has learnt"
+                )
+            raise ValueError(
+                f"prior: {self.source!r} cannot be drawn from: {error}. {remedy}."
+            ) from error
+        if draws.ndim != 2 or len(draws) != 3 or draws.dtype.kind not in "fiu":
+            raise ValueError(
+                "prior: draws must be numbers of shape (n_samples, n_components). Asked "
+                f"for 3, {self.source!r} returned shape {draws.shape} of {draws.dtype}."
+            )
+        return draws
+
+    def sample(self, n_samples, n_components, random_state=None):
+        """Return draws of shape (n_samples, n_components)."""
+        if n_components != self.n_components:
+            raise ValueError(
+                f"prior: {self.source!r} draws {self.n_components} components. Use "
+                f"n_components={self.n_components}. Got {n_components}."
+            )
+        return self._draw(self.source, n_samples, check_random_state(random_state))
+
+
+def _draw_density(density, n_samples, random_state):
+    return sample_density(density, n_samples, random_state)
+
+
+def _call(function, n_samples, random_state):
+    return function(n_samples, random_state)
+
+
+def as_prior(prior):
+    """Return the prior object that `prior` (a name, an object, a function) means."""
+    if isinstance(prior, str):
+        return NAMED[prior]()
+    check_instance("prior", prior)
+    if not isinstance(prior, Prior):
+        return _Foreign(prior)
+    prior.validate()
+    return prior
