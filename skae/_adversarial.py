@@ -22,7 +22,7 @@ from skae._adversarial_engine import AdversarialNet, Labelled, Target
 from skae._adversarial_module import AdversarialModule
 from skae._base import MAX_AUTO_COMPONENTS, BaseAutoencoder
 from skae._checks import check_count
-from skae._clustering import first_clusters
+from skae._clustering import Graph, first_clusters
 from skae._docs import documented
 from skae._inference import apply, padded
 from skae._principal import code_size
@@ -78,7 +78,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         Number of clusters; with them the estimator has `predict`, `predict_proba` and
         `labels_`. With "labels" the clusters are the classes of y, which `fit` then needs:
         rows of unknown class are marked -1, as in `sklearn.semi_supervised`.
-    cluster_init : {"spectral", "kmeans", "random"} or clusterer, default="spectral"
+    cluster_init : {"graph", "kmeans", "random"} or clusterer, default="spectral"
         The first guess at the clusters, of 10,000 rows at most and of their principal
         components, which the encoder is told in a phase of its own: by cutting the graph
         of nearest neighbours [2]_, by k-means, by any clusterer with `fit_predict`, or
@@ -140,6 +140,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
        image super-resolution. ICLR.
     .. [4] Székely and Rizzo (2013). Energy statistics: a class of statistics based on
        distances. Journal of Statistical Planning and Inference 143(8), 1249-1272.
+    .. [5] Zhou, Bousquet, Lal, Weston and Schölkopf (2004). Learning with local and global
+       consistency. NeurIPS.
 
     Examples
     --------
@@ -160,7 +162,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
 
     prior: object = "gaussian"
     n_clusters: int | str | None = None
-    cluster_init: object = "spectral"
+    cluster_init: object = "graph"
     learning_rate: float = 2e-3
     adversarial_learning_rate: float = 2e-3
     instance_noise: float = 0.3
@@ -175,7 +177,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
             None,
         ],
         "cluster_init": [
-            StrOptions({"spectral", "kmeans", "random"}),
+            StrOptions({"graph", "kmeans", "random"}),
             HasMethods(["fit_predict"]),
         ],
         "adversarial_learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -209,7 +211,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         strange = known & (self.classes_[place] != y)
         if strange.any():
             raise ValueError(
-                f"y holds a class that `fit` has not seen: {y[strange][0]!r}. Known are "
+                f"y holds a class that `fit` has not seen: {y[strange][0]!s}. Known are "
                 f"{self.classes_.tolist()}."
             )
         return np.where(known, place, -1)
@@ -241,43 +243,54 @@ class AdversarialAutoencoder(BaseAutoencoder):
     def _known_clusters(self, fitting, k):
         """Return the rows whose clusters the encoder is told, or None."""
         index, rows = fitting.index, fitting.own
+        if len(index) > CLUSTERED_ROWS:
+            index = index[torch.randperm(len(index), generator=fitting.generator)]
+            index = index[:CLUSTERED_ROWS].sort().values
         if fitting.labels is not None:
-            labels = torch.from_numpy(fitting.labels)
-            index = index[labels[index] >= 0]
-            cluster = labels[index]
-            if not len(index):
-                return None
+            index, cluster = self._spread_labels(fitting, index, k)
         elif self.cluster_init == "random" and not fitting.warm:
             return None
         else:
-            if len(index) > CLUSTERED_ROWS:
-                index = index[torch.randperm(len(index), generator=fitting.generator)]
-                index = index[:CLUSTERED_ROWS].sort().values
-            cluster = self._guess(rows.take(index.to(rows.device)), fitting, k)
+            cluster = self._guess(fitting, index, k)
         index, weight = index.to(rows.device), None
         if rows.weight is not None:
             weight = rows.weight[index]
             weight = weight / weight.mean()
-        return Labelled(index, cluster.to(rows.device), weight)
+        return Labelled(index, torch.from_numpy(cluster).to(rows.device), weight)
 
-    def _guess(self, x, fitting, k):
+    def _spread_labels(self, fitting, index, k):
+        """Return rows, the labelled ones among them, and their classes."""
+        labels = torch.from_numpy(fitting.labels)
+        known = fitting.index[labels[fitting.index] >= 0]
+        index = torch.cat([index[labels[index] < 0], known])
+        if self.cluster_init != "graph" or not len(known) or len(known) == len(index):
+            return known, labels[known].numpy()
+        given = labels[index].numpy()
+        spread = Graph(self._points(fitting, index)).spread(given, k)
+        return index, np.where(given < 0, spread.argmax(1), given)
+
+    def _points(self, fitting, index):
+        """Return rows as principal components, to seek neighbours in; (m, 32 at most)."""
+        x, principal = fitting.own.take(index.to(fitting.own.device)), fitting.principal
+        inputs = fitting.likelihood.embed(x).cpu().double().numpy()
+        return (inputs - principal.center) @ principal.components[:MAX_AUTO_COMPONENTS].T
+
+    def _guess(self, fitting, index, k):
         """Return the clusters of rows before training, or before it goes on; (m,)."""
-        with torch.inference_mode():
-            if fitting.warm:
-                module = fitting.estimator.net_.module_.eval()
-                return torch.cat(
-                    [module.parts(part)[1].argmax(1) for part in x.split(1024)]
+        if fitting.warm:
+            module = fitting.estimator.net_.module_.eval()
+            with torch.inference_mode():
+                parts = fitting.own.take(index.to(fitting.own.device)).split(1024)
+                return (
+                    torch.cat([module.parts(x)[1].argmax(1) for x in parts]).cpu().numpy()
                 )
-            inputs = fitting.likelihood.embed(x).cpu().double().numpy()
-        if len(x) < k:
+        if len(index) < k:
             raise ValueError(
-                f"n_clusters={k} is more than the {len(x)} rows to be clustered. Use fewer "
-                "clusters or more rows."
+                f"n_clusters={k} is more than the {len(index)} rows to be clustered. Use "
+                "fewer clusters or more rows."
             )
-        principal = fitting.principal
-        points = (inputs - principal.center) @ principal.components[:MAX_AUTO_COMPONENTS].T
-        clusters = first_clusters(points, k, self.cluster_init, fitting.seed)
-        return torch.from_numpy(clusters.astype(np.int64))
+        points = self._points(fitting, index)
+        return first_clusters(points, k, self.cluster_init, fitting.seed).astype(np.int64)
 
     def _build_module(self, network, likelihood, n_components, principal):
         k = self._n_clusters
@@ -297,9 +310,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
             )
         draws = torch.from_numpy(prior.sample(MEASURED, n_components, 0)).float()
         center, scale = draws.mean(0), draws.std(0, correction=0)
-        down, up = principal.scaled_starts(
-            likelihood, center.double().numpy(), scale.double().numpy(), k
-        )
+        down, up = principal.whitened_starts(likelihood, n_components, k)
         if k:  # clusters start nearly alike
             noise = torch.randn(k, likelihood.n_inputs, generator=principal.generator)
             down.encoder_weight[-k:] = noise.numpy() / likelihood.n_inputs**0.5
@@ -339,7 +350,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
             )
             shares = fitting.target.cluster_shares.cpu().double().numpy()
             more["_cluster_shares_"] = shares / shares.sum()
-            more["cluster_centers_"] = module.heads.weight.detach().t().cpu().numpy().copy()
+            more["cluster_centers_"] = (
+                (module.heads.weight * module.scale).detach().cpu().numpy()
+            )
         return more
 
     # Clusters
@@ -421,7 +434,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         X, module = self._check_rows(X), self.net_.module_
         out = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
         blocks = padded(X, self._block_rows_, self._standardize())
-        return apply(lambda x: module.parts(x)[0], blocks, self.net_.device, out)
+        return apply(module.style, blocks, self.net_.device, out)
 
     # Generation
 
@@ -472,7 +485,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         strange = known[place] != cluster
         if strange.any():
             raise ValueError(
-                f"cluster holds {cluster[strange][0]!r}, which is none. Known are "
+                f"cluster holds {cluster[strange][0]!s}, which is none. Known are "
                 f"{known.tolist()}."
             )
         return place

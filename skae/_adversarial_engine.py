@@ -140,10 +140,14 @@ class AdversarialNet(Net):
             del self._pool
 
     def _draws(self, job, n, generator):
-        """Return draws from the prior (n, k) on the device."""
-        seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
-        draws = job.target.prior.sample(n, self.module_.n_components, seed)
-        return torch.as_tensor(draws, dtype=torch.float32).to(self.device)
+        """Return draws from the prior (n, k), in its units, on the device."""
+        seed, module = (
+            int(torch.randint(2**31 - 1, (1,), generator=generator)),
+            self.module_,
+        )
+        draws = job.target.prior.sample(n, module.n_components, int(seed))
+        draws = torch.as_tensor(draws, dtype=torch.float32).to(self.device)
+        return (draws - module.center) / module.scale
 
     def _real(self, n, generator):
         """Return what codes should look like: styles (n, k), and clusters (n, K)."""
@@ -160,14 +164,15 @@ class AdversarialNet(Net):
         run, module, clip = self._run, self.module_, self.gradient_clip_value
         x, w = self.prepare_batch(run.job, batch, run.generator)[0][:2]
         codes = module.judged(x)
-        known = [c.detach() for c in codes]
+        y = codes[1].detach() if len(codes) > 1 else None
         real = self._real(len(x), run.generator)
-        both = list(zip(module.adversaries(), codes, known, real, strict=True))
+        both = list(zip(module.adversaries(), codes, real, (y, None), strict=False))
         run.phases["discriminator"].step(
-            sum(a.mistaken(c, r, self._noise(c, 2), w) for a, _, c, r in both), clip
+            sum(a.mistaken(c.detach(), r, self._noise(c, 2), y, w) for a, c, r, y in both),
+            clip,
         )
         run.phases["generator"].step(
-            sum(a.caught(c, self._noise(c), w) for a, c, *_ in both), clip
+            sum(a.caught(c, self._noise(c), y, w) for a, c, _, y in both), clip
         )
         if "labelled" in run.phases:
             x, cluster, w = self._labelled(len(x))
@@ -203,9 +208,16 @@ class AdversarialNet(Net):
     # Judging
 
     def _judged(self):
-        """Return what each held-out row costs, per column, the mismatch included."""
-        self._run.mismatch = self.mismatch(self._run.job, self._run.job.valid)
-        return super()._judged() + sum(self._run.mismatch)
+        """Return what each held-out row costs, per column, and what codes do.
+
+        That is how far they are from the prior, and what rows of known clusters cost.
+        """
+        run = self._run
+        run.mismatch = self.mismatch(run.job, run.job.valid)
+        more = sum(run.mismatch)
+        if "labelled" in run.phases:
+            more += float(run.phases["labelled"].total) / len(run.job.train)
+        return super()._judged() + more
 
     def on_epoch_end(self, net, **kwargs):
         """Note how far held-out codes are from the prior."""

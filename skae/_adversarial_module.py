@@ -7,55 +7,101 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from skae._layers import linear
+from skae._layers import aligned_linear
 from skae._modules import AutoencoderModule
 from skae._variational_module import Discriminator
 
+SEPARATION = 6.0  # of clusters' places, in standard deviations of the prior
+
 
 class Adversary(nn.Module):
-    """Tells codes (B, m) from draws of their prior, both under a little noise."""
+    """Tells codes (B, m) from draws of their prior, both under a little noise.
 
-    def __init__(self, center, scale, generator):
+    It may be told the rows' clusters y (B, K): codes are then to be as the prior in each
+    cluster. Draws are given the clusters of the codes.
+    """
+
+    def __init__(self, n_components, n_told, generator):
         super().__init__()
-        self.register_buffer("center", center)
-        self.register_buffer("scale", torch.where(scale > 0, scale, 1.0))
-        self.judge = Discriminator(len(center), generator)
+        self.judge = Discriminator(n_components + n_told, generator)
 
-    def logits(self, codes, noise):
+    def logits(self, codes, noise, y=None):
         """Return how much codes look like draws, in units of log-odds; (B,)."""
-        return self.judge((codes - self.center) / self.scale + noise)
+        seen = codes + noise
+        return self.judge(seen if y is None else torch.cat([seen, y], 1))
 
-    def mistaken(self, codes, draws, noise, weight=None):
+    def mistaken(self, codes, draws, noise, y=None, weight=None):
         """Return the cross-entropy of telling codes from draws; ()."""
         real = torch.arange(2 * len(codes), device=codes.device) < len(draws)
-        logits = self.logits(torch.cat([draws, codes]), noise)
+        y = None if y is None else torch.cat([y, y])
+        logits = self.logits(torch.cat([draws, codes]), noise, y)
         if weight is not None:
             weight = torch.cat([torch.ones_like(weight), weight])
         return binary_cross_entropy_with_logits(logits, real.to(logits), weight)
 
-    def caught(self, codes, noise, weight=None):
+    def caught(self, codes, noise, y=None, weight=None):
         """Return the cross-entropy of taking codes for draws; ()."""
-        logits = self.logits(codes, noise)
+        logits = self.logits(codes, noise, y)
         return binary_cross_entropy_with_logits(logits, torch.ones_like(logits), weight)
 
 
+class Heads(nn.Module):
+    """Places of clusters in the code, far enough apart for styles not to overlap."""
+
+    def __init__(self, n_clusters, n_components, generator):
+        super().__init__()
+        places = torch.randn(n_clusters, n_components, generator=generator)
+        self.weight = nn.Parameter(apart(places - places.mean(0)))
+
+    def forward(self, y):
+        """Return the places of the rows' clusters; (B, K) to (B, k)."""
+        return aligned_linear(y, self.weight.t(), None)
+
+    def crowding(self):
+        """Return what it costs to be nearer than `SEPARATION`; ()."""
+        return crowding(self.weight)
+
+
+def crowding(places):
+    """Return the mean over pairs of places (K, k) of what they lack in distance; ()."""
+    gap = SEPARATION - torch.pdist(places)
+    return gap.clamp(min=0).square().sum() / max(1, len(gap))
+
+
+def apart(places):
+    """Return places (K, k) moved apart until hardly any pair is too near."""
+    places = places.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([places], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        loss = crowding(places) * len(places) + 1e-4 * places.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return places.detach()
+
+
 class AdversarialModule(AutoencoderModule):
-    """(z, l) = e(x), y = softmax(l), loss = -log p(x | d(z + y W)); z ~ p(z), y ~ p(y)."""
+    """(z, l) = e(x), y = softmax(l), loss = -log p(x | d(z + y W)); z ~ p(z), y ~ p(y).
+
+    In units of the prior: codes are `center` + `scale` times what the networks see.
+    """
 
     start_competes = False  # PCA's codes are no candidates, however well they rebuild
 
     def __init__(self, encoder, decoder, likelihood, center, scale, n_clusters, generator):
         super().__init__(encoder, decoder, likelihood)
         self.n_components, self.n_clusters = len(center), n_clusters
+        self.register_buffer("center", center)
+        self.register_buffer("scale", torch.where(scale > 0, scale, 1.0))
         self.heads = self.cluster_adversary = None
         if n_clusters:
-            self.heads = linear(n_clusters, self.n_components, generator)
-            self.heads.bias = None
-            nn.init.zeros_(self.heads.weight)
-        self.style_adversary = Adversary(center, scale, generator)
+            self.heads = Heads(n_clusters, self.n_components, generator)
+        self.style_adversary = Adversary(self.n_components, n_clusters, generator)
         if n_clusters:
-            one = torch.ones(n_clusters, dtype=torch.float32)
-            self.cluster_adversary = Adversary(one / n_clusters, one, generator)
+            self.cluster_adversary = Adversary(n_clusters, 0, generator)
 
     def adversaries(self):
         """Return who judges the styles, and the clusters if there are any."""
@@ -63,14 +109,30 @@ class AdversarialModule(AutoencoderModule):
         return [adversary for adversary in both if adversary is not None]
 
     def parts(self, x):
-        """Return the styles and the clusters' logits of rows; (B, k), (B, K)."""
+        """Return the styles, in the prior's units, and the clusters' logits of rows."""
         u = self.encoder(self.likelihood.embed(x))
         return u[:, : self.n_components], u[:, self.n_components :]
 
     def encode(self, x):
         """Return the codes of standardised rows; (B, d) to (B, k)."""
-        style, logits = self.parts(x)
-        return style if self.heads is None else style + self.heads(logits.softmax(1))
+        u, logits = self.parts(x)
+        u = u if self.heads is None else u + self.heads(logits.softmax(1))
+        return self.center + self.scale * u
+
+    def style(self, x):
+        """Return the codes without the places of the clusters; (B, k)."""
+        return self.center + self.scale * self.parts(x)[0]
+
+    def decode(self, z):
+        """Return the likelihood's parameters at codes; (B, k) to (B, n_params)."""
+        return self.decoder((z - self.center) / self.scale)
+
+    def forward(self, x, clean, noise=None, progress=1.0):
+        """Return what rows x (B, d) cost, and what heads cost that are too near."""
+        terms = super().forward(x, clean)
+        return (
+            terms if self.heads is None else terms._replace(penalty=self.heads.crowding())
+        )
 
     def judged(self, x):
         """Return what the adversaries see of rows: styles, clusters' probabilities."""

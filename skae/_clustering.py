@@ -1,20 +1,23 @@
 """Where the clusters of an adversarial autoencoder start: a first guess at each row's."""
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import LinearOperator, cg, eigsh
 from sklearn.cluster import KMeans
 from sklearn.neighbors import kneighbors_graph
 
-N_NEIGHBORS = 8  # of a row in the graph
-REGULARIZED = 0.3  # times the mean degree, that is added to each row's
+N_NEIGHBORS = 8  # of a row in the graph, beside those that it is one of
+REGULARIZED = 0.3  # tie by which a graph is cut
+SPREAD = 0.99  # of a label that neighbours pass on (Zhou et al., 2004)
 
 
 def first_clusters(points, n_clusters, how, seed):
     """Return the clusters of points (n, m), 0 to n_clusters - 1; (n,)."""
     if how == "kmeans":
         return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
-    if how == "spectral":
-        return _spectral(points, n_clusters, seed)
+    if how == "graph":
+        if len(points) > n_clusters + 1:  # there are as many eigenvectors
+            return Graph(points, REGULARIZED).cut(n_clusters, seed)
+        return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
     found = np.asarray(how.fit_predict(points))
     names, found = np.unique(found, return_inverse=True)
     if found.shape != (len(points),) or len(names) != n_clusters:
@@ -26,27 +29,51 @@ def first_clusters(points, n_clusters, how, seed):
     return found
 
 
-def _spectral(points, n_clusters, seed):
-    """Cut the graph of nearest neighbours by its leading eigenvectors; (n,).
+class Graph:
+    """Nearest neighbours of points (n, m), both ways, and every pair tied a little.
 
-    Every pair of rows is tied a little, so that a few rows that hang together are no
-    cluster of their own (Zhang and Rohe, 2018: regularized spectral clustering).
+    Parameters
+    ----------
+    points : ndarray of shape (n, m)
+    tie : float
+        Weight of a row's ties to all others together, in mean degrees.
     """
-    n = len(points)
-    if n > n_clusters + 1:  # there are as many eigenvectors
-        graph = kneighbors_graph(points, min(N_NEIGHBORS, n - 1))
-        graph = 0.5 * (graph + graph.T)
-        degree = np.asarray(graph.sum(1)).ravel()
-        tie = REGULARIZED * degree.mean()
-        root = 1 / np.sqrt(degree + tie)
 
-        def product(v):
-            v = root * v.ravel()
-            return root * (graph @ v + tie * v.mean())
+    def __init__(self, points, tie=0.0):
+        self.n = len(points)
+        graph = kneighbors_graph(points, min(N_NEIGHBORS, self.n - 1))
+        self.edges = 0.5 * (graph + graph.T)
+        degree = np.asarray(self.edges.sum(1)).ravel()
+        self.tie = tie * degree.mean()
+        self.root = 1 / np.sqrt(degree + self.tie)
 
-        operator = LinearOperator((n, n), matvec=product, dtype=np.float64)
-        start = np.random.RandomState(seed).uniform(-1, 1, n)
-        points = eigsh(operator, n_clusters, v0=start)[1]
+    def product(self, v):
+        """Return the normalised adjacency matrix times v (n,)."""
+        v = self.root * v.ravel()
+        return self.root * (self.edges @ v + self.tie * v.mean())
+
+    def operator(self, function):
+        """Return a function of vectors (n,) as a matrix for scipy's solvers."""
+        return LinearOperator((self.n, self.n), matvec=function, dtype=np.float64)
+
+    def cut(self, n_clusters, seed):
+        """Return clusters by the leading eigenvectors; (n,).
+
+        Without ties a few rows that hang together would be a cluster of their own (Zhang
+        and Rohe, 2018: regularized spectral clustering).
+        """
+        start = np.random.RandomState(seed).uniform(-1, 1, self.n)
+        points = eigsh(self.operator(self.product), n_clusters, v0=start)[1]
         length = np.linalg.norm(points, axis=1, keepdims=True)
         points = points / np.where(length > 0, length, 1)
-    return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
+        return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
+
+    def spread(self, labels, n_classes):
+        """Return how much rows are of each class, labels (n,) being -1 where unknown.
+
+        It solves (I - a S) F = Y; (n, n_classes).
+        """
+        one_hot = (labels[:, None] == np.arange(n_classes)).astype(np.float64)
+        one_hot /= np.maximum(one_hot.sum(0), 1)  # each class spreads as much
+        system = self.operator(lambda v: v.ravel() - SPREAD * self.product(v))
+        return np.stack([cg(system, y, rtol=1e-4)[0] for y in one_hot.T], 1)

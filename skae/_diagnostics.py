@@ -71,7 +71,7 @@ def empty_clusters(n_used, n_clusters):
     if n_used < FILLED * n_clusters:
         yield (
             f"Collapsed: {n_used} of {n_clusters} clusters have rows. Use fewer "
-            "n_clusters, cluster_init='spectral', or a larger instance_noise."
+            "n_clusters, cluster_init='graph', or a larger instance_noise."
         )
 
 

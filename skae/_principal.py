@@ -77,26 +77,27 @@ class Principal:
         bias, weight = likelihood.linearize(self.mean, self.outputs)
         return LinearStart(self.components, -self.components @ self.center, weight, bias)
 
-    def scaled_starts(self, likelihood, center, scale, n_more_outputs=0):
-        """Return where an encoder and a decoder of codes of such a center (k,) start.
+    def whitened_starts(self, likelihood, n_components, n_more_outputs=0):
+        """Return where an encoder and a decoder of codes of unit variance start.
 
         It is PCA; `n_more_outputs` of the encoder start at zero.
         """
-        k, m = len(center), min(len(center), len(self.components))
-        std = np.sqrt(self.variances[:m])
-        std, scale = (np.where(s > 0, s, 1.0) for s in (std, scale))
-        gain = np.zeros((k, len(self.center)))
-        gain[:m] = self.components[:m] * (scale[:m] / std)[:, None]
-        shift = center - gain @ self.center
-        outputs = np.zeros((k, self.outputs.shape[1]))
-        outputs[:m] = self.outputs[:m] * (std / scale[:m])[:, None]
+        k, m = n_components, min(n_components, len(self.components))
+        std = np.sqrt(self.variances[:m])[:, None]
+        std = np.where(std > 0, std, 1.0)
+        gain, outputs = (
+            np.zeros((k, len(self.center))),
+            np.zeros((k, self.outputs.shape[1])),
+        )
+        gain[:m], outputs[:m] = self.components[:m] / std, self.outputs[:m] * std
+        shift = -gain @ self.center
         bias, weight = likelihood.linearize(self.mean, outputs)
-        bias = bias - weight @ center  # at the center it is the mean row
         up = LinearStart(gain, shift, weight, bias)
-        down = up._replace(
-            encoder_weight=np.pad(gain, ((0, n_more_outputs), (0, 0))),
-            encoder_bias=np.pad(shift, (0, n_more_outputs)),
-            decoder_weight=np.pad(weight, ((0, 0), (0, n_more_outputs))),
+        down = LinearStart(
+            np.pad(gain, ((0, n_more_outputs), (0, 0))),
+            np.pad(shift, (0, n_more_outputs)),
+            np.pad(weight, ((0, 0), (0, n_more_outputs))),
+            bias,
         )
         return down, up
 

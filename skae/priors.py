@@ -49,8 +49,10 @@ class Uniform(Prior):
 
     Parameters
     ----------
-    low, high : float, default=-1.75, 1.75
-        The ends; the defaults' variance is about 1.
+    low : float, default=-1.75
+        The lower end.
+    high : float, default=1.75
+        The upper end; the defaults' variance is about 1.
 
     Examples
     --------
@@ -93,8 +95,10 @@ class CircleMixture(Prior):
         Number of normal distributions.
     radius : float, default=1.3
         Of the circle that their means lie on.
-    radial_scale, tangential_scale : float, default=0.35, 0.1
-        Their standard deviations towards the middle and across.
+    radial_scale : float, default=0.35
+        Their standard deviation towards the middle.
+    tangential_scale : float, default=0.1
+        Their standard deviation across.
 
     Examples
     --------

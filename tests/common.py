@@ -22,7 +22,7 @@ AUTOENCODERS = [
     SparseAutoencoder(max_iter=2, random_state=0),
     BinaryAutoencoder(max_iter=2, random_state=0),
     AdversarialAutoencoder(max_iter=2, random_state=0),
-    AdversarialAutoencoder(n_clusters=3, max_iter=2, random_state=0),
+    AdversarialAutoencoder(n_clusters=4, max_iter=2, random_state=0),  # as y in checks
 ]
 
 #: all that scikit-learn's checks are run on

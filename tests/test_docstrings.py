@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 
 import skae
-from skae import corruption, feature_selection, likelihoods, metrics, networks, outliers
+from skae import (
+    corruption,
+    feature_selection,
+    likelihoods,
+    metrics,
+    networks,
+    outliers,
+    priors,
+)
 from tests.common import ESTIMATORS, IMPUTERS, ONE_FIT
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -20,6 +28,8 @@ CONDITIONAL = {
     "validation_loss_curve_",
     "pretraining_loss_curves_",
     "calibration_scores_",
+    "labels_",
+    "cluster_centers_",
 }
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -31,6 +41,7 @@ PUBLIC = {
         metrics,
         outliers,
         feature_selection,
+        priors,
     )
     for name in module.__all__
     if callable(getattr(module, name))
@@ -186,6 +197,8 @@ def test_conditional_attributes_are_set_where_their_condition_holds(estimator):
         params |= {"pretrain_max_iter": 1, "network": (4,)}
     if "conditional" in params:
         params["conditional"] = True
+    if "n_clusters" in params:
+        params["n_clusters"] = "labels"
     estimator = type(estimator)(**params)
     frame = pd.DataFrame(TABLE, columns=list("abcd"))
     estimator.fit(frame, np.arange(len(TABLE)) % 2)

@@ -1,0 +1,506 @@
+"""The adversarial autoencoder: losses, phases, priors, clusters, few labels, warnings."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone, is_clusterer
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, load_wine, make_blobs
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline
+
+from skae import AdversarialAutoencoder, priors
+from skae._adversarial_module import Adversary
+from skae._clustering import first_clusters
+from skae._losses import energy_distance
+from skae.corruption import Gaussian as Noise
+from skae.metrics import explained_variance_ratio
+from skae.networks import DenseNetwork
+
+RNG = np.random.default_rng(0)
+X, Y = load_digits(return_X_y=True)
+TRAIN, TEST = train_test_split(X, test_size=0.4, random_state=0)
+SMALL, SMALL_Y = X[:200], Y[:200]
+
+quick = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def make(n_components=3, **params):
+    defaults = {"max_iter": 3, "batch_size": 64, "random_state": 0}
+    return AdversarialAutoencoder(n_components, **{**defaults, **params})
+
+
+def away(codes, prior, seed=1):
+    """The energy distance of codes from fresh draws, written out."""
+    prior = priors.as_prior(prior)
+    draws = prior.sample(len(codes), codes.shape[1], seed)
+
+    def mean(a, b):
+        return np.linalg.norm(a[:, None] - b, axis=2).mean()
+
+    between = mean(codes, draws)
+    return np.sqrt(1 - 0.5 * (mean(codes, codes) + mean(draws, draws)) / between)
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    return AdversarialAutoencoder(6, n_clusters=10, random_state=0).fit(X)
+
+
+# Losses
+
+
+def test_energy_distance_is_its_definition():
+    codes = RNG.normal(size=(60, 2))
+    draws = priors.SwissRoll().sample(60, 2, 1)
+    found = energy_distance(torch.from_numpy(codes), torch.from_numpy(draws))
+    assert found == pytest.approx(away(codes, "swiss_roll"))
+    same = torch.from_numpy(codes)
+    assert energy_distance(same, same) == pytest.approx(0, abs=1e-7)
+    assert energy_distance(same, same + 1e6) == pytest.approx(1, abs=1e-3)
+    assert energy_distance(same * 0, same * 0) == 0
+    # probabilities of values are as many copies of them
+    copies = torch.cat([same[:1], same[:1], same[:1], same[1:2]])
+    shares = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    weighed = energy_distance(same, same[:2], shares)
+    assert weighed == pytest.approx(energy_distance(same, copies))
+
+
+def test_adversarys_losses_are_cross_entropies():
+    adversary = Adversary(2, 0, torch.Generator().manual_seed(0))
+    codes, draws, quiet = torch.randn(4, 2), torch.randn(4, 2), torch.zeros(8, 2)
+    of_codes, of_draws = (torch.sigmoid(adversary.judge(z)) for z in (codes, draws))
+    mistaken = -(of_draws.log().sum() + (1 - of_codes).log().sum()) / 8
+    torch.testing.assert_close(adversary.mistaken(codes, draws, quiet), mistaken)
+    torch.testing.assert_close(adversary.caught(codes, quiet[:4]), -of_codes.log().mean())
+    # a row of weight 2 and one of weight 0 are one row twice
+    w, twice = torch.tensor([2.0, 0.0, 1.0, 1.0]), codes[[0, 0, 2, 3]]
+    for loss in (adversary.caught(codes, quiet[:4], None, w),):
+        torch.testing.assert_close(loss, adversary.caught(twice, quiet[:4]))
+    torch.testing.assert_close(
+        adversary.mistaken(codes, draws, quiet, None, w),
+        adversary.mistaken(twice, draws, quiet),
+    )
+
+
+# Phases
+
+
+def weights(aae):
+    module = aae.net_.module_
+    return {
+        name: torch.cat([p.detach().ravel() for p in part.parameters()])
+        for name, part in module.named_children()
+        if any(True for _ in part.parameters())
+    }
+
+
+def moved(**params):
+    """Which parts a fit of two epochs moves, beyond what one does with no rate at all."""
+    start = {"learning_rate": 1e-12, "adversarial_learning_rate": 1e-12, "alpha": 0.0}
+    common = {"n_clusters": 3, "early_stopping": False, "network": (8,)}
+    before = weights(make(**common, **start).fit(SMALL))
+    after = weights(make(**common, **(start | params)).fit(SMALL))
+    return {
+        name for name, w in before.items() if not torch.allclose(w, after[name], atol=1e-6)
+    }
+
+
+@quick
+def test_each_phase_trains_its_own_weights():
+    assert moved() == set()
+    assert moved(learning_rate=1e-3) == {"encoder", "decoder", "heads"}
+    one = {"net_params": {"discriminator_optimizer__lr": 1e-3}}
+    assert moved(**one) == {"style_adversary", "cluster_adversary"}
+    for phase in ("generator", "labelled"):
+        assert moved(net_params={f"{phase}_optimizer__lr": 1e-3}) == {"encoder"}
+
+
+@quick
+def test_losses_of_the_phases_are_in_the_history():
+    aae = make(n_clusters=3).fit(SMALL)
+    for name in ("discriminator_loss", "generator_loss", "labelled_loss", "prior_distance"):
+        values = aae.history_[:, name]
+        assert len(values) == 3
+        assert np.isfinite(values).all()
+    assert "labelled_loss" not in make().fit(SMALL).history_[-1]
+
+
+def test_a_linear_one_is_pca_in_scale_of_the_prior():
+    Z = RNG.normal(size=(3000, 2))
+    rows = Z @ RNG.normal(size=(2, 6)) + 0.2 * RNG.normal(size=(3000, 6)) + 10
+    aae = AdversarialAutoencoder(2, network=(), max_iter=30, random_state=0).fit(rows)
+    codes = aae.transform(rows)
+    np.testing.assert_allclose(codes.mean(0), 0, atol=0.1)
+    np.testing.assert_allclose(np.cov(codes.T), np.eye(2), atol=0.12)
+    scaled = (rows - rows.mean(0)) / rows.std(0)
+    pca = PCA(2).fit(scaled)
+    best = pca.explained_variance_ratio_.sum()
+    assert explained_variance_ratio(rows, aae.reconstruct(rows)) > best - 0.01
+
+
+@quick
+def test_a_diverging_phase_is_an_error_and_leaves_what_was():
+    aae = make().fit(SMALL)
+    before = aae.transform(SMALL)
+    aae.set_params(warm_start=True, learning_rate=1e30)
+    with pytest.raises(ValueError, match="learning_rate"):
+        aae.fit(SMALL)
+    assert (aae.transform(SMALL) == before).all()
+    aae.set_params(learning_rate=2e-3).fit(SMALL)
+    assert len(aae.loss_curve_) == 6
+
+
+@quick
+def test_warm_start_takes_other_rates_in_each_phase():
+    aae = make(warm_start=True).fit(SMALL)
+    aae.set_params(adversarial_learning_rate=4e-3, learning_rate=1e-3).fit(SMALL)
+
+    def rate(name):
+        return getattr(aae.net_, f"{name}_").param_groups[0]["initial_lr"]
+
+    assert rate("optimizer") == pytest.approx(1e-3)
+    for phase in ("discriminator", "generator", "labelled"):
+        assert rate(f"{phase}_optimizer") == pytest.approx(4e-3)
+
+
+@quick
+def test_other_optimisers_train_the_reconstruction():
+    params = {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}
+    aae = make(net_params=params, learning_rate=0.05, network=(16,)).fit(SMALL)
+    assert aae.loss_curve_[-1] < aae.loss_curve_[0]
+    assert isinstance(aae.net_.optimizer_, torch.optim.SGD)
+    assert (pickle.loads(pickle.dumps(aae)).transform(SMALL) == aae.transform(SMALL)).all()
+
+
+@quick
+def test_a_pickle_holds_weights_and_moments_but_no_draws():
+    aae = make(batch_size=16).fit(SMALL)
+    n = sum(p.numel() for p in aae.net_.module_.parameters())
+    assert len(pickle.dumps(aae)) < 4 * n * 7 + 100_000
+
+
+# Priors
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "swiss_roll", "mixture", "uniform"])
+def test_codes_of_new_rows_match_the_prior(prior):
+    aae = AdversarialAutoencoder(2, prior=prior, max_iter=60, random_state=0).fit(TRAIN)
+    distance = away(aae.transform(TEST), prior)
+    whitened = PCA(2, whiten=True).fit(TRAIN).transform(TEST)
+    assert distance < 0.14
+    if prior == "swiss_roll":  # which whitening does not make
+        assert distance < 0.9 * away(whitened, prior)
+    assert aae.prior_distance_ < 0.2
+    assert explained_variance_ratio(TEST, aae.reconstruct(TEST)) > 0.25
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.sampled_from(
+        [
+            priors.Gaussian(),
+            priors.Uniform(),
+            priors.CircleMixture(3),
+            priors.CircleMixture(),
+            priors.SwissRoll(),
+            priors.SwissRoll(3, 0),
+        ]
+    ),
+    st.integers(2, 6),
+    st.integers(0, 2**31 - 1),
+)
+def test_priors_are_of_about_unit_variance_and_seeded(prior, k, seed):
+    draws = prior.sample(4000, k, seed)
+    assert draws.shape == (4000, k)
+    assert (draws == prior.sample(4000, k, seed)).all()
+    assert abs(draws.mean(0)).max() < 0.45  # a spiral is not even on all sides
+    assert (draws.std(0) > 0.6).all()
+    assert (draws.std(0) < 1.5).all()
+    assert draws[:, 2:].std() == pytest.approx(1, abs=0.1) or k == 2
+
+
+def test_shapes_of_priors():
+    spiral = priors.SwissRoll(noise=0).sample(2000, 2, 0)
+    radius = np.linalg.norm(spiral, axis=1)
+    assert radius.max() == pytest.approx(2, abs=0.01)
+    assert radius.min() == pytest.approx(0.5, abs=0.05)
+    circle = priors.CircleMixture(4, 2, 1e-3, 1e-3).sample(2000, 2, 0)
+    modes = KMeans(4, n_init=5, random_state=0).fit(circle)
+    np.testing.assert_allclose(np.linalg.norm(modes.cluster_centers_, axis=1), 2, atol=0.01)
+    assert modes.inertia_ < 0.01
+
+
+def shifted(n_samples, random_state):
+    return random_state.normal(5, 0.1, size=(n_samples, 2))
+
+
+@quick
+@pytest.mark.parametrize(
+    "prior",
+    [
+        shifted,
+        FrozenEstimator(GaussianMixture(2, random_state=0).fit(shifted(50, RNG))),
+        FrozenEstimator(KernelDensity(bandwidth=0.1).fit(shifted(50, RNG))),
+    ],
+    ids=["function", "mixture", "kernel"],
+)
+def test_anything_that_can_be_drawn_from_is_a_prior(prior):
+    aae = clone(AdversarialAutoencoder(prior=prior, max_iter=30, random_state=0)).fit(SMALL)
+    assert aae.n_components_ == 2  # as the prior has
+    codes = aae.transform(SMALL)
+    np.testing.assert_allclose(codes.mean(0), 5, atol=0.1)
+    np.testing.assert_allclose(codes.std(0), 0.1, atol=0.07)
+    one, two, other = (aae.sample(4, random_state=seed) for seed in (0, 0, 1))
+    assert (one == two).all()
+    assert (one != other).any()
+    with pytest.raises(ValueError, match="Use n_components=2"):
+        make(3, prior=prior).fit(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"prior": "swiss_roll", "n_components": 1}, "at least 2 components"),
+        ({"prior": GaussianMixture(2)}, "FrozenEstimator"),
+        ({"prior": lambda n, random_state: np.zeros(n)}, r"returned shape \(3,\)"),
+        ({"prior": priors.Uniform}, "must be an instance"),
+        ({"prior": priors.Uniform(1, 0)}, "low must be a number below high"),
+        ({"prior": priors.CircleMixture(0)}, "n_modes"),
+        ({"prior": priors.CircleMixture(radius=-1)}, "radius"),
+        ({"prior": priors.SwissRoll(0)}, "n_turns"),
+        ({"prior": priors.SwissRoll(noise=-1)}, "noise"),
+        ({"prior": "normal"}, "prior"),
+        ({"n_clusters": 0}, "n_clusters"),
+        ({"n_clusters": 300}, "more than the 200 rows"),
+        ({"n_clusters": "labels"}, "needs y"),
+        ({"n_clusters": 3, "cluster_init": KMeans(4)}, "Let it find as many"),
+        ({"n_clusters": 3, "network": DenseNetwork(tied_weights=True)}, "tied_weights"),
+        ({"code_activation": "tanh"}, "code_activation"),
+        ({"net_params": {"lr": 1}}, "learning_rate"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_an_error_before_training(params, message):
+    with pytest.raises(ValueError, match=message):
+        make(**{"n_components": 3} | params).fit(SMALL)
+
+
+@quick
+def test_a_prior_and_its_parameters_can_be_searched():
+    grid = {"prior": ["gaussian", priors.SwissRoll()], "n_components": [2, 3]}
+    search = GridSearchCV(make(), grid, cv=2).fit(SMALL, SMALL_Y.astype(str))
+    assert search.best_estimator_.transform(SMALL).shape == (200, 3)
+    nested = make(prior=priors.SwissRoll()).set_params(prior__n_turns=2)
+    assert nested.prior.n_turns == 2
+
+
+# Clusters
+
+
+def test_clusters_of_digits_are_digits(clustered):
+    assert adjusted_rand_score(Y, clustered.labels_) > 0.7  # k-means: 0.47 to 0.67
+    assert np.bincount(clustered.labels_, minlength=10).min() > 20
+
+
+def test_clusters_codes_and_probabilities_agree(clustered):
+    assert (clustered.predict(X) == clustered.labels_).all()
+    proba = clustered.predict_proba(X)
+    assert proba.shape == (len(X), 10)
+    assert proba.dtype == np.float64
+    np.testing.assert_allclose(proba.sum(1), 1)
+    assert (proba.argmax(1) == clustered.labels_).all()
+    style, codes = clustered.transform_style(X), clustered.transform(X)
+    centers = clustered.cluster_centers_
+    assert codes.shape == style.shape == (len(X), 6)
+    np.testing.assert_allclose(codes, style + proba @ centers, atol=1e-4)
+    rebuilt = clustered.inverse_transform(codes)
+    np.testing.assert_allclose(rebuilt, clustered.reconstruct(X), atol=1e-5)
+    assert explained_variance_ratio(X, rebuilt) > 0.5
+    assert (clustered.predict(X[:1]) == clustered.labels_[:1]).all()
+
+
+def test_samples_of_a_cluster_are_of_it(clustered):
+    for cluster in range(10):
+        drawn = clustered.sample(50, random_state=0, cluster=cluster)
+        assert (clustered.predict(drawn) == cluster).mean() > 0.8
+    each = np.arange(50) % 10
+    drawn = clustered.sample(50, random_state=0, cluster=each)
+    alone = clustered.sample(50, random_state=0, cluster=3)
+    assert (drawn[3::10] == alone[3::10]).all()  # the same styles
+    assert clustered.sample(7, random_state=0).shape == (7, 64)
+    for wrong in (10, -1, np.arange(50)):
+        with pytest.raises(ValueError, match="Known are"):
+            clustered.sample(50, cluster=wrong)
+
+
+def test_styles_are_as_the_prior_in_each_cluster(clustered):
+    styles = clustered.transform_style(X)
+    assert away(styles, "gaussian") < 0.15
+
+
+@quick
+def test_without_clusters_there_is_nothing_of_them():
+    aae = make()
+    assert not is_clusterer(aae)
+    for name in ("predict", "predict_proba", "fit_predict", "transform_style"):
+        assert not hasattr(aae, name)
+        assert hasattr(make(n_clusters=3), name)
+    with pytest.raises(AttributeError) as error:
+        _ = aae.predict
+    assert "n_clusters is None" in str(error.value.__cause__)
+    aae.fit(SMALL)
+    assert not hasattr(aae, "labels_")
+    with pytest.raises(ValueError, match="without clusters"):
+        aae.sample(2, cluster=0)
+    assert is_clusterer(make(n_clusters=3))
+
+
+@quick
+@pytest.mark.parametrize("init", ["graph", "kmeans", KMeans(4, n_init=3, random_state=0)])
+def test_first_clusters_are_learnt(init):
+    blobs, kind = make_blobs(300, 8, centers=4, random_state=1)
+    aae = make(2, n_clusters=4, cluster_init=init, max_iter=20).fit(blobs)
+    assert adjusted_rand_score(kind, aae.labels_) > 0.95
+    new, kind = make_blobs(300, 8, centers=4, random_state=1)
+    assert adjusted_rand_score(kind, aae.predict(new)) > 0.95
+    again = make(2, n_clusters=4, cluster_init=init, max_iter=20).fit_predict(blobs)
+    assert (again == aae.labels_).all()
+
+
+@given(st.integers(2, 6), st.integers(0, 20))
+@settings(deadline=None, max_examples=15)
+def test_spectral_clusters_are_not_a_few_rows(k, n_outliers):
+    rng = np.random.default_rng(k)
+    centers = 20 * np.eye(k)
+    points = np.repeat(centers, 40, axis=0) + rng.normal(size=(40 * k, k))
+    outliers = 300 + 100 * rng.normal(size=(n_outliers, k))
+    found = first_clusters(np.concatenate([points, outliers]), k, "graph", 0)
+    assert adjusted_rand_score(np.repeat(np.arange(k), 40), found[: 40 * k]) > 0.95
+    for n in (k, k + 1, k + 2):
+        assert len(first_clusters(points[:n], k, "graph", 0)) == n
+
+
+@quick
+def test_clustering_in_a_pipeline_with_weights_and_going_on():
+    pipeline = make_pipeline(PCA(20, random_state=0), make(4, n_clusters=5))
+    assert pipeline.fit_predict(SMALL).shape == (200,)
+    w = np.ones(200)
+    w[100:] = 0
+    aae = make(4, n_clusters=3, warm_start=True).fit(SMALL, sample_weight=w)
+    assert aae.labels_.shape == (200,)
+    before = aae.labels_
+    aae.fit(SMALL)
+    assert adjusted_rand_score(before, aae.labels_) > 0.6  # clusters stay what they are
+    aae.partial_fit(SMALL[:50])
+    assert aae.labels_.shape == (50,)
+
+
+# Few labels
+
+
+def test_few_labels_make_clusters_classes():
+    known = np.full(len(TRAIN), -1)
+    y = train_test_split(Y, test_size=0.4, random_state=0)[0]
+    for digit in range(10):
+        known[np.flatnonzero(y == digit)[:5]] = digit + 100
+    y = y + 100
+    aae = AdversarialAutoencoder(6, n_clusters="labels", random_state=0).fit(TRAIN, known)
+    assert aae.classes_.tolist() == list(range(100, 110))
+    unlabelled = known < 0
+    assert (aae.labels_[unlabelled] == y[unlabelled]).mean() > 0.8
+    assert (aae.predict(TRAIN[~unlabelled]) == known[~unlabelled]).mean() > 0.97
+    assert aae.sample(3, random_state=0, cluster=104).shape == (3, 64)
+    with pytest.raises(ValueError, match="Known are"):
+        aae.sample(3, cluster=4)
+
+
+@quick
+def test_classes_may_be_names_where_all_are_known():
+    wine = load_wine(as_frame=True)
+    names = np.array(["red", "rose", "white"])[wine.target]
+    aae = make(2, n_clusters="labels", max_iter=60).fit(wine.data, names)
+    assert (aae.predict(wine.data) == names).mean() > 0.9
+    assert aae.fit_predict(wine.data, names).dtype == names.dtype
+    aae.partial_fit(wine.data, names)
+    with pytest.raises(ValueError, match="not seen: green"):
+        aae.partial_fit(wine.data, np.full(178, "green"))
+    assert (aae.predict(wine.data) == names).mean() > 0.9
+
+
+def test_labels_that_cannot_be():
+    for y, message in (
+        (None, "needs y"),
+        (np.full(200, -1), "no class"),
+        (np.zeros(100, int), "inconsistent numbers"),
+        (RNG.normal(size=200), "continuous"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(n_clusters="labels").fit(SMALL, y)
+
+
+@quick
+def test_y_is_ignored_without_labels():
+    one = make(n_clusters=3).fit(SMALL)
+    other = make(n_clusters=3).fit(SMALL, ["a"] * 200)
+    assert (one.transform(SMALL) == other.transform(SMALL)).all()
+
+
+# Signs of trouble
+
+
+def caught(aae, rows):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        aae.fit(rows)
+    return " ".join(str(w.message) for w in seen if w.category is ConvergenceWarning)
+
+
+def test_a_run_that_goes_well_does_not_warn():
+    assert caught(AdversarialAutoencoder(4, random_state=0), X) == ""
+    assert caught(AdversarialAutoencoder(4, n_clusters=10, random_state=0), X) == ""
+
+
+def test_codes_that_miss_the_prior_are_warned_of():
+    def spike(n_samples, random_state):  # all but equal, now and then far away
+        return np.where(random_state.uniform(size=(n_samples, 1)) < 0.01, 10.0, 0.0) * [
+            1,
+            1,
+        ]
+
+    slow = {"adversarial_learning_rate": 1e-9, "max_iter": 20}
+    assert "Prior missed" in caught(make(2, prior=spike, network=(16,), **slow), X)
+
+
+def test_empty_clusters_are_warned_of():
+    class AlmostOne(KMeans):
+        def fit_predict(self, points):
+            return np.arange(len(points)).clip(max=self.n_clusters - 1)
+
+    aae = make(5, n_clusters=30, cluster_init=AlmostOne(30), max_iter=20)
+    assert "clusters have rows" in caught(aae, X)
+
+
+@quick
+def test_corruption_reaches_all_phases():
+    seen = []
+
+    class Watch(Noise):
+        def apply(self, x, space, generator):
+            seen.append(len(x))
+            return super().apply(x, space, generator)
+
+    make(n_clusters=3, corruption=Watch(), early_stopping=False, max_iter=1).fit(SMALL)
+    # a trial of 3 rows, then for each of 4 batches: reconstruction, adversaries, labels
+    assert len(seen) == 1 + 3 * 4
