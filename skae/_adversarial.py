@@ -267,7 +267,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
             return known, labels[known].numpy()
         given = labels[index].numpy()
         spread = Graph(self._points(fitting, index)).spread(given, k)
-        return index, np.where(given < 0, spread.argmax(1), given)
+        reached = spread.max(1) > 0
+        return index[reached], np.where(given < 0, spread.argmax(1), given)[reached]
 
     def _points(self, fitting, index):
         """Return rows as principal components, to seek neighbours in; (m, 32 at most)."""

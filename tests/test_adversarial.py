@@ -17,12 +17,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, train_test_split
-from sklearn.neighbors import KernelDensity
+from sklearn.neighbors import KernelDensity, kneighbors_graph
 from sklearn.pipeline import make_pipeline
 
 from skae import AdversarialAutoencoder, priors
 from skae._adversarial_module import Adversary
-from skae._clustering import first_clusters
+from skae._clustering import Graph, first_clusters
 from skae._losses import energy_distance
 from skae.corruption import Gaussian as Noise
 from skae.metrics import explained_variance_ratio
@@ -424,6 +424,26 @@ def test_few_labels_make_clusters_classes():
     assert aae.sample(3, random_state=0, cluster=104).shape == (3, 64)
     with pytest.raises(ValueError, match="Known are"):
         aae.sample(3, cluster=4)
+
+
+def test_labels_spread_along_the_graph_and_no_further():
+    rng = np.random.default_rng(0)
+    points = np.repeat([[0.0, 0], [50, 0], [0, 50]], 40, axis=0)
+    points += rng.normal(size=points.shape)
+    labels = np.full(120, -1)
+    labels[[3, 45]] = 1, 0
+    spread = Graph(points).spread(labels, 2)
+    assert (spread[:40].argmax(1) == 1).all()
+    assert (spread[40:80].argmax(1) == 0).all()
+    assert (spread[:80].max(1) > 0).all()
+    assert (spread[80:] == 0).all()
+    # the linear system that it solves, written out
+    graph = kneighbors_graph(points, 8).toarray()
+    graph = 0.5 * (graph + graph.T)
+    root = np.sqrt(graph.sum(0))
+    system = np.eye(120) - 0.99 * graph / np.outer(root, root)
+    exact = np.linalg.solve(system, labels[:, None] == np.arange(2))
+    np.testing.assert_allclose(spread, exact, atol=2e-3 * exact.max())
 
 
 @quick
