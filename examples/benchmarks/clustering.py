@@ -26,7 +26,8 @@ Rivals: `KMeans(n_init=10)` of pixels, of 32 principal components, and of the co
 `skae.Autoencoder(10)`, at defaults but for `max_iter`; `GaussianMixture` of 32 components
 with full covariances (`reg_covar` 0.001, in units in which pixels are in 0 to 1; one start,
 from k-means); `SpectralClustering` of 32 components (8 nearest neighbours, k-means); the
-adversarial autoencoder starts from nearly that. DEC and IDEC are clustpy's, where it is installed:
+adversarial autoencoder starts from nearly that. DEC and IDEC are clustpy's, where it is
+installed:
 pixels less their mean, divided by their one standard deviation, dense layers
 d-400-400-10-400-400-d, 50 epochs of pretraining (shared by both and by all numbers of
 clusters of a seed) and 50 of clustering, otherwise defaults.
