@@ -33,6 +33,9 @@ ESTIMATORS = [
     AutoencoderFeatureSelector(max_iter=2, random_state=0),
 ]
 
+#: what cannot do without y
+NEEDS_Y = [AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0)]
+
 #: what takes no pictures
 IMPUTERS = [e for e in ESTIMATORS if isinstance(e, AutoencoderImputer)]
 

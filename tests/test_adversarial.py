@@ -284,7 +284,7 @@ def test_anything_that_can_be_drawn_from_is_a_prior(prior):
         ({"prior": "normal"}, "prior"),
         ({"n_clusters": 0}, "n_clusters"),
         ({"n_clusters": 300}, "more than the 200 rows"),
-        ({"n_clusters": "labels"}, "needs y"),
+        ({"n_clusters": "labels"}, "requires y"),
         ({"n_clusters": 3, "cluster_init": KMeans(4)}, "Let it find as many"),
         ({"n_clusters": 3, "network": DenseNetwork(tied_weights=True)}, "tied_weights"),
         ({"code_activation": "tanh"}, "code_activation"),
@@ -461,7 +461,7 @@ def test_classes_may_be_names_where_all_are_known():
 
 def test_labels_that_cannot_be():
     for y, message in (
-        (None, "needs y"),
+        (None, "requires y"),
         (np.full(200, -1), "no class"),
         (np.zeros(100, int), "inconsistent numbers"),
         (RNG.normal(size=200), "continuous"),

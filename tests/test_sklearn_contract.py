@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tests.common import ESTIMATORS, TRANSFORMERS
+from tests.common import ESTIMATORS, NEEDS_Y, TRANSFORMERS
 
 # scikit-learn excuses its own mini-batch learners so, in these words; the second is the
 # first on sparse input
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @parametrize_with_checks(
-    ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED, xfail_strict=True
+    [*ESTIMATORS, *NEEDS_Y],
+    expected_failed_checks=lambda estimator: EXPECTED,
+    xfail_strict=True,
 )
 def test_sklearn_contract(estimator, check):
     check(estimator)
