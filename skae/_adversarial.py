@@ -193,9 +193,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
             return None
         if y is None:
             raise ValueError(
-                "n_clusters='labels' requires y to be passed, but the target y is None. Pass "
-                "the class of each row, -1 where it is not known, or set n_clusters to a "
-                "number."
+                "n_clusters='labels' requires y to be passed, but the target y is None. "
+                "Pass the class of each row, -1 where it is not known, or set n_clusters "
+                "to a number."
             )
         y = column_or_1d(y)
         check_consistent_length(X, y)
