@@ -23,6 +23,7 @@ from skae._adversarial_module import AdversarialModule
 from skae._base import MAX_AUTO_COMPONENTS, BaseAutoencoder
 from skae._checks import check_count
 from skae._clustering import Graph, first_clusters
+from skae._conditional import places
 from skae._docs import documented
 from skae._inference import apply, padded
 from skae._principal import code_size
@@ -208,14 +209,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
         if reset:
             check_classification_targets(y)
             self.classes_ = np.unique(y[known])
-        place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        strange = known & (self.classes_[place] != y)
-        if strange.any():
-            raise ValueError(
-                f"y holds a class that `fit` has not seen: {y[strange][0]!s}. Known are "
-                f"{self.classes_.tolist()}."
-            )
-        return np.where(known, place, -1)
+        labels = np.full(len(y), -1)
+        labels[known] = places(self.classes_, y[known], "y")
+        return labels
 
     @property
     def _n_clusters(self):
@@ -483,14 +479,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
             return random_state.choice(n_clusters, n_samples, p=self._cluster_shares_)
         known = self._named(np.arange(n_clusters))
         cluster = np.broadcast_to(np.asarray(cluster), (n_samples,))
-        place = np.searchsorted(known, cluster).clip(max=n_clusters - 1)
-        strange = known[place] != cluster
-        if strange.any():
-            raise ValueError(
-                f"cluster holds {cluster[strange][0]!s}, which is none. Known are "
-                f"{known.tolist()}."
-            )
-        return place
+        return places(known, cluster, "cluster", "cluster that is none")
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: a clusterer, if there are clusters."""

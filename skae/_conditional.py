@@ -7,6 +7,17 @@ from sklearn.utils.multiclass import check_classification_targets
 from skae._inference import padded
 
 
+def places(known, values, name, of="class that `fit` has not seen"):
+    """Return where values (n,) are among the sorted known ones, or a ``ValueError``."""
+    place = np.searchsorted(known, values).clip(max=len(known) - 1)
+    strange = known[place] != values
+    if strange.any():
+        raise ValueError(
+            f"{name} holds a {of}: {values[strange][0]!r}. Known are {known.tolist()}."
+        )
+    return place
+
+
 class ConditionalMixin:
     """What ``conditional=True`` needs of an autoencoder: y as ones among zeros."""
 
@@ -34,13 +45,7 @@ class ConditionalMixin:
             y = np.full(n, y)
         y = column_or_1d(y)
         check_consistent_length(np.empty(n), y)
-        place = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        strange = self.classes_[place] != y
-        if strange.any():
-            raise ValueError(
-                f"y holds a class that `fit` has not seen: {y[strange][0]!r}. Known are "
-                f"{self.classes_.tolist()}."
-            )
+        place = places(self.classes_, y, "y")
         return np.eye(len(self.classes_), dtype=np.float32)[place]
 
     def _given(self, fn, y, n):
