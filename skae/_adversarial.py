@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.utils import (
     ClassifierTags,
@@ -18,7 +19,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skae import _diagnostics
-from skae._adversarial_engine import AdversarialNet, Labelled, Target
+from skae._adversarial_engine import (
+    JUDGED_ROWS,
+    AdversarialNet,
+    Labelled,
+    Target,
+)
 from skae._adversarial_module import AdversarialModule
 from skae._base import MAX_AUTO_COMPONENTS, BaseAutoencoder
 from skae._checks import check_count
@@ -27,7 +33,7 @@ from skae._conditional import places
 from skae._docs import documented
 from skae._inference import apply, padded
 from skae._principal import code_size
-from skae.priors import NAMED, as_prior
+from skae.priors import NAMED, as_prior, drawn
 
 MEASURED = 2**14  # draws by which a prior's center and scale are measured
 CLUSTERED_ROWS = 10_000  # that a first guess at the clusters is made of, at most
@@ -37,10 +43,11 @@ OF_LABELS = "labels"
 
 def _has_clusters(self):
     """Tell whether the code has a part for clusters, or say how it gets one."""
-    if self.n_clusters is None:
+    fitted = getattr(self, "net_", None)
+    if not (fitted.module_.n_clusters if fitted else self.n_clusters is not None):
         raise AttributeError(
-            f"This {type(self).__name__} has no clusters: n_clusters is None. Set "
-            "n_clusters to their number, and fit."
+            f"This {type(self).__name__} has no clusters: n_clusters is or was None. "
+            "Set n_clusters to their number, and fit."
         )
     return True
 
@@ -79,12 +86,13 @@ class AdversarialAutoencoder(BaseAutoencoder):
         Number of clusters; with them the estimator has `predict`, `predict_proba` and
         `labels_`. With "labels" the clusters are the classes of y, which `fit` then needs:
         rows of unknown class are marked -1, as in `sklearn.semi_supervised`.
-    cluster_init : {"graph", "kmeans", "random"} or clusterer, default="spectral"
-        The first guess at the clusters, of 10,000 rows at most and of their principal
+    cluster_init : {"graph", "kmeans", "random"} or clusterer, default="graph"
+        The first guess at the clusters, of 10,000 rows at most and by their principal
         components, which the encoder is told in a phase of its own: by cutting the graph
         of nearest neighbours [2]_, by k-means, by any clusterer with `fit_predict`, or
-        none ("random", as in [1]_: then many clusters may end up empty). Not used with
-        ``n_clusters="labels"``.
+        none ("random", as in [1]_: then many clusters may end up empty). With
+        ``n_clusters="labels"`` and "graph" the labels are spread along the graph [5]_; with
+        "random" the labels alone are told.
     learning_rate : float, default=0.002
         Largest step size of the reconstruction; as in `Autoencoder`.
     adversarial_learning_rate : float, default=0.002
@@ -92,22 +100,25 @@ class AdversarialAutoencoder(BaseAutoencoder):
         clusters that are known; it rises and falls with `learning_rate`.
     instance_noise : float, default=0.3
         Noise under which adversaries see codes and draws, in standard deviations of the
-        prior's components [3]_: without any, they may tell them apart with such ease that
-        the encoder learns nothing from them.
+        prior's components (clusters' probabilities as they are). It falls to zero over the
+        training [3]_. Without any, adversaries may tell codes from draws with such ease
+        that the encoder learns nothing from them.
     code_activation : str, default="linear"
         Only "linear", as the prior says where codes may lie.
 
     Attributes
     ----------
+    prior_ : object
+        The prior that codes were trained to match, and that `sample` draws from.
     prior_distance_ : float
-        How far codes of held-out rows (without any, of training rows) are from draws of
-        the prior: the root of their energy coefficient [4]_, from 0 to 1; of samples that
-        are alike it is about ``0.7 * n ** -0.5``, n being the rows compared, at most 1,024.
+        How far codes of held-out rows (without any, of training rows; 1,024 at most) are
+        from draws of the prior: the root of their energy coefficient [4]_, from 0, if they
+        are alike, to 1. The coefficient is unbiased, and 0 where it is below.
     labels_ : ndarray of shape (n_samples,)
         Clusters of the training rows; only with `n_clusters`.
     cluster_centers_ : ndarray of shape (n_clusters, `n_components_`)
-        Places of the clusters in the code, W: the code of a row is its style plus the
-        centers weighted by `predict_proba`; only with `n_clusters`.
+        What clusters add to the style, W: the code of a row is its style plus the centers
+        weighted by `predict_proba`; only with `n_clusters`.
     classes_ : ndarray of shape (n_classes,)
         The classes of y; only if ``n_clusters="labels"``.
 
@@ -122,13 +133,18 @@ class AdversarialAutoencoder(BaseAutoencoder):
     `score_samples` is the conditional log p(x | z(x)), as that of `Autoencoder`: it does
     not judge how likely a code is under the prior.
 
-    Held-out rows are judged by their reconstruction's loss per cell plus
-    ``prior_distance_`` (and that of the clusters). ``history_`` has the losses of each
-    epoch: "discriminator_loss" is 1.39 (2 log 2 / 1, for each adversary 0.69) where
-    adversaries can do no better than guess.
+    Held-out rows are judged by their reconstruction's loss per cell, plus the distance of
+    their codes from the prior (and of their clusters from the shares that these had at
+    first), plus what rows of known clusters cost in training. ``history_`` has the loss of
+    each phase and epoch: "discriminator_loss" is 0.69, and 1.39 with clusters, where
+    adversaries can only guess.
+
+    With ``n_clusters="labels"`` all labelled rows are learnt from, the held-out ones among
+    them. Labels are spread so that each class starts with the same mass; clusters are
+    expected to be as frequent as the labels are.
 
     `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of codes that do not match the
-    prior, of an adversary that tells them apart with ease, of empty clusters, and of a
+    prior, of adversaries that tell them apart with ease, of empty clusters, and of a
     reconstruction that is hardly better than the mean.
 
     References
@@ -190,9 +206,11 @@ class AdversarialAutoencoder(BaseAutoencoder):
     # Training
 
     def _labels(self, y, X, *, reset):
-        if self.n_clusters != OF_LABELS:
+        if self.n_clusters != OF_LABELS or not (reset or hasattr(self, "classes_")):
             return None
         if y is None:
+            if not reset:
+                return np.full(X.shape[0], -1)
             raise ValueError(
                 "n_clusters='labels' requires y to be passed, but the target y is None. "
                 "Pass the class of each row, -1 where it is not known, or set n_clusters "
@@ -200,17 +218,31 @@ class AdversarialAutoencoder(BaseAutoencoder):
             )
         y = column_or_1d(y)
         check_consistent_length(X, y)
-        known = y != UNLABELLED
-        if not np.any(known):
+        if y.dtype.kind in "US" and (y == str(UNLABELLED)).any():
             raise ValueError(
-                "y holds no class, only -1 for rows of unknown class. Label some rows, or "
-                "set n_clusters to a number."
+                "y holds the string '-1'. Mark rows of unknown class by the integer -1, in "
+                "an array of dtype object."
             )
+        if pd.isna(y).any():
+            raise ValueError(
+                "y has missing values. Mark rows of unknown class by -1 instead."
+            )
+        known = np.asarray(y != UNLABELLED)
         if reset:
-            check_classification_targets(y)
-            self.classes_ = np.unique(y[known])
+            if not known.any():
+                raise ValueError(
+                    "y holds no class, only -1 for rows of unknown class. Label some rows, "
+                    "or set n_clusters to a number."
+                )
+            named = y[known]
+            if named.dtype == object:
+                named = np.asarray(named.tolist())
+            check_classification_targets(named)
+            self.classes_ = np.unique(named)
         labels = np.full(len(y), -1)
-        labels[known] = places(self.classes_, y[known], "y")
+        if known.any():
+            named = y[known].astype(self.classes_.dtype)
+            labels[known] = places(self.classes_, named, "y")
         return labels
 
     @property
@@ -226,46 +258,87 @@ class AdversarialAutoencoder(BaseAutoencoder):
         wanted = super()._auto_components(fitting)
         return getattr(prior, "n_components", max(prior.n_shaped, wanted))
 
+    def _more_structure(self):
+        return {"n_clusters": self.n_clusters}
+
     def _target(self, fitting):
         prior, k = as_prior(self.prior), self._n_clusters
+        wanted = self.n_components_ if fitting.warm else fitting.n_components
+        if wanted is not None:
+            self._check_prior(prior, wanted)
         if not k:
             return Target(prior, None, None)
         known = self._known_clusters(fitting, k)
         shares = torch.full((k,), 1 / k)
-        if known is not None:
-            shares = torch.bincount(known.cluster, known.weight, k).float()
-            shares = (shares / shares.sum()).to(fitting.device)
-        return Target(prior, shares, known)
+        if fitting.warm:
+            shares = torch.from_numpy(self._cluster_shares_).float()
+        elif fitting.labels is not None:
+            given = torch.from_numpy(fitting.labels)[fitting.index]
+            shares = torch.bincount(given[given >= 0], minlength=k).float()
+        elif known is not None:
+            shares = torch.bincount(known.cluster.cpu(), known.weight.cpu(), k).float()
+        return Target(prior, (shares / shares.sum()).to(fitting.device), known)
+
+    def _check_prior(self, prior, n_components):
+        """Return what a prior's draws have as center and scale, if it can be drawn from."""
+        if n_components < prior.n_shaped:
+            raise ValueError(
+                f"prior={self.prior!r} needs at least {prior.n_shaped} components. Got "
+                f"n_components={n_components}."
+            )
+        draws = torch.from_numpy(drawn(prior, MEASURED, n_components, 0))
+        return draws.mean(0), draws.std(0, correction=0)
 
     def _known_clusters(self, fitting, k):
         """Return the rows whose clusters the encoder is told, or None."""
-        index, rows = fitting.index, fitting.own
-        if len(index) > CLUSTERED_ROWS:
-            index = index[torch.randperm(len(index), generator=fitting.generator)]
-            index = index[:CLUSTERED_ROWS].sort().values
+        rows, index = fitting.own, fitting.index
         if fitting.labels is not None:
-            index, cluster = self._spread_labels(fitting, index, k)
-        elif self.cluster_init == "random" and not fitting.warm:
+            index, cluster = self._spread_labels(fitting, k)
+        elif self.cluster_init == "random":
             return None
         else:
+            index = _some(index, CLUSTERED_ROWS, fitting.generator)
             cluster = self._guess(fitting, index, k)
-        index, weight = index.to(rows.device), None
+            told = torch.isin(index, fitting.train.index)  # not those that judge
+            index, cluster = index[told], cluster[told.numpy()]
+        if not len(index):
+            return None
+        index = index.to(rows.device)
+        weight = torch.ones(len(index), device=rows.device)
         if rows.weight is not None:
             weight = rows.weight[index]
-            weight = weight / weight.mean()
-        return Labelled(index, torch.from_numpy(cluster).to(rows.device), weight)
+        cluster = torch.from_numpy(cluster).to(rows.device)
+        return Labelled(index, cluster, weight / weight.mean())
 
-    def _spread_labels(self, fitting, index, k):
-        """Return rows, the labelled ones among them, and their classes."""
+    def _spread_labels(self, fitting, k):
+        """Return rows, all labelled ones among them, and their classes."""
+        if self.cluster_init not in ("graph", "random"):
+            raise ValueError(
+                "cluster_init must be 'graph' or 'random' with n_clusters='labels', which "
+                f"says what the clusters are. Got {self.cluster_init!r}."
+            )
         labels = torch.from_numpy(fitting.labels)
+        free = fitting.index[labels[fitting.index] < 0]
         known = fitting.index[labels[fitting.index] >= 0]
-        index = torch.cat([index[labels[index] < 0], known])
-        if self.cluster_init != "graph" or not len(known) or len(known) == len(index):
-            return known, labels[known].numpy()
-        given = labels[index].numpy()
-        spread = Graph(self._points(fitting, index)).spread(given, k)
+        if not len(known) and not fitting.warm:
+            raise ValueError(
+                "y: all rows of known class have a sample_weight of 0. Give some of them a "
+                "positive weight, or set n_clusters to a number."
+            )
+        given = labels[known].numpy()
+        # training that goes on in passes has no components to seek neighbours in
+        if self.cluster_init == "random" or not (len(known) and len(free)):
+            return known, given
+        if fitting.one_pass and fitting.warm:
+            return known, given
+        free = _some(free, CLUSTERED_ROWS, fitting.generator)
+        seeds = _some(torch.arange(len(known)), CLUSTERED_ROWS, fitting.generator)
+        index = torch.cat([known[seeds], free])
+        start = np.concatenate([given[seeds.numpy()], np.full(len(free), -1)])
+        spread = Graph(self._points(fitting, index), k).spread(start)[len(seeds) :]
         reached = spread.max(1) > 0
-        return index[reached], np.where(given < 0, spread.argmax(1), given)[reached]
+        index = torch.cat([known, free[torch.from_numpy(reached)]])
+        return index, np.concatenate([given, spread.argmax(1)[reached]])
 
     def _points(self, fitting, index):
         """Return rows as principal components, to seek neighbours in; (m, 32 at most)."""
@@ -297,25 +370,22 @@ class AdversarialAutoencoder(BaseAutoencoder):
                 "network: tied_weights=True is not for n_clusters, as the encoder then "
                 "returns more than the code. Use tied_weights=False."
             )
-        if n_components is None:
+        natural = n_components is None
+        if natural:
             encoder, _ = principal.build(network, likelihood, None, None)
             n_components = code_size(encoder, likelihood.n_inputs)
-        prior = as_prior(self.prior)
-        if n_components < prior.n_shaped:
-            raise ValueError(
-                f"prior={self.prior!r} needs at least {prior.n_shaped} components. Got "
-                f"n_components={n_components}."
-            )
-        draws = torch.from_numpy(prior.sample(MEASURED, n_components, 0)).float()
-        center, scale = draws.mean(0), draws.std(0, correction=0)
+        center, scale = self._check_prior(as_prior(self.prior), n_components)
         down, up = principal.whitened_starts(likelihood, n_components, k)
         if k:  # clusters start nearly alike
             noise = torch.randn(k, likelihood.n_inputs, generator=principal.generator)
+            if self.cluster_init != "random":  # and are soon told which they are
+                noise *= 0.1
             down.encoder_weight[-k:] = noise.numpy() / likelihood.n_inputs**0.5
             encoder, _ = principal.build(network, likelihood, n_components + k, down)
             _, decoder = principal.build(network, likelihood, n_components, up)
         else:
-            encoder, decoder = principal.build(network, likelihood, n_components, up)
+            width = None if natural else n_components
+            encoder, decoder = principal.build(network, likelihood, width, up)
         return AdversarialModule(
             encoder, decoder, likelihood, center, scale, k, principal.generator
         )
@@ -327,25 +397,37 @@ class AdversarialAutoencoder(BaseAutoencoder):
         }
 
     def _shortfalls(self, fitting):
-        module = fitting.net.module_
+        net = fitting.net
         yield from _diagnostics.explains_nothing(
             fitting.explained[0], "Lower adversarial_learning_rate, or raise max_iter"
         )
-        distance, losses = fitting.mismatch[0], fitting.net.history[-1]
-        yield from _diagnostics.prior_missed(distance, losses["discriminator_loss"])
-        if module.n_clusters:
-            with torch.inference_mode():
-                cluster = module.eval().parts(fitting.sample)[1].argmax(1)
-            yield from _diagnostics.empty_clusters(len(cluster.unique()), module.n_clusters)
+        loss = net.history[-1]["discriminator_loss"] / len(net.module_.adversaries())
+        n_judged = min(JUDGED_ROWS, len(self._judges(fitting).index))
+        yield from _diagnostics.prior_missed(fitting.apart[0], n_judged, loss)
+        if net.module_.n_clusters:
+            remedy = "Use fewer n_clusters or another cluster_init"
+            if self.n_clusters == OF_LABELS:
+                remedy = "Label more rows of each class"
+            yield from _diagnostics.empty_clusters(
+                fitting.n_used, net.module_.n_clusters, remedy
+            )
+
+    @staticmethod
+    def _judges(fitting):
+        """Return the rows whose codes are compared with the prior."""
+        return fitting.train if fitting.valid is None else fitting.valid
 
     def _more_attributes(self, module, fitting):
-        judged = fitting.train if fitting.valid is None else fitting.valid
-        fitting.mismatch = fitting.net.mismatch(fitting.job, judged)
-        more = {"prior_distance_": fitting.mismatch[0]}
+        fitting.apart = fitting.net.apart(fitting.job, self._judges(fitting))
+        more = {
+            "prior_": fitting.target.prior,
+            "prior_distance_": fitting.apart[0] ** 0.5,
+        }
         if module.n_clusters:
-            more["labels_"] = self._named(
-                _logits(module, fitting.own.X, fitting.block, fitting.device).argmax(1)
-            )
+            logits = _logits(module, fitting.own.X, fitting.block, fitting.device)
+            place = logits.argmax(1)
+            fitting.n_used = len(np.unique(place))
+            more["labels_"] = self._named(place)
             shares = fitting.target.cluster_shares.cpu().double().numpy()
             more["_cluster_shares_"] = shares / shares.sum()
             more["cluster_centers_"] = (
@@ -356,7 +438,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
     # Clusters
 
     def _named(self, place):
-        return self.classes_[place] if self.n_clusters == OF_LABELS else place
+        return self.classes_[place] if hasattr(self, "classes_") else place
 
     def _cluster_logits(self, X):
         X = self._check_rows(X)
@@ -458,7 +540,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         check_count("n_samples", n_samples)
         random_state = check_random_state(random_state)
         k = self.n_components_
-        codes = as_prior(self.prior).sample(n_samples, k, random_state)
+        codes = drawn(self.prior_, n_samples, k, random_state)
         n_clusters = self.net_.module_.n_clusters
         if n_clusters:
             codes = (
@@ -478,7 +560,13 @@ class AdversarialAutoencoder(BaseAutoencoder):
         if cluster is None:
             return random_state.choice(n_clusters, n_samples, p=self._cluster_shares_)
         known = self._named(np.arange(n_clusters))
-        cluster = np.broadcast_to(np.asarray(cluster), (n_samples,))
+        cluster = np.asarray(cluster)
+        if cluster.shape not in ((), (n_samples,)):
+            raise ValueError(
+                f"cluster must be one, or one for each of n_samples={n_samples}. Got shape "
+                f"{cluster.shape}."
+            )
+        cluster = np.broadcast_to(cluster, (n_samples,))
         return places(known, cluster, "cluster", "cluster that is none")
 
     def __sklearn_tags__(self):
@@ -491,6 +579,13 @@ class AdversarialAutoencoder(BaseAutoencoder):
         if self.n_clusters is not None:  # of `predict_proba`, as scikit-learn reads them
             tags.classifier_tags = ClassifierTags()
         return tags
+
+
+def _some(index, n, generator):
+    """Return an index, or n of its entries at random, in order."""
+    if len(index) <= n:
+        return index
+    return index[torch.randperm(len(index), generator=generator)[:n].sort().values]
 
 
 def _logits(module, X, block, device):

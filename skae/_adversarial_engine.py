@@ -3,6 +3,7 @@
 B is the number of rows of a batch.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,9 +11,11 @@ from torch import nn
 from torch.nn.functional import one_hot
 
 from skae._engine import JUDGING_SEED, Net, hand, one_flat
-from skae._losses import energy_distance
+from skae._losses import energy_coefficient
+from skae.priors import drawn
 
 POOL = 2**16  # draws from the prior, of which each batch takes some
+TOLD_FIRST = 0.25  # share of the epochs in which clusters are learnt by being told
 JUDGED_ROWS = 1024  # codes that are compared with draws, at most
 
 
@@ -43,7 +46,9 @@ class Phase:
     def step(self, loss, clip):
         """Take one step down a loss ()."""
         self.grad.zero_()
-        loss.backward(inputs=self.params)
+        params = [p for p in self.params if p.requires_grad]  # callbacks may freeze some
+        if params:
+            loss.backward(inputs=params)
         if clip is not None:
             self.grad[None].renorm_(2, 0, clip)
         self.optimizer.step()
@@ -78,10 +83,18 @@ class AdversarialNet(Net):
         return self
 
     def _adam(self, name):
+        if name in vars(self) or f"{name}__param_groups" in vars(self):
+            raise ValueError(
+                f"{name} is Adam, over all that it trains. Set its parameters, for "
+                f"instance {name}__lr."
+            )
         args, kwargs = self.get_params_for_optimizer(name, one_flat())
-        own = {"lr"} & set(self.get_params_for(name))
-        defaults = {"betas": (0.5, 0.99), "fused": True}
-        if not own:
+        own = self.get_params_for(name)
+        defaults = {
+            "betas": (0.5, 0.99),
+            "fused": not {"foreach", "differentiable"} & set(own),
+        }
+        if "lr" not in own:
             kwargs["lr"] = self.adversarial_lr
         return torch.optim.Adam(*args, **(defaults | kwargs))
 
@@ -129,10 +142,20 @@ class AdversarialNet(Net):
             empty = self._run.flat.new_empty(0)
             hand(getattr(self, f"{name}_optimizer_"), empty, None)
 
+    def _set_learning_rate(self):
+        super()._set_learning_rate()
+        course, main = self._run.course, self.optimizer_.param_groups[0]
+        if course.is_constant:  # a callback may have set the main one
+            rate = main["lr"] / main["initial_lr"]
+            for group, name in self._groups():
+                if name != "lr":
+                    group["lr"] = group["initial_lr"] * rate
+
     # Training
 
     def train(self, job, epochs):
         """Train for at most `epochs` epochs; the best weights stay, if judged."""
+        self.module_.warm_up = 0.0 if job.target.labelled is None else TOLD_FIRST
         self._pool = self._draws(job, POOL, job.train.generator)
         try:
             return super().train(job, epochs)
@@ -145,8 +168,8 @@ class AdversarialNet(Net):
             int(torch.randint(2**31 - 1, (1,), generator=generator)),
             self.module_,
         )
-        draws = job.target.prior.sample(n, module.n_components, int(seed))
-        draws = torch.as_tensor(draws, dtype=torch.float32).to(self.device)
+        draws = drawn(job.target.prior, n, module.n_components, int(seed))
+        draws = torch.from_numpy(draws).to(self.device)
         return (draws - module.center) / module.scale
 
     def _real(self, n, generator):
@@ -171,18 +194,21 @@ class AdversarialNet(Net):
             sum(a.mistaken(c.detach(), r, self._noise(c, 2), y, w) for a, c, r, y in both),
             clip,
         )
-        run.phases["generator"].step(
-            sum(a.caught(c, self._noise(c), y, w) for a, c, _, y in both), clip
-        )
+        caught = [a.caught(c, self._noise(c), y, w) for a, c, _, y in both]
+        caught[1:] = [module.heard(run.course.progress()) * loss for loss in caught[1:]]
+        run.phases["generator"].step(sum(caught), clip)
         if "labelled" in run.phases:
             x, cluster, w = self._labelled(len(x))
             run.phases["labelled"].step(module.told(x, cluster, w), clip)
         return step
 
     def _noise(self, codes, times=1):
-        shape = times * len(codes), codes.shape[1]
+        shape, course = (times * len(codes), codes.shape[1]), self._run.course
+        left = 1.0  # it falls to zero
+        if not course.is_constant:
+            left = max(0.0, 1 - course.step / (course.n_steps * course.cool_to))
         noise = torch.randn(shape, generator=self._run.generator, device=codes.device)
-        return self.instance_noise * noise
+        return left * self.instance_noise * noise
 
     def _labelled(self, n):
         """Return rows of known clusters, corrupted as all are, and their weights."""
@@ -200,7 +226,15 @@ class AdversarialNet(Net):
     def _train_epoch(self, batches):
         for phase in self._run.phases.values():
             phase.total.zero_()
-        loss = super()._train_epoch(batches)
+        try:
+            loss = super()._train_epoch(batches)
+        except ValueError as error:
+            raise ValueError(f"{error} Or lower adversarial_learning_rate.") from error
+        if not all(math.isfinite(float(p.total)) for p in self._run.phases.values()):
+            raise ValueError(
+                "Training diverged: the loss of an adversary, or of the encoder against "
+                "it, is not finite. Lower adversarial_learning_rate."
+            )
         for name, phase in self._run.phases.items():
             self.history.record(f"{name}_loss", float(phase.total) / len(batches))
         return loss
@@ -213,8 +247,9 @@ class AdversarialNet(Net):
         That is how far they are from the prior, and what rows of known clusters cost.
         """
         run = self._run
-        run.mismatch = self.mismatch(run.job, run.job.valid)
-        more = sum(run.mismatch)
+        apart = self.apart(run.job, run.job.valid, unbiased=False)
+        run.prior_distance = apart[0] ** 0.5
+        more = sum(value**0.5 for value in apart)
         if "labelled" in run.phases:
             more += float(run.phases["labelled"].total) / len(run.job.train)
         return super()._judged() + more
@@ -222,26 +257,26 @@ class AdversarialNet(Net):
     def on_epoch_end(self, net, **kwargs):
         """Note how far held-out codes are from the prior."""
         if self._run.job.valid is not None:
-            self.history.record("prior_distance", self._run.mismatch[0])
+            self.history.record("prior_distance", self._run.prior_distance)
         super().on_epoch_end(net, **kwargs)
 
-    def mismatch(self, job, batches):
-        """Return how far codes are from draws of their prior, each in [0, 1]."""
-        index = batches.index
-        if len(index) > JUDGED_ROWS:
-            index = index[:: -(-len(index) // JUDGED_ROWS)]
+    def apart(self, job, batches, *, unbiased=True):
+        """Return the energy coefficients of codes and draws: of styles, of clusters."""
+        n, target = len(batches.index), job.target
+        chosen = torch.linspace(0, n - 1, min(n, JUDGED_ROWS)).long()
+        index = batches.index[chosen].to(self.device)
         self._set_training(False)
         with torch.no_grad():
-            x = batches.rows.take(index.to(self.device))
-            codes = self.module_.judged(x)
-            draws = [
-                self._draws(job, JUDGED_ROWS, torch.Generator().manual_seed(JUDGING_SEED))
-            ]
-            shares = job.target.cluster_shares
-            if shares is not None:
-                draws.append(torch.eye(len(shares), device=self.device))
-            weights = None, shares
+            codes = self.module_.judged(batches.rows.take(index))
+            generator = torch.Generator().manual_seed(JUDGING_SEED)
+            draws, shares = [self._draws(job, JUDGED_ROWS, generator)], [None]
+            if target.cluster_shares is not None:
+                draws.append(torch.eye(len(target.cluster_shares), device=self.device))
+                shares.append(target.cluster_shares)
+            weight = batches.rows.weight
+            if weight is not None:
+                weight = weight[index] / weight[index].sum()
             return [
-                energy_distance(a, b, w)
-                for a, b, w in zip(codes, draws, weights, strict=False)
+                max(0.0, energy_coefficient(a, b, weight, w, unbiased=unbiased))
+                for a, b, w in zip(codes, draws, shares, strict=True)
             ]

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from skae._layers import aligned_linear
-from skae._modules import AutoencoderModule
+from skae._modules import AutoencoderModule, Terms
 from skae._variational_module import Discriminator
 
 SEPARATION = 6.0  # of clusters' places, in standard deviations of the prior
@@ -129,10 +129,24 @@ class AdversarialModule(AutoencoderModule):
 
     def forward(self, x, clean, noise=None, progress=1.0):
         """Return what rows x (B, d) cost, and what heads cost that are too near."""
-        terms = super().forward(x, clean)
-        return (
-            terms if self.heads is None else terms._replace(penalty=self.heads.crowding())
-        )
+        if self.heads is None:
+            return super().forward(x, clean)
+        u, logits = self.parts(x)
+        y = logits.softmax(1)
+        y = y.detach() + self.heard(progress) * (y - y.detach())
+        params = self.decoder(u + self.heads(y))
+        nll = self.likelihood.nll(params, clean).sum(1)
+        return Terms(nll=nll, penalty=self.heads.crowding())
+
+    def heard(self, progress):
+        """Return how much clusters heed all but what they are told, in [0, 1]; ().
+
+        They learn that first: otherwise they soon are whatever helps to reconstruct, and
+        the adversary makes them sure of it.
+        """
+        if not self.warm_up:
+            return 1.0
+        return torch.as_tensor(progress / self.warm_up).clamp(max=1.0)
 
     def judged(self, x):
         """Return what the adversaries see of rows: styles, clusters' probabilities."""

@@ -242,6 +242,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         """Return what the codes should look like, where anything is asked of them."""
         return None
 
+    def _more_structure(self):
+        """Return further parameters that training that goes on cannot change."""
+        return {}
+
     def _more_tuning(self):
         """Return what the net may be told anew in each training, beyond the usual."""
         return {}

@@ -15,6 +15,7 @@ CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
 PRIOR_MISSED = 0.25  # energy distance of codes and draws
+TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
 
 
@@ -54,25 +55,32 @@ def explains_nothing(explained, remedy):
         )
 
 
-def prior_missed(distance, discriminator_loss):
-    """Codes are not distributed as the prior: yield what to do."""
-    if distance > PRIOR_MISSED:
+def prior_missed(coefficient, n, discriminator_loss):
+    """Codes of n rows are not distributed as the prior: yield what to do.
+
+    `discriminator_loss` is the mean over the adversaries, 0.69 where they guess.
+    """
+    remedy = (
+        "Train for longer (max_iter), change adversarial_learning_rate, raise "
+        "instance_noise, or use fewer n_components or a prior that is more like the data"
+    )
+    if coefficient > PRIOR_MISSED**2 + 1 / n:  # so few rows are apart by chance
         yield (
-            f"Prior missed: codes are {distance:.2g} from draws of the prior "
-            f"(prior_distance_, from 0 to 1), and the adversary's loss ended at "
-            f"{discriminator_loss:.2g}. Train for longer (max_iter), change "
-            "adversarial_learning_rate, raise instance_noise, or use fewer n_components "
-            "or a prior that is more like the data."
+            f"Prior missed: codes are {coefficient**0.5:.2g} from draws of the prior "
+            f"(prior_distance_, from 0 to 1). {remedy}."
+        )
+    elif discriminator_loss < TOLD_APART:
+        yield (
+            "Adversary ahead: it tells codes from draws of the prior with ease (its loss "
+            f"ended at {discriminator_loss:.2g}, where guessing is 0.69), and the encoder "
+            f"learns little from it. {remedy}."
         )
 
 
-def empty_clusters(n_used, n_clusters):
+def empty_clusters(n_used, n_clusters, remedy):
     """More than half of the clusters have no rows: yield what to do."""
     if n_used < FILLED * n_clusters:
-        yield (
-            f"Collapsed: {n_used} of {n_clusters} clusters have rows. Use fewer "
-            "n_clusters, cluster_init='graph', or a larger instance_noise."
-        )
+        yield f"Collapsed: {n_used} of {n_clusters} clusters have rows. {remedy}."
 
 
 def collapse(active, explained):

@@ -34,7 +34,8 @@ OWNED = {  # what an estimator's own parameters say, and net_params may not
     "iterator_train": "batch_size", "iterator_valid": "batch_size",
     "dataset": "batch_size", "predict_nonlinearity": "likelihood",
     "alpha": "alpha", "l1_ratio": "l1_ratio", "patience": "n_iter_no_change",
-    "tol": "tol",
+    "tol": "tol", "adversarial_lr": "adversarial_learning_rate",
+    "instance_noise": "instance_noise",
 }  # fmt: skip
 
 

@@ -84,8 +84,8 @@ class LatentSampler(BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data, as the autoencoder takes them.
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples,), default=None
+            Passed on to the autoencoder.
 
         Returns
         -------
@@ -103,7 +103,7 @@ class LatentSampler(BaseEstimator):
                 "autoencoder: the codes of a BinaryAutoencoder are bits, which a density "
                 "of numbers does not draw. Use another autoencoder."
             )
-        autoencoder.fit(X, None)  # FrozenEstimator wants two
+        autoencoder.fit(X, y)
         encode = getattr(autoencoder, "_codes", autoencoder.transform)
         codes = np.asarray(densify(encode(X)), dtype=np.float64)
         if self.density is None:

@@ -53,18 +53,27 @@ def total_correlation(z, mean, log_variance):
     return log_q.sum(2).logsumexp(1) - log_q.logsumexp(1).sum(1)
 
 
-def energy_distance(a, b, b_shares=None):
+def energy_coefficient(a, b, a_shares=None, b_shares=None, *, unbiased=True):
     """Return how far two samples (n, k) and (m, k) are apart: 0, if the same, to 1.
 
-    sqrt((2 E|a - b| - E|a - a'| - E|b - b'|) / (2 E|a - b|)), the root of Szekely and
-    Rizzo's energy coefficient. `b_shares` (m,) are the probabilities of the values of b.
+    Szekely and Rizzo's (2 E|a - b| - E|a - a'| - E|b - b'|) / (2 E|a - b|). Shares (n,) and
+    (m,) are the rows' weights, of sum 1. If `unbiased`, a row is no pair with itself: the
+    result may then be below 0.
     """
-    w = b.new_full((len(b),), 1 / len(b)) if b_shares is None else b_shares
-    between = (torch.cdist(a, b) @ w).mean()
-    within = torch.cdist(a, a).mean() + w @ torch.cdist(b, b) @ w
+    v, w = (
+        x.new_full((len(x),), 1 / len(x)) if shares is None else shares
+        for x, shares in ((a, a_shares), (b, b_shares))
+    )
+    between = v @ torch.cdist(a, b) @ w
     if not between > 0:
         return 0.0
-    return float((1 - 0.5 * within / between).clamp(min=0).sqrt())
+    within = 0.0
+    for x, shares, given in ((a, v, False), (b, w, b_shares is not None)):
+        mean = shares @ torch.cdist(x, x) @ shares
+        if unbiased and not given:  # what is given are all values, not a sample
+            mean = mean / (1 - shares.square().sum()).clamp(min=1e-6)
+        within = within + mean
+    return float(1 - 0.5 * within / between)
 
 
 def elastic_net(w, alpha, l1_ratio):

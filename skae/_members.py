@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from skae._course import Course
-from skae._engine import _in_memory_order, check_loss, mean_loss, row_loss
+from skae._engine import Net, _in_memory_order, check_loss, mean_loss, row_loss
 from skae._fitting import Fitting
 from skae._layers import Activation, Dropout, TransposedLinear
 from skae._losses import elastic_net
@@ -53,6 +53,7 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
             weight,
             warm=False,
             condition=estimator._condition(y, rows, reset=True),
+            labels=estimator._labels(y, rows, reset=True),
             like=first.get(sharing),
         )
         first.setdefault(sharing, fitting)
@@ -84,7 +85,8 @@ def _can_join(fitting):
     params = fitting.parts.net_params
     own = {"callbacks", "compile", "optimizer"} & set(params)
     own |= {name for name in params if name.startswith("optimizer__")}
-    return fitting.is_ours and not own and not fitting.estimator.verbose
+    plain = fitting.estimator._net_class is Net  # one optimiser, one phase
+    return plain and fitting.is_ours and not own and not fitting.estimator.verbose
 
 
 def _kind(fitting):

@@ -65,6 +65,7 @@ class Parts(NamedTuple):
             "code_activation": estimator.code_activation,
             "n_components": n_components,
             "net_params": lasting(self.net_params),
+            **estimator._more_structure(),
         }
 
     def check_structure(self, estimator):

@@ -1,21 +1,25 @@
 """Priors: what an adversarial autoencoder's codes should be distributed as.
 
-A prior is a small parameter object with ``sample(n_samples, n_components, random_state)``.
-A density of scikit-learn that is fitted (in a `sklearn.frozen.FrozenEstimator`, so that
-``clone`` keeps it), or a function ``prior(n_samples, random_state)``, serves as well.
+A prior is a small parameter object with ``sample(n_samples, n_components, random_state)``;
+one of your own will do. So does a density of scikit-learn that is fitted (in a
+`sklearn.frozen.FrozenEstimator`, so that ``clone`` keeps it), or a function
+``prior(n_samples, random_state)``.
 """
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
 from skae._params import Parameters, check_instance
 
 __all__ = ["CircleMixture", "Gaussian", "SwissRoll", "Uniform"]
+
+LARGEST = 1e12  # draw, in size
 
 
 class Prior(Parameters):
@@ -214,36 +218,22 @@ def sample_density(density, n_samples, random_state):
     return random_state.permutation(draws)
 
 
-class _Foreign(Prior):
+class _Foreign:
     """A density of scikit-learn, or a function, as a prior."""
+
+    n_shaped = 1
 
     def __init__(self, source):
         self.source = source
-        if hasattr(source, "sample"):
-            self._draw = _draw_density
-        else:
-            self._draw = _call
-        self.n_components = self._try().shape[1]
+        shape = np.shape(self._draw(3, check_random_state(0)))
+        if len(shape) != 2 or shape[0] != 3 or not shape[1]:
+            raise ValueError(f"asked for 3 draws, it returned shape {shape}.")
+        self.n_components = shape[1]
 
-    def _try(self):
-        try:
-            draws = np.asarray(self._draw(self.source, 3, check_random_state(0)))
-        except Exception as error:
-            remedy = "It must take (n_samples, random_state)"
-            if hasattr(self.source, "sample"):
-                remedy = (
-                    "Fit it, and pass it as sklearn.frozen.FrozenEstimator(density), so "
-                    "that clone keeps what it has learnt"
-                )
-            raise ValueError(
-                f"prior: {self.source!r} cannot be drawn from: {error}. {remedy}."
-            ) from error
-        if draws.ndim != 2 or len(draws) != 3 or draws.dtype.kind not in "fiu":
-            raise ValueError(
-                "prior: draws must be numbers of shape (n_samples, n_components). Asked "
-                f"for 3, {self.source!r} returned shape {draws.shape} of {draws.dtype}."
-            )
-        return draws
+    def _draw(self, n_samples, random_state):
+        if hasattr(self.source, "sample"):
+            return sample_density(self.source, n_samples, random_state)
+        return self.source(n_samples, random_state)
 
     def sample(self, n_samples, n_components, random_state=None):
         """Return draws of shape (n_samples, n_components)."""
@@ -252,23 +242,50 @@ class _Foreign(Prior):
                 f"prior: {self.source!r} draws {self.n_components} components. Use "
                 f"n_components={self.n_components}. Got {n_components}."
             )
-        return self._draw(self.source, n_samples, check_random_state(random_state))
+        return self._draw(n_samples, check_random_state(random_state))
 
 
-def _draw_density(density, n_samples, random_state):
-    return sample_density(density, n_samples, random_state)
-
-
-def _call(function, n_samples, random_state):
-    return function(n_samples, random_state)
+def drawn(prior, n_samples, n_components, random_state):
+    """Return checked draws of a prior object, float32 (n_samples, n_components)."""
+    draws = np.asarray(prior.sample(n_samples, n_components, random_state))
+    if draws.shape != (n_samples, n_components) or draws.dtype.kind not in "fiu":
+        raise ValueError(
+            "prior: draws must be numbers of shape (n_samples, n_components). Asked for "
+            f"{n_samples} of {n_components}, it returned shape {draws.shape} of "
+            f"{draws.dtype}."
+        )
+    draws = draws.astype(np.float64)
+    if not (np.abs(draws) < LARGEST).all():
+        raise ValueError(
+            f"prior: draws must be finite and below {LARGEST:g}. Got "
+            f"{draws[~(np.abs(draws) < LARGEST)][0]}."
+        )
+    return draws.astype(np.float32)
 
 
 def as_prior(prior):
-    """Return the prior object that `prior` (a name, an object, a function) means."""
+    """Return a copy of the prior object that `prior` (a name, ..., a function) means."""
     if isinstance(prior, str):
         return NAMED[prior]()
     check_instance("prior", prior)
-    if not isinstance(prior, Prior):
+    if isinstance(prior, Prior):
+        prior.validate()
+        return copy(prior)
+    sample = getattr(prior, "sample", None)
+    if sample is not None and "n_components" in signature(sample).parameters:
+        prior = copy(prior)
+        prior.n_shaped = getattr(prior, "n_shaped", 1)
+        return prior
+    try:
         return _Foreign(prior)
-    prior.validate()
-    return prior
+    except NotFittedError as error:
+        raise ValueError(
+            f"prior: {prior!r} is not fitted. Fit it, and pass it as "
+            "sklearn.frozen.FrozenEstimator(density), so that clone keeps what it has "
+            "learnt."
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"prior: {prior!r} cannot be drawn from: {type(error).__name__} {error}. It "
+            "must take (n_samples, random_state) and return (n_samples, n_components)."
+        ) from error

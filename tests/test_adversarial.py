@@ -19,11 +19,18 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neighbors import KernelDensity, kneighbors_graph
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Freezer, LRScheduler
+from torch.optim.lr_scheduler import StepLR
 
-from skae import AdversarialAutoencoder, priors
+from skae import (
+    AdversarialAutoencoder,
+    Autoencoder,
+    AutoencoderOutlierDetector,
+    priors,
+)
 from skae._adversarial_module import Adversary
 from skae._clustering import Graph, first_clusters
-from skae._losses import energy_distance
+from skae._losses import energy_coefficient
 from skae.corruption import Gaussian as Noise
 from skae.metrics import explained_variance_ratio
 from skae.networks import DenseNetwork
@@ -61,20 +68,31 @@ def clustered():
 # Losses
 
 
-def test_energy_distance_is_its_definition():
-    codes = RNG.normal(size=(60, 2))
-    draws = priors.SwissRoll().sample(60, 2, 1)
-    found = energy_distance(torch.from_numpy(codes), torch.from_numpy(draws))
-    assert found == pytest.approx(away(codes, "swiss_roll"))
-    same = torch.from_numpy(codes)
-    assert energy_distance(same, same) == pytest.approx(0, abs=1e-7)
-    assert energy_distance(same, same + 1e6) == pytest.approx(1, abs=1e-3)
-    assert energy_distance(same * 0, same * 0) == 0
-    # probabilities of values are as many copies of them
-    copies = torch.cat([same[:1], same[:1], same[:1], same[1:2]])
+def test_energy_coefficient_is_its_definition():
+    codes = torch.from_numpy(RNG.normal(size=(60, 2)))
+    draws = torch.from_numpy(priors.SwissRoll().sample(60, 2, 1))
+    found = energy_coefficient(codes, draws, unbiased=False)
+    assert found**0.5 == pytest.approx(away(codes.numpy(), "swiss_roll"))
+    assert energy_coefficient(codes, codes, unbiased=False) == pytest.approx(0, abs=1e-7)
+    assert energy_coefficient(codes, codes + 1e6) == pytest.approx(1, abs=1e-3)
+    assert energy_coefficient(codes * 0, codes * 0) == 0
+    # weights are as many copies
+    copies = codes[[0, 0, 0, 1]]
     shares = torch.tensor([0.75, 0.25], dtype=torch.float64)
-    weighed = energy_distance(same, same[:2], shares)
-    assert weighed == pytest.approx(energy_distance(same, copies))
+    one = energy_coefficient(codes, copies, unbiased=False)
+    assert energy_coefficient(codes, codes[:2], b_shares=shares) < one  # unbiased in a
+    two = energy_coefficient(codes, codes[:2], None, shares, unbiased=False)
+    assert two == pytest.approx(one)
+    three = energy_coefficient(codes[:2], codes, shares, unbiased=False)
+    assert three == pytest.approx(energy_coefficient(copies, codes, unbiased=False))
+
+
+def test_energy_coefficient_of_alike_samples_is_zero_in_the_mean():
+    found = [
+        energy_coefficient(*torch.randn(2, 10, 3, dtype=torch.float64)) for _ in range(400)
+    ]
+    assert np.mean(found) == pytest.approx(0, abs=0.01)
+    assert np.std(found) < 0.1
 
 
 def test_adversarys_losses_are_cross_entropies():
@@ -275,6 +293,10 @@ def test_anything_that_can_be_drawn_from_is_a_prior(prior):
         ({"prior": "swiss_roll", "n_components": 1}, "at least 2 components"),
         ({"prior": GaussianMixture(2)}, "FrozenEstimator"),
         ({"prior": lambda n, random_state: np.zeros(n)}, r"returned shape \(3,\)"),
+        ({"prior": lambda n, random_state: np.zeros((3, 3))}, "returned shape"),
+        ({"prior": lambda n, random_state: np.full((n, 3), np.nan)}, "must be finite"),
+        ({"prior": lambda n, random_state: np.zeros((n, 0))}, "returned shape"),
+        ({"prior": KernelDensity(kernel="linear").fit(SMALL[:, :3])}, "cannot be drawn"),
         ({"prior": priors.Uniform}, "must be an instance"),
         ({"prior": priors.Uniform(1, 0)}, "low must be a number below high"),
         ({"prior": priors.CircleMixture(0)}, "n_modes"),
@@ -285,6 +307,9 @@ def test_anything_that_can_be_drawn_from_is_a_prior(prior):
         ({"n_clusters": 0}, "n_clusters"),
         ({"n_clusters": 300}, "more than the 200 rows"),
         ({"n_clusters": "labels"}, "requires y"),
+        ({"n_clusters": 3, "cluster_init": KMeans}, "must be an instance"),
+        ({"net_params": {"discriminator_optimizer": torch.optim.SGD}}, "is Adam"),
+        ({"net_params": {"adversarial_lr": 1}}, "adversarial_learning_rate"),
         ({"n_clusters": 3, "cluster_init": KMeans(4)}, "Let it find as many"),
         ({"n_clusters": 3, "network": DenseNetwork(tied_weights=True)}, "tied_weights"),
         ({"code_activation": "tanh"}, "code_activation"),
@@ -359,7 +384,7 @@ def test_without_clusters_there_is_nothing_of_them():
         assert hasattr(make(n_clusters=3), name)
     with pytest.raises(AttributeError) as error:
         _ = aae.predict
-    assert "n_clusters is None" in str(error.value.__cause__)
+    assert "n_clusters is or was None" in str(error.value.__cause__)
     aae.fit(SMALL)
     assert not hasattr(aae, "labels_")
     with pytest.raises(ValueError, match="without clusters"):
@@ -388,6 +413,9 @@ def test_spectral_clusters_are_not_a_few_rows(k, n_outliers):
     outliers = 300 + 100 * rng.normal(size=(n_outliers, k))
     found = first_clusters(np.concatenate([points, outliers]), k, "graph", 0)
     assert adjusted_rand_score(np.repeat(np.arange(k), 40), found[: 40 * k]) > 0.95
+    groups = np.repeat(50 * np.eye(4), 4, axis=0) + 0.1 * rng.normal(size=(16, 4))
+    found = first_clusters(groups, 4, "graph", 0)
+    assert adjusted_rand_score(np.repeat(np.arange(4), 4), found) == 1
     for n in (k, k + 1, k + 2):
         assert len(first_clusters(points[:n], k, "graph", 0)) == n
 
@@ -432,7 +460,7 @@ def test_labels_spread_along_the_graph_and_no_further():
     points += rng.normal(size=points.shape)
     labels = np.full(120, -1)
     labels[[3, 45]] = 1, 0
-    spread = Graph(points).spread(labels, 2)
+    spread = Graph(points, 2).spread(labels)
     assert (spread[:40].argmax(1) == 1).all()
     assert (spread[40:80].argmax(1) == 0).all()
     assert (spread[:80].max(1) > 0).all()
@@ -459,9 +487,103 @@ def test_classes_may_be_names_where_all_are_known():
     assert (aae.predict(wine.data) == names).mean() > 0.9
 
 
+@quick
+def test_names_of_classes_beside_rows_of_unknown_class():
+    names = np.array([f"class {digit}" for digit in SMALL_Y], dtype=object)
+    names[50:] = -1
+    aae = make(n_clusters="labels", max_iter=20).fit(SMALL, names)
+    assert aae.classes_.tolist() == [f"class {digit}" for digit in range(10)]
+    assert (aae.predict(SMALL[:50]) == names[:50]).mean() > 0.9
+
+
+@quick
+def test_labels_that_come_in_passes():
+    few = np.where(np.arange(200) < 50, SMALL_Y, -1)
+    aae = make(n_clusters="labels").partial_fit(SMALL, few)
+    shares = aae._cluster_shares_
+    for y in (few, np.full(200, -1), None):
+        aae.partial_fit(SMALL, y)
+        assert len(aae.labels_) == 200
+    assert (aae._cluster_shares_ == shares).all()
+    np.testing.assert_allclose(shares, np.bincount(SMALL_Y[:50]) / 50, atol=1e-6)
+
+
+def test_labels_of_no_weight_are_an_error():
+    few = np.where(np.arange(200) < 50, SMALL_Y, -1)
+    with pytest.raises(ValueError, match="sample_weight of 0"):
+        make(n_clusters="labels").fit(SMALL, few, sample_weight=few < 0)
+
+
+@quick
+def test_what_was_fitted_does_not_change_with_parameters():
+    roll = priors.SwissRoll()
+    aae = make(2, prior=roll, n_clusters=3).fit(SMALL)
+    drawn, labels = aae.sample(3, random_state=0), aae.predict(SMALL)
+    roll.n_turns = 9
+    aae.set_params(prior="gaussian", n_clusters=None)
+    assert (aae.sample(3, random_state=0) == drawn).all()
+    assert (aae.predict(SMALL) == labels).all()
+
+
+@quick
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(5, 3), (3, 5), (None, 3), (3, None), ("labels", 3), (3, "labels"), (3, 3)],
+)
+def test_going_on_with_other_clusters_is_an_error(first, then):
+    k = 1 if first == then else 3
+    aae = make(k, warm_start=True, n_clusters=first).fit(SMALL, SMALL_Y)
+    before = aae.transform(SMALL)
+    aae.set_params(n_clusters=then)
+    if first == then:
+        aae.set_params(prior="swiss_roll")
+    with pytest.raises(ValueError, match=r"cannot change|at least 2 components"):
+        aae.fit(SMALL, SMALL_Y)
+    assert (aae.transform(SMALL) == before).all()
+
+
+@quick
+def test_members_of_a_detector_have_their_adversaries():
+    detector = AutoencoderOutlierDetector(make(2), n_estimators=2).fit(SMALL)
+    assert detector.predict(SMALL).shape == (200,)
+    for member in detector.estimators_:
+        assert "discriminator_loss" in member.history_[-1]
+
+
+@quick
+def test_a_clusterer_is_left_alone_and_seeded():
+    kmeans = KMeans(5, n_init=1, init="random")
+    one, two = (make(n_clusters=5, cluster_init=kmeans).fit(SMALL) for _ in range(2))
+    assert not hasattr(kmeans, "labels_")
+    assert (one.labels_ == two.labels_).all()
+
+
+@quick
+def test_callbacks_freeze_and_schedule_all_phases():
+    freezer = Freezer("encoder.*")
+    aae = make(net_params={"callbacks": [freezer]}).fit(SMALL)
+    assert np.isfinite(aae.transform(SMALL)).all()
+    schedule = LRScheduler(StepLR, step_size=1, gamma=0.1)
+    net = make(net_params={"callbacks": [schedule]}).fit(SMALL).net_
+    assert net.discriminator_optimizer_.param_groups[0]["lr"] < 2e-4
+
+
+@quick
+def test_a_network_of_natural_size_is_what_it_says():
+    def shapes(aae):
+        encoder = aae.fit(SMALL).net_.module_.encoder
+        return [tuple(p.shape) for p in encoder.parameters()]
+
+    plain = Autoencoder(None, network=(16, 5), max_iter=1)
+    assert shapes(make(None, network=(16, 5))) == shapes(plain)
+    assert make(None, network=(16, 5), n_clusters=3).fit(SMALL).n_components_ == 5
+
+
 def test_labels_that_cannot_be():
     for y, message in (
         (None, "requires y"),
+        (np.array(["a", "-1"] * 100), "integer -1"),
+        (np.array([1.0, np.nan] * 100), "missing values"),
         (np.full(200, -1), "no class"),
         (np.zeros(100, int), "inconsistent numbers"),
         (RNG.normal(size=200), "continuous"),
