@@ -9,6 +9,7 @@ for each seed, a quarter being held out.
 
 - shipped: instance noise of 0.3 on codes and draws, three optimisers.
 - noise 0, 0.1, 0.6: as it says.
+- annealed: noise that falls from 0.3 to 0 over the epochs.
 - spectral norm: no noise; the adversary's weights are divided by their largest singular
   value (one power iteration in each training step).
 - gradient penalty: no noise; the adversary pays half the squared norm of its logits'
@@ -59,6 +60,24 @@ class WithAdversary(AdversarialAutoencoder):
         module.style_adversary.__class__ = self.adversary
         module.style_adversary.prepare()
         return module
+
+
+# Noise that falls
+
+
+class AnnealedNet(AdversarialNet):
+    """The net whose noise falls to nothing."""
+
+    def _noise(self, codes, times=1):
+        course = self._run.course
+        left = 1 - course.step / (course.epochs * course.n_steps)
+        return left * super()._noise(codes, times)
+
+
+class Annealed(AdversarialAutoencoder):
+    """The estimator whose noise falls to nothing."""
+
+    _net_class = AnnealedNet
 
 
 # Spectral norm
@@ -248,6 +267,7 @@ VARIANTS = {
     "noise 0": (AdversarialAutoencoder, {"instance_noise": 0.0}),
     "noise 0.1": (AdversarialAutoencoder, {"instance_noise": 0.1}),
     "noise 0.6": (AdversarialAutoencoder, {"instance_noise": 0.6}),
+    "annealed": (Annealed, {}),
     "spectral norm": (Spectral, {"instance_noise": 0.0}),
     "gradient penalty": (Penalised, {"instance_noise": 0.0}),
     "balanced": (Balanced, {"instance_noise": 0.0}),
