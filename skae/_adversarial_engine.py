@@ -16,6 +16,7 @@ from skae.priors import drawn
 
 POOL = 2**16  # draws from the prior, of which each batch takes some
 TOLD_FIRST = 0.25  # share of the epochs in which clusters are learnt by being told
+AVERAGED = 0.99  # decay of the average of weights, for each step
 JUDGED_ROWS = 1024  # codes that are compared with draws, at most
 
 
@@ -133,6 +134,7 @@ class AdversarialNet(Net):
             "discriminator": phase("discriminator", trained(rivals), slice(n_main, None)),
             "generator": phase("generator", ours, encoder),
         }
+        run.average = run.flat.clone()
         if run.job.target.labelled is not None:
             run.phases["labelled"] = phase("labelled", ours, encoder)
 
@@ -184,6 +186,15 @@ class AdversarialNet(Net):
     def train_step(self, batch, **_):
         """Take one step of each phase on one batch."""
         step = super().train_step(batch)
+        self._regularise(batch)
+        if self._run.job.valid is not None:
+            at = self._run.course.step  # the average starts short
+            decay = min(AVERAGED, (1 + at) / (10 + at))
+            self._run.average.lerp_(self._run.flat, 1 - decay)
+        return step
+
+    def _regularise(self, batch):
+        """Take the steps of all phases but the first."""
         run, module, clip = self._run, self.module_, self.gradient_clip_value
         x, w = self.prepare_batch(run.job, batch, run.generator)[0][:2]
         codes = module.judged(x)
@@ -200,7 +211,6 @@ class AdversarialNet(Net):
         if "labelled" in run.phases:
             x, cluster, w = self._labelled(len(x))
             run.phases["labelled"].step(module.told(x, cluster, w), clip)
-        return step
 
     def _noise(self, codes, times=1):
         shape, course = (times * len(codes), codes.shape[1]), self._run.course
@@ -244,8 +254,21 @@ class AdversarialNet(Net):
     def _judged(self):
         """Return what each held-out row costs, per column, and what codes do.
 
-        That is how far they are from the prior, and what rows of known clusters cost.
+        That is how far they are from the prior, and what rows of known clusters cost. It is
+        the averaged weights that are judged, and kept: adversaries go round in circles.
         """
+        run = self._run
+        now = run.flat.clone()
+        run.flat.copy_(run.average)
+        try:
+            return self._judged_now()
+        finally:
+            run.flat.copy_(now)
+
+    def _snapshot(self):
+        return [self._run.average.clone(), *super()._snapshot()[1:]]
+
+    def _judged_now(self):
         run = self._run
         apart = self.apart(run.job, run.job.valid, unbiased=False)
         run.prior_distance = apart[0] ** 0.5

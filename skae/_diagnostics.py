@@ -14,7 +14,7 @@ NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
 CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
-PRIOR_MISSED = 0.25  # energy distance of codes and draws
+PRIOR_MISSED = 0.15  # energy distance of codes and draws
 TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
 
