@@ -22,8 +22,8 @@ def first_clusters(points, n_clusters, how, seed):
             return Graph(points, n_clusters, REGULARIZED).cut(seed)
         return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
     check_instance("cluster_init", how)
-    clusterer = clone(how)
-    if clusterer.get_params().get("random_state", 0) is None:
+    clusterer = clone(how, safe=False)
+    if getattr(clusterer, "random_state", 0) is None:
         clusterer.set_params(random_state=seed)
     found = np.asarray(clusterer.fit_predict(points))
     names, place = np.unique(found, return_inverse=True)

@@ -7,17 +7,17 @@ defaults), and 3,000 of MNIST's training pictures in [0, 1] (8 components, Berno
 likelihood, --epochs), judged on 2,000 of its test pictures. Digits and cells are split anew
 for each seed, a quarter being held out.
 
-- shipped: instance noise of 0.3 on codes and draws, three optimisers.
-- noise 0, 0.1, 0.6: as it says.
-- annealed: noise that falls from 0.3 to 0 over the epochs.
+- shipped: instance noise on codes and draws that falls from 0.3 to 0, three optimisers;
+  what is judged and kept are weights that are averaged over steps (decay 0.99).
+- noise 0, 0.1, 0.6: it falls from there.
+- constant noise: it stays at 0.3.
+- not averaged: the weights as they are, are judged and kept.
 - spectral norm: no noise; the adversary's weights are divided by their largest singular
   value (one power iteration in each training step).
 - gradient penalty: no noise; the adversary pays half the squared norm of its logits'
   gradient at draws and at codes (R1 and R2, of strength 1).
 - balanced: no noise; the adversary's step is skipped where it is right of more than 80 % of
   the batch.
-- averaged: as shipped; what is judged and kept are weights that are averaged over steps
-  (decay 0.99).
 - one step: as shipped, but encoder and decoder are trained on the sum of the loss per cell
   and a tenth of the adversary's loss by one optimiser, in place of two phases.
 
@@ -43,11 +43,11 @@ from torch import nn
 from torch.nn.functional import linear
 
 from skae import AdversarialAutoencoder
-from skae._adversarial_engine import AdversarialNet, Phase
+from skae._adversarial_engine import AVERAGED, AdversarialNet, Phase
 from skae._adversarial_module import Adversary
 from skae._engine import Net
 
-PENALTY, TOO_GOOD, DECAY, SHARE = 1.0, 0.8, 0.99, 0.1
+PENALTY, TOO_GOOD, SHARE = 1.0, 0.8, 0.1
 
 
 class WithAdversary(AdversarialAutoencoder):
@@ -62,22 +62,21 @@ class WithAdversary(AdversarialAutoencoder):
         return module
 
 
-# Noise that falls
+# Noise that stays
 
 
-class AnnealedNet(AdversarialNet):
-    """The net whose noise falls to nothing."""
+class ConstantNet(AdversarialNet):
+    """The net whose noise stays what it is."""
 
     def _noise(self, codes, times=1):
-        course = self._run.course
-        left = 1 - course.step / (course.epochs * course.n_steps)
-        return left * super()._noise(codes, times)
+        shape, generator = (times * len(codes), codes.shape[1]), self._run.generator
+        return self.instance_noise * torch.randn(shape, generator=generator)
 
 
-class Annealed(AdversarialAutoencoder):
-    """The estimator whose noise falls to nothing."""
+class Constant(AdversarialAutoencoder):
+    """The estimator whose noise stays what it is."""
 
-    _net_class = AnnealedNet
+    _net_class = ConstantNet
 
 
 # Spectral norm
@@ -135,12 +134,11 @@ class PenalisedAdversary(Adversary):
     def prepare(self):
         """Do nothing."""
 
-    def mistaken(self, codes, draws, noise, weight=None):
+    def mistaken(self, codes, draws, noise, y=None, weight=None):
         """Return the cross-entropy and the penalty; ()."""
         at = torch.cat([draws, codes]).requires_grad_()
         logits = self.logits(at, noise)
         (slope,) = torch.autograd.grad(logits.sum(), at, create_graph=True)
-        slope = slope * self.scale  # in units of the prior's deviation
         real = torch.arange(len(at), device=at.device) < len(draws)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, real.to(logits))
         return loss + 0.5 * PENALTY * 2 * slope.square().sum(1).mean()
@@ -161,7 +159,7 @@ class WatchedAdversary(Adversary):
     def prepare(self):
         """Do nothing."""
 
-    def mistaken(self, codes, draws, noise, weight=None):
+    def mistaken(self, codes, draws, noise, y=None, weight=None):
         """Return the cross-entropy; ()."""
         real = torch.arange(2 * len(codes), device=codes.device) < len(draws)
         logits = self.logits(torch.cat([draws, codes]), noise)
@@ -200,35 +198,20 @@ class Balanced(WithAdversary):
 # Averaged weights
 
 
-class AveragedNet(AdversarialNet):
-    """The net that judges and keeps an average of its weights."""
-
-    def _hand_out(self):
-        super()._hand_out()
-        self._run.average = self._run.flat.clone()
+class LastNet(AdversarialNet):
+    """The net that judges and keeps its weights as they are."""
 
     def train_step(self, batch, **_):
-        """Take the steps, and average."""
+        """Take the steps, and forget the average."""
         step = super().train_step(batch)
-        self._run.average.lerp_(self._run.flat, 1 - DECAY)
+        self._run.average.copy_(self._run.flat)
         return step
 
-    def _judged(self):
-        run = self._run
-        current = run.flat.clone()
-        run.flat.copy_(run.average)
-        result = super()._judged()
-        run.flat.copy_(current)
-        return result
 
-    def _snapshot(self):
-        return [self._run.average.clone(), *super()._snapshot()[1:]]
+class Last(AdversarialAutoencoder):
+    """The estimator that does not average its weights."""
 
-
-class Averaged(AdversarialAutoencoder):
-    """The estimator that keeps an average of its weights."""
-
-    _net_class = AveragedNet
+    _net_class = LastNet
 
 
 # One step in place of two
@@ -241,7 +224,7 @@ class OneStepNet(AdversarialNet):
         adversary = self.module_.style_adversary
         (codes,) = self.module_.judged(batch[0])
         self._run.codes = codes.detach()
-        at = (codes - adversary.center) / adversary.scale + self._noise(codes)
+        at = codes + self._noise(codes)
         caught = nn.functional.softplus(-adversary.judge.frozen(at)).mean()
         return super()._loss(batch) + SHARE * caught
 
@@ -253,6 +236,8 @@ class OneStepNet(AdversarialNet):
         noise = self._noise(run.codes, 2)
         loss = self.module_.style_adversary.mistaken(run.codes, real, noise)
         run.phases["discriminator"].step(loss, self.gradient_clip_value)
+        at = run.course.step
+        run.average.lerp_(run.flat, 1 - min(AVERAGED, (1 + at) / (10 + at)))
         return step
 
 
@@ -267,11 +252,11 @@ VARIANTS = {
     "noise 0": (AdversarialAutoencoder, {"instance_noise": 0.0}),
     "noise 0.1": (AdversarialAutoencoder, {"instance_noise": 0.1}),
     "noise 0.6": (AdversarialAutoencoder, {"instance_noise": 0.6}),
-    "annealed": (Annealed, {}),
+    "constant noise": (Constant, {}),
+    "not averaged": (Last, {}),
     "spectral norm": (Spectral, {"instance_noise": 0.0}),
     "gradient penalty": (Penalised, {"instance_noise": 0.0}),
     "balanced": (Balanced, {"instance_noise": 0.0}),
-    "averaged": (Averaged, {}),
     "one step": (OneStep, {}),
 }
 

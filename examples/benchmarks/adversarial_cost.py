@@ -5,10 +5,11 @@ an epoch, slices as batches, fused Adam for each phase, gradients clipped by
 `clip_grad_norm_` in each, no `.item()` within an epoch, gradients only of the weights that
 a phase trains. In each batch encoder and decoder learn to reconstruct; the adversaries (two
 hidden layers of 256) learn to tell codes from draws of a normal distribution (a pool of
-65,536 of them, drawn beforehand), both under noise; the encoder learns to pass; and, with
-clusters, the encoder learns the first guess at them. 10 % of the rows are held out, and
-after each epoch their loss and the energy distance of 1,024 of their codes, at most, from
-1,024 draws is found; the best weights are kept. Rates rise and fall as ours do.
+65,536 of them, drawn beforehand), both under noise that falls; the encoder learns to pass;
+and, with clusters, the encoder learns the first guess at them, and the places of clusters
+are kept apart. 10 % of the rows are held out, and after each epoch their loss and the
+energy distance of 1,024 of their codes, at most, from 1,024 draws is found, of weights that
+are averaged over steps; the best are kept. Rates rise and fall as ours do.
 
 - MNIST: 10,000 training pictures in [0, 1] as rows, Bernoulli likelihood, hidden layers of
   256 and 256 with SiLU, 8 components, batches of 512, --epochs epochs.
@@ -117,7 +118,7 @@ def loop(task, clusters, clock=None):
     hidden = task.hidden if task.hidden != "auto" else (128,)
     encoder, decoder = kind(d, *hidden, CODE + k), kind(CODE, *hidden[::-1], d)
     heads = nn.Linear(k, CODE, bias=False) if k else nn.Identity()
-    rivals = nn.ModuleList([adversary(CODE), *([adversary(k)] if k else [])])
+    rivals = nn.ModuleList([adversary(CODE + k), *([adversary(k)] if k else [])])
     everything = nn.ModuleList([encoder, decoder, heads, rivals])
     main = [p for part in (encoder, decoder, heads) for p in part.parameters()]
     ours, theirs = list(encoder.parameters()), list(rivals.parameters())
@@ -133,15 +134,22 @@ def loop(task, clusters, clock=None):
         u = encoder(x - mean if bernoulli else x)
         return [u[:, :CODE], u[:, CODE:].softmax(1)] if k else [u]
 
-    def rebuilt(x):
+    def rebuilt(x, heard=1.0):
         codes = parts(x)
-        out = decoder(codes[0] + heads(codes[1]) if k else codes[0])
+        out, penalty = codes[0], 0.0
+        if k:
+            y = codes[1].detach() + heard * (codes[1] - codes[1].detach())
+            out = out + heads(y)
+            gap = (6 - torch.pdist(heads.weight.t())).clamp(min=0)
+            penalty = gap.square().mean()
+        out = decoder(out)
         if bernoulli:
-            return F.binary_cross_entropy_with_logits(out, x)
-        return 0.5 * F.mse_loss(out, x)
+            return F.binary_cross_entropy_with_logits(out, x) + penalty
+        return 0.5 * F.mse_loss(out, x) + penalty
 
-    def noisy(z):
-        return z + NOISE * torch.randn(z.shape)
+    def noisy(z, left, y=None):
+        z = z + left * NOISE * torch.randn(z.shape)
+        return z if y is None else torch.cat([z, y], 1)
 
     def step(name, loss, params):
         optimizers[name].zero_grad()
@@ -163,6 +171,7 @@ def loop(task, clusters, clock=None):
         0,
         [],
     )
+    average = [p.detach().clone() for p in everything.parameters()]
     for _ in range(task.epochs):
         everything.train()
         totals = defaultdict(lambda: torch.zeros(()))
@@ -175,7 +184,8 @@ def loop(task, clusters, clock=None):
             for optimizer in optimizers.values():
                 optimizer.param_groups[0]["lr"] = RATE * min(1.0, rise, fall)
             clock("batch")
-            step("reconstruction", rebuilt(batch), main)
+            heard = min(1.0, done / 0.25)
+            step("reconstruction", rebuilt(batch, heard), main)
             clock("reconstruction")
             codes = parts(batch)
             real = [pool[torch.randint(POOL, (len(batch),))]]
@@ -183,17 +193,26 @@ def loop(task, clusters, clock=None):
                 drawn = torch.multinomial(shares, len(batch), replacement=True)
                 real.append(F.one_hot(drawn, k).float())
             told = torch.cat([torch.ones(len(batch)), torch.zeros(len(batch))])
+            y = codes[1].detach() if k else None
             loss = sum(
                 F.binary_cross_entropy_with_logits(
-                    judge(noisy(torch.cat([r, c.detach()]))).squeeze(1), told
+                    judge(
+                        noisy(
+                            torch.cat([r, c.detach()]),
+                            1 - done,
+                            None if i or not k else torch.cat([y, y]),
+                        )
+                    ).squeeze(1),
+                    told,
                 )
-                for judge, c, r in zip(rivals, codes, real, strict=True)
+                for i, (judge, c, r) in enumerate(zip(rivals, codes, real, strict=True))
             )
             step("adversary", loss, theirs)
             clock("adversary")
             loss = sum(
-                F.softplus(-judge(noisy(c))).mean()
-                for judge, c in zip(rivals, codes, strict=True)
+                (heard if i else 1.0)
+                * F.softplus(-judge(noisy(c, 1 - done, None if i else y))).mean()
+                for i, (judge, c) in enumerate(zip(rivals, codes, strict=True))
             )
             step("passing", loss, ours)
             clock("passing")
@@ -203,14 +222,24 @@ def loop(task, clusters, clock=None):
                 step("clusters", F.cross_entropy(u[:, CODE:], known[pick]), ours)
                 clock("clusters")
             at += 1
+            with torch.no_grad():
+                torch._foreach_lerp_(
+                    average,
+                    list(everything.parameters()),
+                    1 - min(0.99, (1 + at) / (10 + at)),
+                )
         everything.eval()
         with torch.no_grad():
+            now = [p.clone() for p in everything.parameters()]
+            torch._foreach_copy_(list(everything.parameters()), average)
             loss = sum(float(rebuilt(p)) * len(p) for p in valid.split(1024)) / len(valid)
             codes = parts(valid[:JUDGED])
             loss += apart(codes[0], fresh) + (apart(codes[1], eye, shares) if k else 0.0)
             history.append((loss, {name: float(t) / n_steps for name, t in totals.items()}))
         if loss < best_loss:
             best, best_loss = copy.deepcopy(everything.state_dict()), loss
+        with torch.no_grad():
+            torch._foreach_copy_(list(everything.parameters()), now)
         clock("judging")
     everything.load_state_dict(best)
     return everything
@@ -345,7 +374,7 @@ def main():
             task = SimpleNamespace(**dict(zip(keys, values, strict=True)))
             small = SimpleNamespace(**(vars(task) | {"epochs": 1}))
             points = PCA(32, random_state=0).fit_transform(task.X)
-            cut, guess = seconds(partial(first_clusters, points, CLUSTERS, "spectral", 0))
+            cut, guess = seconds(partial(first_clusters, points, CLUSTERS, "graph", 0))
             guess = guess.astype(np.int64)
             for clusters in (None, guess):
                 loop(small, clusters)
