@@ -21,7 +21,8 @@ from draws: 0.5 where it cannot. "explained" is the variance of the test rows th
 reconstruction explains, in grey values (of a `VariationalAutoencoder` that at the means).
 Mean and (worst) over seeds.
 
-The bar: ours (at defaults) at or below the variational autoencoder's codes, drawn, of as many components.
+The bar: ours (at defaults) at or below the variational autoencoder's codes, drawn, of as
+many components.
 
 With --figure PATH a figure of the codes of the first seed beside draws is saved, for the
 priors of 2 components, coloured by digit.
