@@ -70,16 +70,13 @@ def crowding(places):
 
 def apart(places):
     """Return places (K, k) moved apart until hardly any pair is too near."""
-    places = places.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([places], max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure():
+    places = (0.5 * SEPARATION * places).requires_grad_()
+    optimizer = torch.optim.Adam([places], 0.1)
+    for _ in range(200):
         optimizer.zero_grad()
         loss = crowding(places) * len(places) + 1e-4 * places.square().sum()
         loss.backward()
-        return loss
-
-    optimizer.step(closure)
+        optimizer.step()
     return places.detach()
 
 
