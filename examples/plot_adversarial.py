@@ -21,15 +21,24 @@ from skae import AdversarialAutoencoder
 X, y = load_digits().images, load_digits().target  # (1797, 8, 8)
 
 # %%
-# One autoencoder for each prior. `prior_distance_` says how well codes of held-out
-# pictures match it, from 0 to 1.
+# One autoencoder for each prior. Shapes as fine as these take rates at which the adversary
+# has more to say than the reconstruction, and as many epochs as are asked for.
+# `prior_distance_` says how well codes match the prior, from 0 to 1.
 
 fitted = {
-    prior: AdversarialAutoencoder(2, prior=prior, random_state=0).fit(X)
+    prior: AdversarialAutoencoder(
+        2,
+        prior=prior,
+        learning_rate=5e-4,
+        adversarial_learning_rate=3e-3,
+        early_stopping=False,
+        max_iter=200,
+        random_state=0,
+    ).fit(X)
     for prior in ("gaussian", "mixture", "swiss_roll")
 }
 for prior, aae in fitted.items():
-    print(f"{prior}: held-out codes are {aae.prior_distance_:.3f} from the prior")
+    print(f"{prior}: codes are {aae.prior_distance_:.3f} from the prior")
 
 # %%
 # Ten clusters, found without labels. The codes' other part, the style, is the same

@@ -7,7 +7,7 @@ hidden layers of 128, the Bernoulli likelihood and --epochs epochs, all else at 
 - `AdversarialAutoencoder` with the priors "gaussian", "mixture" and "swiss_roll" of 2
   components, and "gaussian" of 8: codes are those of `transform`. "close" ones are trained
   to match the prior at the cost of the reconstruction: ``learning_rate=5e-4``,
-  ``adversarial_learning_rate=3e-3``, ``batch_size=128``.
+  ``adversarial_learning_rate=3e-3``, ``batch_size=128``, ``early_stopping=False``.
 - `VariationalAutoencoder` of 2 and 8 components, whose prior is the standard normal: codes
   drawn from the posterior (`encode_samples`, one for each row), which is what its bound
   compares with the prior, and the posterior's means (`transform`).
@@ -37,7 +37,12 @@ from skae import AdversarialAutoencoder, VariationalAutoencoder
 
 PRIORS = [("gaussian", 2), ("mixture", 2), ("swiss_roll", 2), ("gaussian", 8)]
 PARAMS = {"network": (128, 128), "likelihood": "bernoulli", "device": "cpu"}
-RATES = {"learning_rate": 5e-4, "adversarial_learning_rate": 3e-3, "batch_size": 128}
+RATES = {
+    "learning_rate": 5e-4,
+    "adversarial_learning_rate": 3e-3,
+    "batch_size": 128,
+    "early_stopping": False,
+}
 OURS, CLOSE = "adversarial", "adversarial, close"
 DRAWN, MEANS = "variational, drawn", "variational, means"
 CHANCE = "fresh draws"
