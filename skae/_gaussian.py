@@ -100,8 +100,10 @@ class GaussianGuess(nn.Module):
         mean = torch.stack([guess.mean for guess in guesses])[:, None]
         x = torch.stack(xs)
         n_guesses, n, d = x.shape
-        right = -(torch.where(seen, x - mean, 0.0) @ precision[:, :d, :d])
-        right = F.pad(right, (0, 1))
+        gap = -d % 4  # rows at equal alignments are rounded alike
+        square = F.pad(precision[:, :d, :d], (0, gap, 0, gap))
+        right = -(F.pad(torch.where(seen, x - mean, 0.0), (0, gap)) @ square)
+        right = F.pad(right[..., :d], (0, 1))
         number = (~seen).sum(1)
         order = torch.argsort(seen.byte(), dim=1, stable=True)  # what is missing first
         out = x.new_zeros(3, n_guesses, n, d + 1)
