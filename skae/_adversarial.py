@@ -515,10 +515,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         Z : ndarray of shape (n_samples, n_components), dtype float32
             Styles. ``inverse_transform(Z + cluster_centers_[c])`` shows them in cluster c.
         """
-        X, module = self._check_rows(X), self.net_.module_
-        out = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
-        blocks = padded(X, self._block_rows_, self._standardize())
-        return apply(module.style, blocks, self.net_.device, out)
+        return self._encode(self._check_rows(X), self.net_.module_.style)
 
     # Generation
 
@@ -547,12 +544,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
         codes = drawn(self.prior_, n_samples, k, random_state)
         n_clusters = self.net_.module_.n_clusters
         if n_clusters:
-            codes = (
-                codes
-                + self.cluster_centers_[
-                    self._places(cluster, n_samples, n_clusters, random_state)
-                ]
-            )
+            place = self._places(cluster, n_samples, n_clusters, random_state)
+            codes = codes + self.cluster_centers_[place]
         elif cluster is not None:
             raise ValueError(
                 "cluster is for n_clusters: this estimator was fitted without clusters."

@@ -14,6 +14,7 @@ from skae._engine import JUDGING_SEED, Net, hand, one_flat
 from skae._losses import energy_coefficient
 from skae.priors import drawn
 
+PHASES = ("discriminator", "generator", "labelled")  # after the reconstruction
 POOL = 2**16  # draws from the prior, of which each batch takes some
 TOLD_FIRST = 0.25  # share of the epochs in which clusters are learnt by being told
 AVERAGED = 0.99  # decay of the average of weights, for each step
@@ -25,7 +26,7 @@ class Labelled(NamedTuple):
 
     index: torch.Tensor  # (m,) of the rows
     cluster: torch.Tensor  # (m,)
-    weight: torch.Tensor | None = None  # (m,) of mean 1
+    weight: torch.Tensor  # (m,) of mean 1
 
 
 class Target(NamedTuple):
@@ -78,9 +79,8 @@ class AdversarialNet(Net):
     def initialize_optimizer(self, triggered_directly=None):
         """Build an optimiser for each phase."""
         super().initialize_optimizer(triggered_directly)
-        self.discriminator_optimizer_ = self._adam("discriminator_optimizer")
-        self.generator_optimizer_ = self._adam("generator_optimizer")
-        self.labelled_optimizer_ = self._adam("labelled_optimizer")
+        for name in PHASES:
+            setattr(self, f"{name}_optimizer_", self._adam(f"{name}_optimizer"))
         return self
 
     def _adam(self, name):
@@ -107,7 +107,7 @@ class AdversarialNet(Net):
 
     def _groups(self):
         yield from super()._groups()
-        for name in ("discriminator", "generator", "labelled"):
+        for name in PHASES:
             for group in getattr(self, f"{name}_optimizer_").param_groups:
                 yield group, "adversarial_lr"
 
@@ -135,13 +135,15 @@ class AdversarialNet(Net):
             "generator": phase("generator", ours, encoder),
         }
         run.average = run.flat.clone()
+        run.pool = self._draws(run.job, POOL, run.job.train.generator)
+        run.fresh = self._judging_draws(run.job)
         if run.job.target.labelled is not None:
             run.phases["labelled"] = phase("labelled", ours, encoder)
 
     def _take_back(self):
         super()._take_back()
-        for name in ("discriminator", "generator", "labelled"):
-            empty = self._run.flat.new_empty(0)
+        empty = self._run.flat.new_empty(0)
+        for name in PHASES:
             hand(getattr(self, f"{name}_optimizer_"), empty, None)
 
     def _set_learning_rate(self):
@@ -158,26 +160,25 @@ class AdversarialNet(Net):
     def train(self, job, epochs):
         """Train for at most `epochs` epochs; the best weights stay, if judged."""
         self.module_.warm_up = 0.0 if job.target.labelled is None else TOLD_FIRST
-        self._pool = self._draws(job, POOL, job.train.generator)
-        try:
-            return super().train(job, epochs)
-        finally:
-            del self._pool
+        return super().train(job, epochs)
 
     def _draws(self, job, n, generator):
         """Return draws from the prior (n, k), in its units, on the device."""
-        seed, module = (
-            int(torch.randint(2**31 - 1, (1,), generator=generator)),
-            self.module_,
-        )
+        module, seed = self.module_, torch.randint(2**31 - 1, (1,), generator=generator)
         draws = drawn(job.target.prior, n, module.n_components, int(seed))
         draws = torch.from_numpy(draws).to(self.device)
         return (draws - module.center) / module.scale
 
+    def _judging_draws(self, job):
+        """Return the draws that codes are compared with, the same each time."""
+        generator = torch.Generator().manual_seed(JUDGING_SEED)
+        return self._draws(job, JUDGED_ROWS, generator)
+
     def _real(self, n, generator):
         """Return what codes should look like: styles (n, k), and clusters (n, K)."""
-        pick = torch.randint(len(self._pool), (n,), generator=generator, device=self.device)
-        real, shares = [self._pool[pick]], self._run.job.target.cluster_shares
+        pool, shares = self._run.pool, self._run.job.target.cluster_shares
+        pick = torch.randint(len(pool), (n,), generator=generator, device=self.device)
+        real = [pool[pick]]
         if shares is not None:
             drawn = torch.multinomial(shares, n, replacement=True, generator=generator)
             real.append(one_hot(drawn, len(shares)).float())
@@ -228,9 +229,8 @@ class AdversarialNet(Net):
             len(known.index), (n,), generator=run.generator, device=self.device
         )
         x = run.job.train.rows.take(known.index[pick])
-        if run.job.corruption is not None:
-            x = run.job.corruption.apply(x, run.job.space, run.generator)
-        weight = None if known.weight is None else known.weight[pick]
+        batch = x, known.weight[pick], None, None
+        (x, weight, *_), _ = self.prepare_batch(run.job, batch, run.generator)
         return x, known.cluster[pick], weight
 
     def _train_epoch(self, batches):
@@ -270,7 +270,7 @@ class AdversarialNet(Net):
 
     def _judged_now(self):
         run = self._run
-        apart = self.apart(run.job, run.job.valid, unbiased=False)
+        apart = self.apart(run.job, run.job.valid, run.fresh, unbiased=False)
         run.prior_distance = apart[0] ** 0.5
         more = sum(value**0.5 for value in apart)
         if "labelled" in run.phases:
@@ -283,7 +283,7 @@ class AdversarialNet(Net):
             self.history.record("prior_distance", self._run.prior_distance)
         super().on_epoch_end(net, **kwargs)
 
-    def apart(self, job, batches, *, unbiased=True):
+    def apart(self, job, batches, fresh=None, *, unbiased=True):
         """Return the energy coefficients of codes and draws: of styles, of clusters."""
         n, target = len(batches.index), job.target
         chosen = torch.linspace(0, n - 1, min(n, JUDGED_ROWS)).long()
@@ -291,8 +291,8 @@ class AdversarialNet(Net):
         self._set_training(False)
         with torch.no_grad():
             codes = self.module_.judged(batches.rows.take(index))
-            generator = torch.Generator().manual_seed(JUDGING_SEED)
-            draws, shares = [self._draws(job, JUDGED_ROWS, generator)], [None]
+            fresh = self._judging_draws(job) if fresh is None else fresh
+            draws, shares = [fresh], [None]
             if target.cluster_shares is not None:
                 draws.append(torch.eye(len(target.cluster_shares), device=self.device))
                 shares.append(target.cluster_shares)

@@ -57,13 +57,9 @@ class Heads(nn.Module):
         """Return the places of the rows' clusters; (B, K) to (B, k)."""
         return aligned_linear(y, self.weight.t(), None)
 
-    def crowding(self):
-        """Return what it costs to be nearer than `SEPARATION`; ()."""
-        return crowding(self.weight)
-
 
 def crowding(places):
-    """Return the mean over pairs of places (K, k) of what they lack in distance; ()."""
+    """Return what places (K, k) cost that are nearer than `SEPARATION`, by pairs; ()."""
     gap = SEPARATION - torch.pdist(places)
     return gap.clamp(min=0).square().sum() / max(1, len(gap))
 
@@ -133,7 +129,7 @@ class AdversarialModule(AutoencoderModule):
         y = y.detach() + self.heard(progress) * (y - y.detach())
         params = self.decoder(u + self.heads(y))
         nll = self.likelihood.nll(params, clean).sum(1)
-        return Terms(nll=nll, penalty=self.heads.crowding())
+        return Terms(nll=nll, penalty=crowding(self.heads.weight))
 
     def heard(self, progress):
         """Return how much clusters heed all but what they are told, in [0, 1]; ().
@@ -150,7 +146,7 @@ class AdversarialModule(AutoencoderModule):
         style, logits = self.parts(x)
         return [style] if self.heads is None else [style, logits.softmax(1)]
 
-    def told(self, x, clusters, weight=None):
+    def told(self, x, clusters, weight):
         """Return the cross-entropy of rows of known clusters (B,); ()."""
         row = cross_entropy(self.parts(x)[1], clusters, reduction="none")
-        return row.mean() if weight is None else (weight * row).mean()
+        return (weight * row).mean()

@@ -119,10 +119,12 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     def _codes(self, X):
         return self._encode(self._check_rows(X))
 
-    def _encode(self, X):
+    def _encode(self, X, encode=None):
+        """Return checked rows through the module's `encode`, or another function."""
         codes = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
         blocks = padded(X, self._block_rows_, self._standardize())
-        return apply(self.net_.module_.encode, blocks, self.net_.device, codes)
+        encode = self.net_.module_.encode if encode is None else encode
+        return apply(encode, blocks, self.net_.device, codes)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes, in the units of the training data.
