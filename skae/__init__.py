@@ -9,17 +9,17 @@ from skae import (
     networks,
     outliers,
 )
-from skae._adversarial import AdversarialAutoencoder
-from skae._autoencoder import Autoencoder
-from skae._binary import BinaryAutoencoder
-from skae._convolutional import ConvolutionalAutoencoder
-from skae._denoising import DenoisingAutoencoder
-from skae._latent_sampler import LatentSampler
-from skae._sparse import SparseAutoencoder
-from skae._variational import VariationalAutoencoder
-from skae.feature_selection import AutoencoderFeatureSelector
-from skae.impute import AutoencoderImputer
-from skae.outliers import AutoencoderOutlierDetector
+from skae._autoencoders.adversarial import AdversarialAutoencoder
+from skae._autoencoders.binary import BinaryAutoencoder
+from skae._autoencoders.convolutional import ConvolutionalAutoencoder
+from skae._autoencoders.denoising import DenoisingAutoencoder
+from skae._autoencoders.plain import Autoencoder
+from skae._autoencoders.sampler import LatentSampler
+from skae._autoencoders.sparse import SparseAutoencoder
+from skae._autoencoders.variational import VariationalAutoencoder
+from skae.feature_selection._selector import AutoencoderFeatureSelector
+from skae.impute._imputer import AutoencoderImputer
+from skae.outliers._detector import AutoencoderOutlierDetector
 
 __version__ = "0.1.0.dev0"
 

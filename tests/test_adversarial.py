@@ -28,12 +28,12 @@ from skae import (
     AutoencoderOutlierDetector,
     priors,
 )
-from skae._adversarial_module import Adversary
-from skae._clustering import Graph, first_clusters
+from skae._codes.adversarial import Adversary
+from skae._codes.clusters import Graph, first_clusters
 from skae._losses import energy_coefficient
-from skae.corruption import Gaussian as Noise
-from skae.metrics import explained_variance_ratio
-from skae.networks import DenseNetwork
+from skae.corruption._noise import Gaussian as Noise
+from skae.metrics._reconstruction import explained_variance_ratio
+from skae.networks._dense import DenseNetwork
 
 RNG = np.random.default_rng(0)
 X, Y = load_digits(return_X_y=True)

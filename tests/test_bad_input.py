@@ -13,9 +13,9 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
 from skae import Autoencoder
-from skae._engine import Net
-from skae.likelihoods import Gaussian
-from skae.networks import DenseNetwork
+from skae._training.net import Net
+from skae.likelihoods._gaussian import Gaussian
+from skae.networks._dense import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

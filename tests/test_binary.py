@@ -15,14 +15,15 @@ from sklearn.metrics import average_precision_score, pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 
-import skae._neighbors
-import skae._rows
+import skae._data.neighbors
+import skae._data.rows
 from skae import BinaryAutoencoder, LatentSampler
-from skae._members import fit_together
-from skae._neighbors import Means, nearest
-from skae._rows import Rows
-from skae.metrics import hamming_distances
-from skae.networks import ConvolutionalNetwork, DenseNetwork
+from skae._data.neighbors import Means, nearest
+from skae._data.rows import Rows
+from skae._training.members import fit_together
+from skae.metrics._hamming import hamming_distances
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skae._rows
+import skae._data.rows
 from skae import Autoencoder
 
 pytestmark = [

@@ -22,12 +22,14 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
-import skae._inference
-from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, _diagnostics
-from skae._engine import Net
-from skae._modules import row_cost
-from skae.likelihoods import Gaussian
-from skae.networks import ConvolutionalNetwork, DenseNetwork
+import skae._autoencoders.inference
+from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
+from skae._training import signs as _diagnostics
+from skae._training.blocks import row_cost
+from skae._training.net import Net
+from skae.likelihoods._gaussian import Gaussian
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

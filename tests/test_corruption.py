@@ -13,20 +13,14 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, likelihoods
-from skae._engine import Net
-from skae._modules import AutoencoderModule
-from skae.corruption import (
-    NAMED,
-    Compose,
-    Downsampling,
-    Gaussian,
-    HiddenDropout,
-    Masking,
-    RegionMasking,
-    SaltAndPepper,
-    SwapNoise,
-)
-from skae.networks import ConvolutionalNetwork, DenseNetwork
+from skae._codes.base import AutoencoderModule
+from skae._training.net import Net
+from skae.corruption._hidden import HiddenDropout
+from skae.corruption._masking import Masking, RegionMasking
+from skae.corruption._named import NAMED, Compose
+from skae.corruption._noise import Downsampling, Gaussian, SaltAndPepper, SwapNoise
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 few = settings(deadline=None, max_examples=15, derandomize=True)

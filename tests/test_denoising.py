@@ -16,10 +16,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, likelihoods
-from skae._engine import Net
-from skae._modules import AutoencoderModule
-from skae.corruption import Gaussian, HiddenDropout, Masking
-from skae.networks import ConvolutionalNetwork, DenseNetwork
+from skae._codes.base import AutoencoderModule
+from skae._training.net import Net
+from skae.corruption._hidden import HiddenDropout
+from skae.corruption._masking import Masking
+from skae.corruption._noise import Gaussian
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -8,8 +8,9 @@ from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import LRScheduler
 
-from skae import Autoencoder, _diagnostics
-from skae.networks import DenseNetwork
+from skae import Autoencoder
+from skae._training import signs as _diagnostics
+from skae.networks._dense import DenseNetwork
 
 BUNDLED = ["digits", "breast_cancer", "wine", "diabetes", "iris", "linnerud"]
 

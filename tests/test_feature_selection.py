@@ -18,18 +18,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderFeatureSelector
-from skae._engine import Net
-from skae._modules import Terms
-from skae._selecting import (
-    Chosen,
-    ConcreteModule,
-    Selectors,
-    best_ridge,
-    greedy_columns,
-)
-from skae.likelihoods import Gaussian
-from skae.metrics import explained_variance_ratio, explained_variance_scorer
-from skae.networks import DenseNetwork
+from skae._codes.base import Terms
+from skae._codes.columns import Chosen, ConcreteModule, Selectors
+from skae._training.net import Net
+from skae.feature_selection._greedy import best_ridge, greedy_columns
+from skae.likelihoods._gaussian import Gaussian
+from skae.metrics._reconstruction import explained_variance_ratio, explained_variance_scorer
+from skae.networks._dense import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

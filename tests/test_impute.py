@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import AutoencoderImputer
-from skae._engine import Net
-from skae._gaussian import FactorGuess, GaussianGuess
+from skae._training.net import Net
+from skae.impute._guesses import FactorGuess, GaussianGuess
 
 SMALL = {"n_estimators": 2, "network": (16, 16), "max_iter": 2, "random_state": 0}
 

@@ -7,11 +7,12 @@ from scipy import special, stats
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 
 from skae import Autoencoder, _losses
-from skae._engine import Net
-from skae._layers import ACTIVATIONS
-from skae._likelihood_module import VARIANCE_FLOOR
-from skae.likelihoods import Bernoulli, Categorical, Gaussian
-from skae.networks import DenseNetwork
+from skae._training.net import Net
+from skae.likelihoods._base import VARIANCE_FLOOR
+from skae.likelihoods._discrete import Bernoulli, Categorical
+from skae.likelihoods._gaussian import Gaussian
+from skae.networks._dense import DenseNetwork
+from skae.networks._layers import ACTIVATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -11,10 +11,10 @@ from skae import (
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
-from skae import _members as members_module
-from skae._members import fit_together
-from skae.likelihoods import Gaussian
-from skae.networks import DenseNetwork
+from skae._training import members as members_module
+from skae._training.members import fit_together
+from skae.likelihoods._gaussian import Gaussian
+from skae.networks._dense import DenseNetwork
 
 WINE = load_wine().data
 DIGITS = load_digits().data[:300]

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import shuffle
 
 from skae import Autoencoder
-from skae.metrics import (
+from skae.metrics._reconstruction import (
     explained_variance_ratio,
     explained_variance_scorer,
     reconstruction_error,

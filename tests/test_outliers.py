@@ -26,9 +26,9 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae import outliers as outliers_module
-from skae._abnormality import Neighbors
-from skae._purifying import opinion
-from skae._threshold import _best_offset, _conformal_offset
+from skae.outliers._abnormality import Neighbors
+from skae.outliers._purify import opinion
+from skae.outliers._thresholds import _best_offset, _conformal_offset
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

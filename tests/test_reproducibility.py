@@ -20,8 +20,8 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skae import Autoencoder
-from skae._engine import Net
-from skae.networks import DenseNetwork
+from skae._training.net import Net
+from skae.networks._dense import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

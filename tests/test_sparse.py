@@ -15,18 +15,19 @@ from sklearn.linear_model import orthogonal_mp
 from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderOutlierDetector, LatentSampler, SparseAutoencoder
-from skae._losses import bernoulli_kl
-from skae._sparse_module import (
+from skae._codes.pursuit import pursue
+from skae._codes.sparse import (
     KLModule,
     Sparsity,
     directions,
     geometric_median,
     has_mirror,
-    pursue,
     top_k,
 )
-from skae.likelihoods import Gaussian
-from skae.networks import ConvolutionalNetwork, DenseNetwork
+from skae._losses import bernoulli_kl
+from skae.likelihoods._gaussian import Gaussian
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -15,11 +15,13 @@ from sklearn.model_selection import train_test_split
 from torch.distributions import Independent, Normal, kl_divergence
 
 from skae import Autoencoder, VariationalAutoencoder, likelihoods
+from skae._codes.normal import Discriminator, Objective, VariationalModule
 from skae._losses import normal_kl, total_correlation
-from skae._variational_module import Discriminator, Objective, VariationalModule
-from skae.corruption import Masking
-from skae.metrics import explained_variance_ratio, factor_vae_score
-from skae.networks import ConvolutionalNetwork, DenseNetwork
+from skae.corruption._masking import Masking
+from skae.metrics._disentanglement import factor_vae_score
+from skae.metrics._reconstruction import explained_variance_ratio
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
 
 RNG = np.random.default_rng(0)
 LOADINGS, NOISE = RNG.normal(size=(4, 12)), RNG.uniform(0.2, 2, size=12)
@@ -93,7 +95,7 @@ def module_and_batch(likelihood, n_importance_samples=1, **objective):
 
 
 def likelihoods_statistics(x):
-    from skae._rows import column_statistics
+    from skae._data.statistics import column_statistics
 
     return column_statistics(x, None, (x.shape[1],), lambda rows: None)
 
@@ -343,7 +345,7 @@ def test_interpolation_goes_from_end_to_end(fitted, kind):
 
 
 def test_an_arc_keeps_its_distance_from_the_origin():
-    from skae._inference import _on_an_arc
+    from skae._autoencoders.inference import _on_an_arc
 
     a, b = np.array([[2.0, 0]]), np.array([[0, 2.0]])
     start, end = _on_an_arc(a, b, np.linspace(0, 1, 5)[:, None])

@@ -1,0 +1,1 @@
+"""The autoencoders, as scikit-learn estimators."""

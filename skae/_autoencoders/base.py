@@ -1,0 +1,454 @@
+"""The scikit-learn contract, written once for every autoencoder."""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skae._autoencoders.inference import InferenceMixin
+from skae._codes.base import AutoencoderModule
+from skae._data.checks import check_columns
+from skae._data.rows import flatten
+from skae._training import signs as _diagnostics
+from skae._training.callbacks import CallbackBridge
+from skae._training.fit import Fitting
+from skae._training.net import Net
+from skae.corruption._named import NAMED as CORRUPTIONS
+from skae.corruption._named import as_corruption
+from skae.likelihoods._mixed import is_mixed
+from skae.likelihoods._named import NAMED
+from skae.networks._dense import as_network
+from skae.networks._layers import ACTIVATIONS
+
+MAX_AUTO_COMPONENTS = 32
+EXPLAINED_BY_AUTO = 0.9  # of the variance
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
+    """Base of the autoencoders: the plain one, unless a subclass says otherwise.
+
+    Parameters
+    ----------
+    n_components : int, "auto" or None, default="auto"
+        Width of the code. "auto" takes the fewest standardised principal components
+        that explain 90 % of the variance, at most 32; None takes the network's
+        natural size (the last of a dense network's `hidden_layer_sizes`).
+    network : "auto", tuple of int or network object, default="auto"
+        How rows become codes and back. A tuple gives the widths of the encoder's
+        hidden layers, mirrored in the decoder; "auto" is one hidden layer of 128
+        beside a linear path that starts as PCA. A `skae.networks.DenseNetwork` sets
+        activations, dropout, normalisation, tied weights and more; a
+        `skae.networks.ConvolutionalNetwork` is for pictures and signals.
+    likelihood : str or likelihood object, default="gaussian"
+        What a close reconstruction is: "gaussian" (squared error), "bernoulli"
+        (binary cross-entropy of values in [0, 1]), "categorical" (cross-entropy of
+        rows that sum to 1) or "mixed" (tables of numbers and categories with missing
+        cells, also as DataFrames). The objects in `skae.likelihoods` set scales and output
+        activations.
+    corruption : str, corruption object, list of such or None, default=None
+        What training does to the input of each batch, while the target stays clean:
+        the name of one of `skae.corruption` ("gaussian", "masking", ...), an object
+        that says how strong, or several, to be applied in turn.
+    code_activation : str, default="linear"
+        Activation of the code: "linear", "relu", "leaky_relu", "elu", "sigmoid",
+        "tanh", "silu" or "gelu".
+    learning_rate : float, default=0.005
+        Largest step size. It rises over the first epochs and falls to zero over the
+        last 30 %, or once the held-out loss has stopped falling.
+    batch_size : int or "auto", default="auto"
+        Rows in a training step. "auto" takes a 20th of the rows, rounded to a power
+        of two between 32 and 512.
+    max_iter : int, default=100
+        Largest number of epochs (passes over the rows).
+    early_stopping : bool, default=True
+        Whether to hold out rows, wind training down once they are no longer
+        reconstructed better, and keep the weights that did best on them. Otherwise
+        all rows are trained on for `max_iter` epochs and the last weights are kept.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out, in (0, 1).
+    n_iter_no_change : int, default=20
+        Epochs without a better held-out loss after which training winds down: the
+        learning rate falls to zero over 30 % of the epochs run so far.
+    tol : float, default=1e-4
+        Relative gain in held-out loss that counts as better.
+    alpha : float, default=1e-4
+        Strength of the penalty on the weights (not on biases), as in ElasticNet:
+        ``alpha * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|_2^2)`` is added to the
+        mean loss per cell.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1].
+    warm_start : bool, default=False
+        Whether `fit` goes on from the previous weights and column scales.
+    device : str, default="auto"
+        Where to train: "auto" takes a CUDA device if there is one, else the CPU.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net: ``optimizer`` (any of torch's),
+        ``optimizer__<param>``, ``callbacks``, ``compile``, ``gradient_clip_value``
+        (1.0; None does not clip) and ``schedule`` ("trapezoid" or "constant").
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, held-out rows, shuffles, corruption and
+        dropout. An int gives
+        the same result in each call. No global generator is read or changed.
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module.
+    history_ : skorch.history.History
+        What was recorded in each epoch.
+    loss_curve_ : list of float
+        Training loss per cell in each epoch, without the weights' penalty; a warm
+        start and `partial_fit` go on appending.
+    validation_loss_curve_ : list of float
+        Held-out loss per cell in each epoch that was judged; only if
+        ``early_stopping=True`` in a call.
+    n_iter_ : int
+        Number of epochs in the last call of `fit` (1 after `partial_fit`).
+    n_components_ : int
+        Width of the code.
+    compression_ratio_ : float
+        ``n_features_in_ / n_components_``.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+    random_state_ : RandomState instance
+        The generator that `partial_fit` goes on drawing from.
+    """
+
+    n_components: int | str | None = field(default="auto", kw_only=False)
+    network: object = "auto"
+    likelihood: object = "gaussian"
+    corruption: object = None
+    code_activation: str = "linear"
+    learning_rate: float = 5e-3
+    batch_size: int | str = "auto"
+    max_iter: int = 100
+    early_stopping: bool = True
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 20
+    tol: float = 1e-4
+    alpha: float = 1e-4
+    l1_ratio: float = 0.0
+    warm_start: bool = False
+    device: str = "auto"
+    net_params: dict | None = None
+    random_state: object = None
+    verbose: int = 0
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
+        "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
+        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
+        "corruption": [
+            StrOptions(set(CORRUPTIONS)),
+            HasMethods(["apply"]),
+            tuple,
+            list,
+            None,
+        ],
+        "code_activation": [StrOptions(set(ACTIVATIONS))],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "warm_start": ["boolean"],
+        "device": [str],
+        "net_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    _net_class: ClassVar[type] = Net
+    _example_network: ClassVar[str] = "DenseNetwork((128,))"
+
+    _doc_link_module = "skae"
+    _doc_link_template = (
+        "https://skae.readthedocs.io/en/stable/generated/skae.{estimator_name}.html"
+    )
+
+    # What a subclass fills in
+
+    def _build_module(self, network, likelihood, n_components, principal):
+        """Return the torch module to train, as `AutoencoderModule` is one."""
+        start = principal.start(likelihood)
+        encoder, decoder = principal.build(network, likelihood, n_components, start)
+        return AutoencoderModule(encoder, decoder, likelihood, self.code_activation)
+
+    def _set_objective(self, module):
+        """Tell a module, new or to be trained on, what the parameters minimise."""
+
+    def _shortfalls(self, fitting):
+        """Yield what a trained net does not reach, and what to do, as sentences."""
+        # what is learnt from corrupted rows may explain the clean ones less well
+        if fitting.parts.corruption is None and fitting.rows.clean is None:
+            k = min(fitting.n_components, len(fitting.principal.ratio))
+            yield from _diagnostics.underfitting(
+                fitting.explained[0], fitting.principal.ratio[k - 1], k
+            )
+
+    def _dead_units(self, fitting):
+        """Yield which units of a trained net are no use, and what to do, as sentences."""
+        width = fitting.n_components
+        if self.n_components is None:  # a map's units are its channels
+            width = getattr(fitting.parts.network, "filters", (width,))[-1]
+        yield from _diagnostics.dead_units(
+            _diagnostics.activations(fitting.net.module_, fitting.sample, width)
+        )
+
+    def _learning_rate(self, likelihood):
+        """Return the largest step size."""
+        return self.learning_rate
+
+    def _n_principal(self, likelihood):
+        """Return how many principal components start a network and measure it."""
+        wanted = self.n_components
+        return MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
+
+    def _auto_components(self, fitting):
+        """Return what ``n_components="auto"`` is."""
+        ratio = fitting.principal.ratio
+        return int(min(np.searchsorted(ratio, EXPLAINED_BY_AUTO) + 1, len(ratio)))
+
+    def _more_attributes(self, module, fitting):
+        """Return fitted attributes beyond the usual, of a module trained by `fitting`."""
+        return {}
+
+    def _condition(self, y, X, *, reset):
+        """Return what the module is told of the rows of X by y, (n, c), or None."""
+        return None
+
+    def _labels(self, y, X, *, reset):
+        """Return which class each row of X is of by y, (n,), -1 for none; or None."""
+        return None
+
+    def _target(self, fitting):
+        """Return what the codes should look like, where anything is asked of them."""
+        return None
+
+    def _more_structure(self):
+        """Return further parameters that training that goes on cannot change."""
+        return {}
+
+    def _more_tuning(self):
+        """Return what the net may be told anew in each training, beyond the usual."""
+        return {}
+
+    def _training_rows(self, fitting):
+        """Return the `Rows` to train on; those of `fitting` but for what they become."""
+        return fitting.rows
+
+    def _network(self):
+        """Return the network object that the parameters mean."""
+        return as_network(self.network)
+
+    def _corruption(self, has_pairs):
+        """Return the corruption object that the parameters mean, or None."""
+        return as_corruption(self.corruption)
+
+    # Fitting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the autoencoder.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, as they are: they are standardised on the way in. A
+            DataFrame, a memory-mapped array (read by batches), a CSR matrix
+            (densified by batches), or pictures of shape (n_samples, H, W) or
+            (n_samples, C, H, W). With ``likelihood="mixed"`` columns may hold
+            categories, and cells be missing.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts; a row of weight 0 is not learnt from. None
+            counts all alike.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X cannot be, before any training, or if training
+            diverges. The estimator is then what it was before the call.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight, X_clean=None):
+        warm = self.warm_start and self.__sklearn_is_fitted__()
+        with self._all_or_nothing(warm):
+            X_checked, sample_weight = self._check_fit(X, sample_weight, reset=not warm)
+            clean = self._check_clean(X_clean, X_checked)
+            condition = self._condition(y, X_checked, reset=not warm)
+            labels = self._labels(y, X_checked, reset=not warm)
+            arguments = {
+                "estimator": self,
+                "X": X,
+                "y": X if y is None else y,  # monitors score nothing without a y
+                "metadata": (
+                    {} if sample_weight is None else {"sample_weight": sample_weight}
+                ),
+            }
+            context = self._init_callback_context(max_subtasks=self.max_iter)
+            context.call_on_fit_task_begin(**arguments)
+            fitting = Fitting(
+                self,
+                X_checked,
+                sample_weight,
+                warm=warm,
+                X_clean=clean,
+                condition=condition,
+                labels=labels,
+            )
+            bridge = None
+            if getattr(self, "_skl_callbacks", None):
+                bridge = CallbackBridge(context, fitting.attributes_now, **arguments)
+            fitting.run(bridge)
+            vars(self).pop("validation_loss_curve_", None)
+            vars(self).update(fitting.attributes(fitting.net))
+            fitting.report()
+            context.call_on_fit_task_end(
+                reconstruction_attributes=lambda: fitting.attributes(fitting.net),
+                **arguments,
+            )
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train on one more batch of rows, passing over them once.
+
+        The first call decides, from its rows, how columns are scaled (and
+        `n_components`, if "auto"): give it rows that are like the later ones. A
+        column that is constant in the first call stays so; a later row that differs
+        there is warned of. The learning rate is constant, and `early_stopping` and
+        `max_iter` play no part.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to learn from; at least two in the first call.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def _partial_fit(self, X, y, sample_weight, X_clean=None):
+        warm = self.__sklearn_is_fitted__()
+        with self._all_or_nothing(warm):
+            X, sample_weight = self._check_fit(
+                X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
+            )
+            fitting = Fitting(
+                self,
+                X,
+                sample_weight,
+                warm=warm,
+                one_pass=True,
+                X_clean=self._check_clean(X_clean, X),
+                condition=self._condition(y, X, reset=not warm),
+                labels=self._labels(y, X, reset=not warm),
+            )
+            fitting.run(None)
+            vars(self).update(fitting.attributes(fitting.net))
+            fitting.report()
+        return self
+
+    def _check_clean(self, X_clean, X):
+        """Return what the rows of X should become, checked as X is, or None."""
+        if X_clean is None:
+            return None
+        try:
+            if self._is_mixed_:
+                X_clean, shape = self._read_table(X_clean, reset=False), None
+            else:
+                check_columns(X_clean)
+                X_clean, shape = flatten(X_clean)
+                X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from error
+        wanted = self._sample_shape_
+        if X_clean.shape != X.shape or shape not in (None, wanted):
+            raise ValueError(
+                f"X_clean holds {X_clean.shape[0]} rows of shape "
+                f"{shape or X_clean.shape[1:]}; it must have the shape of X, whose rows it "
+                f"holds without noise: {X.shape[0]} rows of shape {wanted}."
+            )
+        return X_clean
+
+    # What scikit-learn asks of an estimator
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator, also nested ones.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; ``network__activation`` is the `activation` of the
+            object passed as `network`.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        for key in params:
+            name, _, nested = key.partition("__")
+            value = params.get(name, getattr(self, name, None))
+            if nested and name in self.get_params(deep=False):
+                if not hasattr(value, "set_params"):
+                    raise ValueError(
+                        f"{key} cannot be set: {name}={value!r} has no parameters. Pass "
+                        f"an object as {name}, for instance "
+                        f"network=skae.networks.{self._example_network}, "
+                        "likelihood=skae.likelihoods.Gaussian()."
+                    )
+        return super().set_params(**params)
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether `fit` has succeeded."""
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect of X; codes are float32."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = not is_mixed(self.likelihood)
+        tags.input_tags.allow_nan = tags.input_tags.categorical = is_mixed(self.likelihood)
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _draw_seed(self, keep):
+        """Return a seed from `random_state`; `keep` goes on where it was left."""
+        random_state = check_random_state(self.random_state)
+        if keep:
+            random_state = getattr(self, "random_state_", random_state)
+        self.random_state_ = random_state
+        return int(random_state.randint(np.iinfo(np.int32).max))

@@ -1,0 +1,218 @@
+"""The denoising autoencoder."""
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import ClassVar
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.docs import documented
+from skae.corruption._named import NAMED
+from skae.corruption._noise import Gaussian, SwapNoise
+
+
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
+class DenoisingAutoencoder(BaseAutoencoder):
+    r"""Autoencoder that learns to undo a corruption of its input.
+
+    In each batch the rows x are corrupted anew, and the network is trained to
+    reconstruct them as they were [1]_:
+
+    .. math:: \min_{e, d} \; \sum_i
+        \mathbb{E}_{\tilde x_i \sim q(\tilde x \mid x_i)}
+        \left[ - \log p(x_i \mid d(e(\tilde x_i))) \right]
+
+    The codes are robust features, also with more components than columns, as the
+    identity no longer solves the task; `denoise` cleans rows that are corrupted in the
+    same way. Where noisy rows come with clean ones, pass those as `X_clean`, and no
+    corruption has to be described.
+
+    Parameters
+    ----------
+    corruption : str, corruption object, list of such or None, default="auto"
+        What training does to the input of each batch: the name of one of
+        `skae.corruption` ("gaussian", "masking", ...), an object that says how strong,
+        or several, to be applied in turn. "auto" is "gaussian" (noise of half a
+        standard deviation; "swap" with ``likelihood="mixed"``), and nothing where `fit`
+        is given `X_clean`; any other is applied to X in that case too.
+    pretrain_max_iter : int, default=0
+        Epochs of greedy pre-training for each layer [2]_: from the data inwards, each
+        layer and its mirror in the decoder first learn to undo the corruption of that
+        layer's own input. It needs a dense network without a linear path, for instance
+        ``network=(512, 128)``. `partial_fit` and a warm start do without.
+
+    Attributes
+    ----------
+    pretraining_loss_curves_ : list of list of float
+        Training loss of each layer in each epoch of pre-training; only if
+        ``pretrain_max_iter > 0``.
+
+    See Also
+    --------
+    skae.corruption : What can be done to the input.
+    Autoencoder : The same without corruption.
+    ConvolutionalAutoencoder : For pictures; takes ``corruption`` too.
+
+    Notes
+    -----
+    `score_samples`, and the noise that it uses, are those of rows as they are passed:
+    nothing is corrupted outside of training. Held-out rows are judged under one fixed
+    draw of the corruption. Rows to be encoded or denoised may lie outside of the
+    likelihood's support, as noise takes them there.
+
+    References
+    ----------
+    .. [1] Vincent, Larochelle, Bengio and Manzagol (2008). Extracting and composing
+       robust features with denoising autoencoders. ICML.
+    .. [2] Vincent, Larochelle, Lajoie, Bengio and Manzagol (2010). Stacked denoising
+       autoencoders. JMLR 11, 3371-3408.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import DenoisingAutoencoder
+    >>> from skae.corruption._base import Gaussian
+    >>> X = load_digits().images / 16  # (1797, 8, 8)
+    >>> noise = Gaussian(0.3)
+    >>> autoencoder = DenoisingAutoencoder(
+    ...     16, corruption=noise, max_iter=20, random_state=0
+    ... ).fit(X[:1500])
+    >>> noisy = noise.corrupt(X[1500:], random_state=0)
+    >>> error = np.mean((autoencoder.denoise(noisy) - X[1500:]) ** 2)
+    >>> bool(error < 0.4 * np.mean((noisy - X[1500:]) ** 2))
+    True
+    """
+
+    corruption: object = "auto"
+    pretrain_max_iter: int = 0
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseAutoencoder._parameter_constraints,
+        "corruption": [
+            StrOptions({"auto", *NAMED}),
+            *BaseAutoencoder._parameter_constraints["corruption"][1:],
+        ],
+        "pretrain_max_iter": [Interval(Integral, 0, None, closed="left")],
+    }
+    _inputs_are_checked: ClassVar[bool] = False
+
+    def _corruption(self, has_pairs):
+        if self.corruption == "auto":
+            if has_pairs:
+                return None
+            return SwapNoise() if self._is_mixed else Gaussian()
+        return super()._corruption(has_pairs)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None, X_clean=None):
+        """Train the autoencoder.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data: a table, or pictures of shape (n_samples, H, W) or
+            (n_samples, C, H, W).
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+        X_clean : {array-like, sparse matrix} of the shape of X, default=None
+            What the rows of X are without their noise, row by row. None takes X. With
+            metadata routing enabled it goes through pipelines and searches, after
+            ``set_fit_request(X_clean=True)``; ``Pipeline(...,
+            transform_input=["X_clean"])`` also transforms it on the way.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or X_clean cannot be, before any training, or if
+            training diverges. The estimator is then what it was before the call.
+        """
+        return self._fit(X, y, sample_weight, X_clean)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None, X_clean=None):
+        """Train on one more batch of rows, passing over them once.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to learn from; the first call decides how columns are scaled, and
+            needs two at least.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+        X_clean : {array-like, sparse matrix} of the shape of X, default=None
+            What the rows of X are without their noise. None takes X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        return self._partial_fit(X, y, sample_weight, X_clean)
+
+    def denoise(self, X):
+        """Return X without its noise: its reconstruction, in the units of the data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Noisy rows.
+
+        Returns
+        -------
+        X_denoised : ndarray of shape (n_samples, n_features)
+            As `reconstruct` returns it.
+        """
+        return self.reconstruct(X)
+
+    def score_samples(self, X, X_clean=None):
+        """Return the log-likelihood of each row given its own code.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        X_clean : {array-like, sparse matrix} of the shape of X, default=None
+            Rows to score, in the likelihood's support. None takes X.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            The conditional log p(x_clean | z(x)) in nats and the units of the data;
+            higher is better reconstructed. It is not a marginal likelihood.
+        """
+        X = self._check_rows(X)
+        return self._score_samples(X, self._check_clean(X_clean, X))
+
+    def score(self, X, y=None, sample_weight=None, X_clean=None):
+        """Return the mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+        X_clean : {array-like, sparse matrix} of the shape of X, default=None
+            Rows to score. None takes X.
+
+        Returns
+        -------
+        score : float
+            Mean log-likelihood of a row, in nats.
+        """
+        return self._mean_score(self.score_samples(X, X_clean), sample_weight)

@@ -1,0 +1,510 @@
+"""The variational autoencoder."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted
+
+from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.conditional import ConditionalMixin
+from skae._autoencoders.docs import documented
+from skae._autoencoders.inference import by_steps, on_the_way
+from skae._codes.normal import (
+    Discriminator,
+    Objective,
+    VariationalModule,
+    log_mean_of_weights,
+    mean_of_log_prob,
+    spread_noise,
+)
+from skae._data.checks import check_count
+from skae._losses import normal_kl
+from skae._training import signs as _diagnostics
+from skae._training.blocks import apply, padded
+from skae.networks._start import code_size
+
+ACTIVE = 0.01  # variance of a unit's posterior mean over the rows (Burda et al.)
+
+
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
+class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
+    r"""Autoencoder with a prior on its codes: it scores and generates rows.
+
+    An encoder gives each row a normal distribution of codes, q(z | x) = N(m(x), s(x)²),
+    a decoder gives each code a distribution of rows, and both are trained to raise the
+    evidence lower bound on log p(x) [1]_, [2]_:
+
+    .. math:: \log p(x) \ge \mathbb{E}_{q(z \mid x)} \left[ \log p(x \mid z) \right]
+        - \beta \, \mathrm{KL}\left( q(z \mid x) \,\|\, N(0, I) \right), \quad \beta = 1
+
+    It is to `sklearn.decomposition.FactorAnalysis` what an autoencoder is to PCA, and
+    with ``network=()`` it is factor analysis. The Gaussian likelihood's noise is learnt
+    along with the weights: for each column of a table, for each channel of pictures.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Weight of the KL term [3]_. Larger values make the codes' components more
+        independent and reconstructions worse.
+    objective : {"kl", "tc", "factor"}, default="kl"
+        What `beta` weighs: "kl" the KL term as a whole, "tc" and "factor" only the part of
+        it that is the total correlation, the dependence of the code's components: the cost
+        is ``KL + (beta - 1) * TC``. "tc" estimates it from the batch (beta-TCVAE [8]_),
+        "factor" by a discriminator that is trained alongside (FactorVAE [9]_, whose gamma
+        is ``beta - 1``).
+    kl_warm_up : float, default=0.25
+        Share of the epochs in which `beta` (or `capacity`) rises from 0 to its value, in
+        [0, 1). Held-out rows are judged by the final objective all the time.
+    free_bits : float, default=0.0
+        KL in nats that each component may spend for nothing [4]_, as the mean over a
+        batch: a remedy for components that carry nothing.
+    capacity : float or None, default=None
+        KL in nats that the code is to carry [5]_: the cost is then
+        ``beta * |KL - capacity|``, and needs a larger `beta`. None does not aim at any.
+    n_importance_samples : int, default=1
+        Codes that are drawn for each row in training. With more than one the
+        importance-weighted bound is trained [6]_, which is closer to log p(x) and costs
+        as many times more; it knows no other `beta` than 1.
+    alpha : float, default=0.0
+        Strength of a penalty on the weights, as in `Autoencoder`. It is 0 here, as the
+        prior is what holds the code: small weights ask for codes that are larger than
+        the prior's, and samples then fall between them.
+    conditional : bool, default=False
+        Whether encoder and decoder are told the class y of each row [7]_, so that rows of
+        a class can be generated and the code need not carry it. `fit` then needs y, and
+        so does whatever encodes or decodes. The first call of `partial_fit` has to
+        hold all classes.
+
+    Attributes
+    ----------
+    active_units_ : ndarray of shape (`n_components_`,), dtype bool
+        Which components carry something: those whose posterior mean has a variance
+        above 0.01 over the rows [6]_.
+    classes_ : ndarray of shape (n_classes,)
+        The classes of y; only if ``conditional=True``.
+
+    See Also
+    --------
+    sklearn.decomposition.FactorAnalysis : The linear case.
+    Autoencoder : Without a prior: reconstructs better, cannot generate.
+
+    Notes
+    -----
+    `transform` returns the posterior mean: the same code in each call. With
+    ``network="auto"`` and with ``network=()`` training starts at probabilistic PCA, the
+    others start at random.
+
+    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of collapse: of fewer than a
+    quarter of the components being active, or of a reconstruction that is hardly better
+    than the mean.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014). Auto-encoding variational Bayes. ICLR.
+    .. [2] Rezende, Mohamed and Wierstra (2014). Stochastic backpropagation and
+       approximate inference in deep generative models. ICML.
+    .. [3] Higgins et al. (2017). beta-VAE: learning basic visual concepts with a
+       constrained variational framework. ICLR.
+    .. [4] Kingma, Salimans, Jozefowicz, Chen, Sutskever and Welling (2016). Improved
+       variational inference with inverse autoregressive flow. NeurIPS.
+    .. [5] Burgess et al. (2018). Understanding disentangling in beta-VAE.
+       arXiv:1804.03599.
+    .. [6] Burda, Grosse and Salakhutdinov (2016). Importance weighted autoencoders. ICLR.
+    .. [7] Kingma, Rezende, Mohamed and Welling (2014). Semi-supervised learning with deep
+       generative models. NeurIPS.
+    .. [8] Chen, Li, Grosse and Duvenaud (2018). Isolating sources of disentanglement in
+       variational autoencoders. NeurIPS.
+    .. [9] Kim and Mnih (2018). Disentangling by factorising. ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> X = load_digits().images  # (1797, 8, 8)
+    >>> vae = VariationalAutoencoder(8, max_iter=20, random_state=0).fit(X)
+    >>> vae.transform(X).shape
+    (1797, 8)
+    >>> vae.sample(5, random_state=0).shape
+    (5, 8, 8)
+    >>> bool(vae.score(X) > vae.elbo(X).mean())
+    True
+    """
+
+    beta: float = 1.0
+    objective: str = "kl"
+    kl_warm_up: float = 0.25
+    free_bits: float = 0.0
+    capacity: float | None = None
+    n_importance_samples: int = 1
+    alpha: float = 0.0
+    conditional: bool = False
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseAutoencoder._parameter_constraints,
+        "code_activation": [StrOptions({"linear"})],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "objective": [StrOptions({"kl", "tc", "factor"})],
+        "kl_warm_up": [Interval(Real, 0, 1, closed="left")],
+        "free_bits": [Interval(Real, 0, None, closed="left")],
+        "capacity": [Interval(Real, 0, None, closed="left"), None],
+        "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+        "conditional": ["boolean"],
+    }
+
+    __metadata_request__transform: ClassVar[dict] = {"return_std": UNUSED}
+
+    # Training
+
+    def _build_module(self, network, likelihood, n_components, principal):
+        if getattr(network, "tied_weights", False):
+            raise ValueError(
+                "network: tied_weights=True is not for a VariationalAutoencoder, whose "
+                "encoder returns two numbers for each component. Use tied_weights=False."
+            )
+        if n_components is None:
+            encoder, _ = principal.build(network, likelihood, None, None)
+            n_components = code_size(encoder, likelihood.n_inputs)
+        n_classes = len(self.classes_) if self.conditional else 0
+        # a network for pictures takes a class as a map, 1 or 0 in each pixel
+        n_repeats = math.prod(getattr(network, "image_shape", ())[-2:])
+        more = n_classes * n_repeats
+        down, up, noise = principal.factor_starts(likelihood, n_components, more)
+        encoder, _ = principal.build(network, likelihood, 2 * n_components, down, more)
+        _, decoder = principal.build(network, likelihood, n_components + n_classes, up)
+        likelihood.learn_noise(noise)
+        module = VariationalModule(
+            encoder, decoder, likelihood, n_components, n_classes, n_repeats
+        )
+        if self.objective == "factor":
+            module.discriminator = Discriminator(n_components, principal.generator)
+        return module
+
+    def _set_objective(self, module):
+        spent = self.free_bits or self.capacity is not None
+        if self.n_importance_samples > 1 and (
+            self.beta != 1 or spent or self.objective != "kl"
+        ):
+            raise ValueError(
+                "n_importance_samples > 1 trains the importance-weighted bound, which has "
+                "no KL term of its own. Use beta=1, free_bits=0, capacity=None and "
+                "objective='kl' with it, or n_importance_samples=1."
+            )
+        if self.objective != "kl" and spent:
+            raise ValueError(
+                f"objective={self.objective!r} knows no free_bits or capacity. Use "
+                "free_bits=0 and capacity=None with it, or objective='kl'."
+            )
+        if (self.objective == "factor") != (module.discriminator is not None):
+            raise ValueError(
+                "Training that goes on (warm_start=True or partial_fit) cannot change "
+                f"to or from objective='factor'. Got objective={self.objective!r}."
+            )
+        module.objective = Objective(
+            self.beta,
+            self.kl_warm_up,
+            self.free_bits,
+            self.capacity,
+            self.n_importance_samples,
+            self.objective,
+        )
+
+    def _shortfalls(self, fitting):
+        active = self._more_attributes(fitting.net.module_, fitting)["active_units_"]
+        yield from _diagnostics.collapse(active, fitting.explained[0])
+
+    def _more_attributes(self, module, fitting):
+        with torch.inference_mode():
+            spread = module.eval().encode(fitting.sample).var(0, correction=0)
+        return {"active_units_": (spread > ACTIVE).cpu().numpy()}
+
+    # What a trained one knows of rows
+
+    def _posterior(self, X, y):
+        """Return the posterior means and log-variances of X."""
+        X, k = self._check_rows(X), self.n_components_
+        out = np.empty((X.shape[0], 2 * k), dtype=np.float32)
+        blocks = padded(X, self._block_rows_, self._standardize())
+        posterior = self.net_.module_.posterior
+        fn = self._given(lambda *known: torch.cat(posterior(*known), 1), y, X.shape[0])
+        apply(fn, blocks, self.net_.device, out)
+        return out[:, :k], out[:, k:]
+
+    def transform(self, X, return_std=False, y=None):
+        """Return the codes of X: the posterior means.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        return_std : bool, default=False
+            Whether to return the posterior standard deviations too.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), dtype float32
+            The codes. A row's code depends on that row alone.
+        std : ndarray of shape (n_samples, n_components), dtype float32
+            Only if ``return_std=True``.
+        """
+        mean, log_variance = self._posterior(X, y)
+        mean = np.ascontiguousarray(mean)
+        return (mean, np.exp(0.5 * log_variance)) if return_std else mean
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Train the autoencoder and return the codes of the same rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,), default=None
+            The classes, if ``conditional=True``; else not used.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), dtype float32
+            The codes.
+        """
+        if not self.conditional:
+            return super().fit_transform(X, y, **fit_params)
+        return self.fit(X, y, **fit_params).transform(X, y=y)
+
+    def encode_samples(self, X, n_samples=1, random_state=None, y=None):
+        """Draw codes of X from their posteriors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        n_samples : int, default=1
+            Codes for each row.
+        random_state : int, RandomState instance or None, default=None
+            Source of the codes.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        Z : ndarray of shape (len(X), n_samples, n_components), dtype float32
+            The codes.
+        """
+        check_count("n_samples", n_samples)
+        mean, log_variance = self._posterior(X, y)
+        shape = len(mean), n_samples, self.n_components_
+        noise = check_random_state(random_state).standard_normal(shape)
+        std = np.exp(0.5 * log_variance)
+        return (mean[:, None] + std[:, None] * noise).astype(np.float32)
+
+    def kl_divergence(self, X, y=None):
+        """Return the KL divergence of each row's posterior from the prior.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        kl : ndarray of shape (n_samples, n_components), dtype float64
+            In nats, component by component: their sum over a row is the row's.
+        """
+        mean, log_variance = self._posterior(X, y)
+        pair = (torch.from_numpy(a.astype(np.float64)) for a in (mean, log_variance))
+        return normal_kl(*pair).numpy()
+
+    def inverse_transform(self, X, y=None):
+        """Return the reconstructions of codes, in the units of the training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features) or DataFrame
+            Reconstructions: float32 if `fit` saw float32, else float64. Pictures
+            have the shape that `fit` saw. With ``likelihood="mixed"`` a DataFrame if
+            `fit` saw one, of the same names and dtypes.
+        """
+        Z = self._check_codes(X)
+        return self._decode(Z, self._given(self.net_.module_.decode, y, len(Z)))
+
+    def reconstruct(self, X, mask=None, y=None):
+        """Return X encoded and decoded, in the units of the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        mask : array-like of bool, of X's shape or of one sample's, default=None
+            Cells to fill in, as in `Autoencoder.reconstruct`. None reconstructs all.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            The same as ``inverse_transform(transform(X), y)``, without a mask.
+        """
+        rows = self._check_rows(X, ensure_all_finite=mask is None)
+        fn = self._given(self.net_.module_.reconstruct, y, rows.shape[0])
+        return self._rebuild(rows, mask, fn, X)
+
+    def interpolate(self, A, B, n_steps=10, kind="straight", y=None):
+        """Return the decoded way between the codes of A and of B.
+
+        Parameters
+        ----------
+        A, B : array-like of shape (n_samples, n_features)
+            The rows to start from and to arrive at, pair by pair.
+        n_steps : int, default=10
+            Number of points on the way, both ends included.
+        kind : {"straight", "spherical"}, default="straight"
+            Whether the codes lie on a line or on an arc around the origin, which keeps
+            them at a distance from it that is usual under the prior.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The class of each pair; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_steps, n_features) or DataFrame
+            Reconstructions, in the units of the training data. A DataFrame holds the
+            `n_steps` rows of the first pair, then those of the next.
+        """
+        codes = on_the_way(lambda X: self._posterior(X, y)[0], A, B, n_steps, kind)
+        if y is not None and np.ndim(y):
+            y = np.repeat(np.asarray(y), n_steps)
+        X = self.inverse_transform(codes.reshape(-1, self.n_components_), y)
+        return by_steps(X, codes.shape[:2])
+
+    def elbo(self, X, n_samples=128, y=None):
+        """Return the evidence lower bound on log p(x) of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        n_samples : int, default=128
+            Codes over which the mean of log p(x | z) is taken; the same noise serves
+            each row and each call.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed: the bound is on
+            log p(x | y).
+
+        Returns
+        -------
+        elbo : ndarray of shape (n_samples,), dtype float64
+            In nats and the units of the data.
+        """
+        check_count("n_samples", n_samples)
+        expected = self._over_codes(X, n_samples, y, mean_of_log_prob)
+        return expected - self.kl_divergence(X, y).sum(1)
+
+    def score_samples(self, X, n_samples=128, y=None):
+        """Return the importance-weighted bound on log p(x) of each row.
+
+        It is a lower bound in the mean, never below `elbo`'s, and tends to log p(x) as
+        `n_samples` grows (Burda et al., 2016).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        n_samples : int, default=128
+            Importance samples; the same noise serves each row and each call, so that a
+            row's score depends on that row alone.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed: the bound is on
+            log p(x | y).
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            In nats and the units of the data; higher is more normal. With the Bernoulli
+            likelihood and values between 0 and 1 it is no log-density.
+        """
+        check_count("n_samples", n_samples)
+        return self._over_codes(X, n_samples, y, log_mean_of_weights)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        y : array-like of shape (n_samples,), default=None
+            The classes, if ``conditional=True``; else not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            Mean bound on a row's log-likelihood, in nats.
+        """
+        scores = self.score_samples(X, y=y if hasattr(self, "classes_") else None)
+        return self._mean_score(scores, sample_weight)
+
+    def _over_codes(self, X, n_samples, y, combine):
+        """Return `combine` of n_samples codes of each row; (n,) float64."""
+        X, module, device = self._check_rows(X), self.net_.module_, self.net_.device
+        noise = spread_noise(n_samples, self.n_components_).to(device)
+        out = np.empty(X.shape[0])
+        blocks = padded(X, self._block_rows_, self._standardize())
+        fn = self._given(partial(combine, module, noise), y, X.shape[0])
+        return apply(fn, blocks, device, out)
+
+    # Generation
+
+    def sample(self, n_samples=1, random_state=None, noise=False, y=None):
+        """Generate rows: decode codes drawn from the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of the codes.
+        noise : bool, default=False
+            Whether to draw rows from p(x | z), noise included, as the model says that
+            rows come about, instead of returning their means.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only if ``conditional=True``, and then needed.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or DataFrame
+            In the units of the training data, as `inverse_transform` returns them.
+        """
+        check_is_fitted(self)
+        check_count("n_samples", n_samples)
+        random_state = check_random_state(random_state)
+        codes = random_state.standard_normal((n_samples, self.n_components_))
+        if not noise:
+            return self.inverse_transform(codes, y)
+        likelihood = self.net_.module_.likelihood
+        params = np.empty((n_samples, likelihood.n_params), dtype=np.float32)
+        blocks = padded(codes, self._block_rows_, None)
+        decode = self._given(self.net_.module_.decode, y, n_samples)
+        apply(decode, blocks, self.net_.device, params)
+        drawn = likelihood.sample(torch.from_numpy(params), random_state)
+        return self._contained(drawn.astype(self._dtype_))

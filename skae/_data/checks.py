@@ -1,0 +1,181 @@
+"""What every estimator asks of rows that it is given."""
+
+from contextlib import contextmanager
+from numbers import Integral
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from pandas.api.extensions import ExtensionDtype
+from pandas.api.types import is_numeric_dtype
+from sklearn.utils import check_array
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from skae._data.frames import is_frame
+from skae._data.rows import blocks, flatten
+from skae._data.schema import Schema
+from skae.likelihoods._mixed import is_mixed
+
+
+def check_columns(X):
+    """Raise a ``ValueError`` that names the columns that are not numbers."""
+    if getattr(X, "dtype", None) is not None and X.dtype.kind in "mM":
+        raise ValueError(
+            f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
+            "instance to days since a first date."
+        )
+    bad = []
+    for i, name in enumerate(getattr(X, "columns", ())):
+        column = X.iloc[:, i] if hasattr(X, "iloc") else X[:, i]
+        if not _is_numeric(column):
+            bad.append(f"{name!r} ({column.dtype})")
+    if bad:
+        raise ValueError(
+            f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
+            "instance with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer, "
+            "drop them, or use an autoencoder with likelihood='mixed'."
+        )
+
+
+def _is_numeric(column):
+    if isinstance(column.dtype, ExtensionDtype) and is_numeric_dtype(column.dtype):
+        return True  # pandas' nullable numbers and booleans
+    values = np.asarray(column)
+    if values.dtype.kind in "OUST":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            return False
+    return values.dtype.kind in "biufc"
+
+
+def check_count(name, value, least=1):
+    """Raise a ``ValueError`` unless `value` is an integer of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}. Got {value!r}.")
+
+
+class CheckedRowsMixin:
+    """Rows as flat numbers: of any container, and of the shape that `fit` saw.
+
+    And a `fit` that changes either all that is fitted or nothing.
+    """
+
+    @contextmanager
+    def _all_or_nothing(self, warm):
+        """Put back what was fitted before, whatever happens in between."""
+
+        def fitted():
+            return {name: value for name, value in vars(self).items() if name[-1] == "_"}
+
+        before = fitted()
+        net = self.net_ if warm else None  # a cold fit leaves the old net alone
+        if not warm:
+            for name in before:
+                delattr(self, name)
+        state = None if net is None else net.save_state()
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                yield
+        except BaseException:
+            for name in fitted():
+                delattr(self, name)
+            vars(self).update(before)
+            if net is not None:
+                net.load_state(state)
+            raise
+
+    @property
+    def _is_mixed(self):
+        """Whether the parameters ask for tables of numbers and categories."""
+        return is_mixed(getattr(self, "likelihood", None))
+
+    def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
+        sample_shape = None
+        if reset:
+            self._is_mixed_, self._schema_ = self._is_mixed, None
+        if self._is_mixed_:
+            X = self._read_table(X, reset=reset, ensure_min_samples=ensure_min_samples)
+        else:
+            check_columns(X)
+            if reset:
+                X, sample_shape = flatten(X)
+            else:
+                X = self._check_shape(X)
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype="numeric",
+                ensure_min_samples=ensure_min_samples,
+            )
+        if reset:
+            self._sample_shape_ = sample_shape or (X.shape[1],)
+            single = X.dtype in (np.float32, np.float16)
+            self._dtype_ = np.dtype(np.float32 if single else np.float64)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        return X, sample_weight
+
+    def _check_rows(self, X, **kwargs):
+        check_is_fitted(self)
+        if self._is_mixed_:
+            return self._read_table(X, reset=False, **kwargs)
+        X = self._check_shape(X)
+        return validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype="numeric", **kwargs
+        )
+
+    def _read_table(self, X, *, reset, ensure_all_finite=True, **kwargs):
+        """Return a table's numbers and codes (n, d), NaN where a cell is missing.
+
+        Infinity is refused, unless `ensure_all_finite` is False.
+        """
+        if sp.issparse(X):
+            raise ValueError(
+                "X is sparse, and likelihood='mixed' needs a dense table. Use X.toarray() "
+                "or likelihood='gaussian'."
+            )
+        if is_frame(X) and (reset or self._schema_ is not None):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if reset:
+                self._schema_ = Schema.learn(X)
+            X = self._schema_.codes(X)
+            return check_array(X, ensure_all_finite="allow-nan", estimator=self, **kwargs)
+        check_columns(X)
+        X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
+        if sample_shape is not None:
+            raise ValueError(
+                f"X holds pictures of shape {sample_shape}, and likelihood='mixed' is for "
+                "tables. Use another likelihood, or pass X flat."
+            )
+        X = validate_data(
+            self, X, reset=reset, dtype="numeric", ensure_all_finite=False, **kwargs
+        )
+        for _, block in blocks(X) if ensure_all_finite else ():
+            infinite = np.isinf(block).any(0)
+            if infinite.any():
+                name = _check_feature_names_in(self)[infinite][0]
+                raise ValueError(
+                    f"X: column {name!r} holds infinity. Replace it, for instance by "
+                    "numpy.nan."
+                )
+        return X
+
+    def _check_shape(self, X):
+        """Return X flat, if its samples have the shape of those that `fit` saw."""
+        X, shape = flatten(X)
+        if shape is not None and shape != self._sample_shape_:
+            raise ValueError(
+                f"X holds samples of shape {shape}, but {type(self).__name__} was "
+                f"fitted on samples of shape {self._sample_shape_}."
+            )
+        return X

@@ -1,0 +1,1 @@
+"""Training: nets, members, phases, and what is measured after."""

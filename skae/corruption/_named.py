@@ -1,0 +1,95 @@
+"""Corruptions by name, and several in turn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skae._params import check_instance, check_option
+from skae.corruption._base import Corruption
+from skae.corruption._hidden import HiddenDropout
+from skae.corruption._masking import Masking, RegionMasking
+from skae.corruption._noise import Downsampling, Gaussian, SaltAndPepper, SwapNoise
+
+
+@dataclass
+class Compose(Corruption):
+    """Corruptions one after another; a list of them is short for it.
+
+    Parameters
+    ----------
+    corruptions : sequence of str or corruption objects, default=()
+        What to apply, in this order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.corruption._base import Compose, Gaussian
+    >>> X = np.ones((3, 4, 4))
+    >>> Compose(["masking", Gaussian(0.1)]).corrupt(X, random_state=0).shape
+    (3, 4, 4)
+    """
+
+    corruptions: tuple = ()
+
+    @property
+    def parts(self):
+        """The corruptions as objects, those within others too."""
+        parts = [as_corruption(part) for part in self.corruptions]
+        return [part for whole in parts for part in getattr(whole, "parts", [whole])]
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        for part in self.parts:
+            check_instance("corruption", part)
+            if not hasattr(part, "apply"):
+                raise ValueError(
+                    "corruption: each of a list must be the name of one of "
+                    f"skae.corruption or an object with apply(). Got {part!r}."
+                )
+            getattr(part, "validate", lambda: None)()
+
+    def apply(self, x, space, generator):
+        """Return x after all of them."""
+        for part in self.parts:
+            x = part.apply(x, space, generator)
+        return x
+
+    def attach(self, module, generator):
+        """Let all of them into the module's hidden layers; return the hooks."""
+        parts = [part for part in self.parts if hasattr(part, "attach")]
+        return [hook for part in parts for hook in part.attach(module, generator)]
+
+
+NAMED = {
+    "gaussian": Gaussian,
+    "salt_and_pepper": SaltAndPepper,
+    "masking": Masking,
+    "region_masking": RegionMasking,
+    "downsampling": Downsampling,
+    "swap": SwapNoise,
+    "hidden_dropout": HiddenDropout,
+}
+
+
+def as_corruption(corruption):
+    """Return the object that `corruption` (an object, a name, a list, None) means."""
+    if isinstance(corruption, str):
+        check_option("corruption", "corruption", corruption, NAMED)
+        return NAMED[corruption]()
+    if isinstance(corruption, tuple | list):
+        return Compose(tuple(corruption))
+    return corruption
+
+
+def blanks(corruption):
+    """Return the parts of a corruption that blank out cells."""
+    parts = getattr(corruption, "parts", [corruption])
+    return [part for part in parts if hasattr(part, "fill")]
+
+
+def filling(corruption, stats):
+    """Return what stands for a lost cell in data units: as in training, else the mean."""
+    fill = next((part.fill for part in blanks(corruption)), "mean")
+    if isinstance(fill, str):
+        return {"mean": stats.mean, "min": stats.minimum, "max": stats.maximum}[fill]
+    return np.full(len(stats.mean), float(fill))

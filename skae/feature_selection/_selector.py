@@ -1,0 +1,570 @@
+"""Feature selection: the columns from which all others can be rebuilt."""
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from skae._autoencoders.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS, BaseAutoencoder
+from skae._codes.base import AutoencoderModule
+from skae._codes.columns import Chosen, ConcreteModule, Selectors, start_decoder
+from skae._data.checks import CheckedRowsMixin
+from skae._data.rows import blocks, densify
+from skae._training import signs as _diagnostics
+from skae._training.blocks import apply, padded
+from skae._training.fit import Fitting
+from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
+from skae.likelihoods._mixed import is_mixed
+from skae.likelihoods._named import NAMED
+
+STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
+SHARED = (  # parameters of the autoencoders inside
+    "network", "likelihood", "learning_rate", "batch_size", "early_stopping",
+    "validation_fraction", "n_iter_no_change", "tol", "alpha", "l1_ratio", "device",
+    "net_params", "verbose",
+)  # fmt: skip
+KEPT = (  # of the attributes of the best of them
+    "net_", "history_", "loss_curve_", "validation_loss_curve_", "n_iter_",
+    "_block_rows_", "_statistics_",
+)  # fmt: skip
+
+
+class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator):
+    r"""Unsupervised choice of the columns from which all others can be rebuilt.
+
+    k selectors each take a mixture of the d columns, and a decoder rebuilds whole rows
+    from those k numbers. In training a selector's mixture is a draw from a concrete
+    distribution, whose temperature T falls until it holds a single column [1]_:
+
+    .. math:: m_i = \mathrm{softmax}\left( \frac{\log \alpha_i + g_i}{T} \right), \quad
+        g_{ij} \sim \mathrm{Gumbel}(0, 1), \quad
+        \min_{\alpha, d} \; - \log p(x \mid d(m x))
+
+    The selectors start near the columns that a linear model chooses greedily [2]_, by a
+    cross-validated ridge, and search several times with other noise. A decoder is then
+    trained on each set of columns that came out, and on the greedy one: what rebuilds
+    held-out rows best is kept. Unlike the codes of an autoencoder, what is kept are
+    columns as they were, that can be named and measured again; unlike
+    `sklearn.feature_selection.SelectKBest` it needs no labels, and does not take two
+    columns that say the same. Raw data may be passed: columns are standardised on the way
+    in.
+
+    Parameters
+    ----------
+    n_features_to_select : int, float or "auto", default="auto"
+        How many columns to choose: a number, or a share in (0, 1) of all. "auto" takes as
+        many as a linear model needs to explain 90 % of the variance, at most 32.
+    method : {"auto", "concrete", "greedy"}, default="auto"
+        How to choose: by the selectors ("concrete"), by the linear model ("greedy"), or by
+        both, of which held-out rows choose one ("auto"). Where there are more columns than
+        rows to train on, "auto" is "greedy": it is quick, and the selectors then find
+        columns that suit these rows only.
+    n_init : int, default=3
+        Number of searches by the selectors, each with noise of its own.
+    temperatures : tuple of (float, float), default=(10.0, 0.1)
+        T at the start of the search and at its end; it falls geometrically.
+    network : "auto", tuple of int or network object, default="auto"
+        How rows are rebuilt: the decoder's half of what an `Autoencoder` takes. "auto" is
+        one hidden layer of 128 beside a linear path that starts as ridge regression; a
+        tuple gives the widths of an encoder's hidden layers, which the decoder mirrors.
+    likelihood : str or likelihood object, default="gaussian"
+        What a close reconstruction is, as in `Autoencoder`: "gaussian" (squared error),
+        "bernoulli" (cross-entropy of values in [0, 1]) or "categorical" (of rows that sum
+        to 1).
+    learning_rate : float, default=0.005
+        Largest step size. It rises over the first epochs and falls to zero over the last
+        30 %, or once the held-out loss has stopped falling.
+    batch_size : int or "auto", default="auto"
+        Rows in a training step. "auto" takes a 20th of the rows, rounded to a power of two
+        between 32 and 512.
+    max_iter : int or "auto", default="auto"
+        Number of epochs of the search, and the largest number of epochs of a decoder.
+        "auto" is what makes 2,000 steps of the search, and 100 for a decoder.
+    early_stopping : bool, default=True
+        Whether to hold out rows, which choose between the sets of columns and at which
+        epoch a decoder is best. Otherwise all rows are trained on, and the set that
+        rebuilds them best is kept.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out, in (0, 1).
+    n_iter_no_change : int, default=20
+        Epochs without a better held-out loss after which a decoder's training winds down.
+    tol : float, default=1e-4
+        Relative gain in held-out loss that counts as better.
+    alpha : float, default=1e-4
+        Strength of the penalty on the decoder's weights, as in `Autoencoder`.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1].
+    device : str, default="auto"
+        Where to train: "auto" takes a CUDA device if there is one, else the CPU.
+    net_params : dict or None, default=None
+        Further parameters of the skorch nets, as in `Autoencoder`.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, held-out rows, shuffles and the selectors' noise. An int
+        gives the same result in each call. No global generator is read or changed.
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    support_ : ndarray of shape (`n_features_in_`,), dtype bool
+        Which columns are chosen.
+    n_features_to_select_ : int
+        Number of chosen columns.
+    chosen_by_ : {"concrete", "greedy"}
+        Where the chosen columns come from ("greedy", if both chose the same).
+    net_ : skorch.NeuralNet
+        The trained net, whose encoder passes on the chosen columns; ``net_.module_`` is the
+        torch module.
+    history_ : skorch.history.History
+        What was recorded in each epoch of the decoder.
+    loss_curve_ : list of float
+        The decoder's training loss per cell in each epoch.
+    validation_loss_curve_ : list of float
+        Its held-out loss per cell; only if ``early_stopping=True``.
+    n_iter_ : int
+        Number of the decoder's epochs.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+
+    See Also
+    --------
+    sklearn.feature_selection.SelectKBest : Columns that go with labels, one by one.
+    sklearn.feature_selection.SequentialFeatureSelector : Columns that help a predictor.
+    Autoencoder : k numbers made from all columns: they say more than k columns can.
+
+    Notes
+    -----
+    - `inverse_transform` rebuilds all columns: it does not put in zeros, as the selectors
+      of scikit-learn do. Chosen columns come back as they are.
+    - Where `n_features_to_select` times the number of columns is above 4,194,304, "auto"
+      leaves out the search, and "concrete" is an error.
+    - Constant columns are chosen last, and the others' units do not count.
+
+    References
+    ----------
+    .. [1] Balin, Abid and Zou (2019). Concrete autoencoders: differentiable feature
+       selection and reconstruction. ICML.
+    .. [2] Farahat, Ghodsi and Kamel (2011). An efficient greedy method for unsupervised
+       feature selection. ICDM.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skae import AutoencoderFeatureSelector
+    >>> X = load_wine(as_frame=True).data  # 13 columns
+    >>> selector = AutoencoderFeatureSelector(4, max_iter=20, random_state=0).fit(X)
+    >>> selector.get_feature_names_out().shape
+    (4,)
+    >>> rows = selector.inverse_transform(selector.transform(X))
+    >>> rows.shape
+    (178, 13)
+    >>> bool((rows[:, selector.support_] == X.loc[:, selector.support_]).all(axis=None))
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "n_features_to_select": [
+            StrOptions({"auto"}),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "method": [StrOptions({"auto", "concrete", "greedy"})],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "temperatures": [tuple, list],
+        "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
+        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "device": [str],
+        "net_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_features_to_select="auto",
+        *,
+        method="auto",
+        n_init=3,
+        temperatures=(10.0, 0.1),
+        network="auto",
+        likelihood="gaussian",
+        learning_rate=5e-3,
+        batch_size="auto",
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        alpha=1e-4,
+        l1_ratio=0.0,
+        device="auto",
+        net_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_features_to_select = n_features_to_select
+        self.method = method
+        self.n_init = n_init
+        self.temperatures = temperatures
+        self.network = network
+        self.likelihood = likelihood
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.device = device
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Fitting
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Choose columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, as they are: they are standardised on the way in. A
+            DataFrame, a memory-mapped array, a CSR matrix (densified by batches), or
+            pictures of shape (n_samples, H, W) or (n_samples, C, H, W), whose pixels
+            are then the columns.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts; a row of weight 0 is not learnt from. None
+            counts all alike.
+
+        Returns
+        -------
+        self : object
+            The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X cannot be, before any training, or if training
+            diverges. The selector is then what it was before the call.
+        """
+        self._check_parameters()
+        with self._all_or_nothing(warm=False):
+            X, sample_weight = self._check_fit(X, sample_weight, reset=True)
+            self._check_number(X.shape[1])
+            random_state = check_random_state(self.random_state)
+            self._seed_ = random_state.randint(np.iinfo(np.int32).max)
+            first = self._fitting(Searching, X, sample_weight)
+            greedy = self._greedy(first)
+            choices = [("greedy", greedy)]
+            if self._has_search(len(first.train.index), len(greedy), X.shape[1]):
+                seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_init)
+                searched = [self._search(first, greedy, int(seed)) for seed in seeds]
+                choices += [("concrete", columns) for columns in searched]
+            if self.method == "concrete":
+                choices = choices[1:]
+            self._finish(self._decoders(choices, X, sample_weight, first))
+        return self
+
+    def _check_parameters(self):
+        if is_mixed(self.likelihood):
+            raise ValueError(
+                "likelihood='mixed' is not for an AutoencoderFeatureSelector. Encode "
+                "categories first, for instance with "
+                "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
+            )
+        numbers = all(isinstance(t, Real) and np.isfinite(t) for t in self.temperatures)
+        if not (
+            numbers
+            and len(self.temperatures) == 2
+            and 0 < self.temperatures[1] <= self.temperatures[0]
+        ):
+            raise ValueError(
+                "temperatures must be two positive numbers, that of the start and a "
+                f"lower one of the end. Got {self.temperatures!r}."
+            )
+
+    def _check_number(self, n_features):
+        """Raise a ``ValueError`` if more columns are wanted than there are."""
+        wanted = self.n_features_to_select
+        if isinstance(wanted, bool):
+            raise ValueError(
+                f"n_features_to_select={wanted} is no number. Use an integer, a share such "
+                "as 0.5, or 'auto'."
+            )
+        if wanted != "auto" and wanted > n_features:
+            raise ValueError(
+                f"n_features_to_select={wanted} is more than the {n_features} columns "
+                f"of X. Use at most {n_features}, a share such as 0.5, or 'auto'."
+            )
+
+    def _fitting(self, kind, X, sample_weight, like=None, **more):
+        """Return the fitting of an autoencoder inside, on the rows of X."""
+        shared = {name: getattr(self, name) for name in SHARED}
+        inner = kind(**shared, **more, random_state=self._seed_)
+        vars(inner).update(
+            {name: value for name, value in vars(self).items() if name[-1] == "_"}
+        )
+        fitting = Fitting(inner, X, sample_weight, warm=False, like=like)
+        if len(fitting.train.index) > 1:  # what is held out is to judge the choice
+            fitting.index = fitting.train.index
+        return fitting
+
+    def _greedy(self, fitting):
+        """Return the greedy choice, as many columns as are wanted."""
+        likelihood, n_features = fitting.likelihood, fitting.rows.X.shape[1]
+        x = likelihood.to(fitting.device).target(fitting._sample()).cpu().double().numpy()
+        x = x - x.mean(0)
+        wanted, total = self.n_features_to_select, np.square(x).sum()
+        if wanted == "auto":
+            gains = greedy_columns(x, min(MAX_AUTO_COMPONENTS, n_features))[1]
+            enough = np.searchsorted(gains.cumsum(), EXPLAINED_BY_AUTO * total) + 1
+            wanted = min(enough, len(gains))
+        elif not isinstance(wanted, Integral):
+            wanted = max(1, int(wanted * n_features))
+        return greedy_columns(x, wanted, best_ridge(x, wanted))[0]
+
+    def _search(self, fitting, columns, seed):
+        """Train selectors that start at some columns, and return what they choose."""
+        inner = fitting.estimator
+        inner.n_components, inner.columns_ = len(columns), columns
+        inner.temperatures, inner.max_iter = tuple(self.temperatures), self.max_iter
+        if self.max_iter == "auto":
+            inner.max_iter = max(1, round(STEPS / len(fitting.train)))
+        fitting.generator.manual_seed(seed)
+        fitting.valid = None
+        fitting.run(None)
+        _check_interrupted(fitting)
+        return fitting.net.module_.encoder.choice()
+
+    def _decoders(self, choices, X, sample_weight, first):
+        """Train a decoder of each choice that differs; return (name, fitting) pairs."""
+        fittings = {}
+        for name, columns in choices:
+            columns = np.sort(columns)
+            if tuple(columns) in fittings:
+                continue
+            max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
+            k = len(columns)
+            shape = {"n_components": k, "max_iter": max_iter}
+            fitting = self._fitting(Decoding, X, sample_weight, first, **shape)
+            fitting.estimator.columns_ = columns
+            fitting.run(None)
+            _check_interrupted(fitting)
+            fittings[tuple(columns)] = name, fitting
+        return list(fittings.values())
+
+    def _has_search(self, n, k, n_features):
+        """Tell whether selectors are to look for better columns than the greedy ones."""
+        if self.method == "auto":
+            return k < n_features <= n and k * n_features <= LARGEST
+        if self.method == "concrete" and k * n_features > LARGEST:
+            raise ValueError(
+                f"method='concrete' takes up to {LARGEST} logits, and "
+                f"n_features_to_select={k} of {n_features} columns asks for "
+                f"{k * n_features}. Use method='greedy' or fewer columns."
+            )
+        return self.method == "concrete"
+
+    def _finish(self, fittings):
+        """Set what is fitted, from the choice that rebuilds held-out rows best."""
+        self.chosen_by_, best = max(fittings, key=lambda pair: pair[1].explained[-1])
+        columns = best.estimator.columns_
+        self.support_ = np.zeros(self.n_features_in_, dtype=bool)
+        self.support_[columns] = True
+        self.n_features_to_select_ = len(columns)
+        attributes = best.attributes(best.net)
+        vars(self).update({n: attributes[n] for n in KEPT if n in attributes})
+        for sign in (
+            *_diagnostics.divergence(self.loss_curve_[-1:], best.explained[0]),
+            *_diagnostics.overfitting(best.explained[0], best.explained[-1]),
+        ):
+            sign = sign.replace("n_components", "n_features_to_select")
+            warnings.warn(sign, ConvergenceWarning, stacklevel=3)
+
+    # What a fitted selector does
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
+
+    def transform(self, X):
+        """Return the chosen columns of X, as they are.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_new : {ndarray, sparse matrix} of shape (n_samples, n_features_to_select)
+            The chosen columns in their order in X, of X's dtype.
+        """
+        check_is_fitted(self)
+        return super().transform(self._check_shape(X))
+
+    def inverse_transform(self, X):
+        """Return all columns, rebuilt from the chosen ones by the trained decoder.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_to_select)
+            Chosen columns, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data: the chosen columns as they are in
+            X, the others rebuilt; float32 if `fit` saw float32, else float64. Pictures
+            have the shape that `fit` saw.
+        """
+        check_is_fitted(self)
+        X = check_array(X, accept_sparse="csr", dtype="numeric", input_name="X")
+        if X.shape[1] != self.n_features_to_select_:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but this {type(self).__name__} has chosen "
+                f"n_features_to_select_={self.n_features_to_select_}."
+            )
+        return self._rebuilt(densify(X)).reshape(-1, *self._sample_shape_)
+
+    def reconstruct(self, X):
+        """Return X with all columns but the chosen ones rebuilt from those.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            The same as ``inverse_transform(transform(X))``.
+        """
+        X = densify(self._check_rows(X)[:, self.support_])
+        return self._rebuilt(X).reshape(-1, *self._sample_shape_)
+
+    def _rebuilt(self, chosen):
+        """Return whole rows (n, d) from chosen columns (n, k), in data units."""
+        module = self.net_.module_
+        likelihood = module.likelihood
+        rows = np.tile(self._statistics_.mean, (len(chosen), 1))
+        rows[:, self.support_] = chosen
+        standardize = partial(likelihood.standardize, check=False)
+        apply(
+            module.reconstruct,
+            padded(rows, self._block_rows_, standardize),
+            self.net_.device,
+            rows,
+            lambda mean, x: likelihood.restore(mean.numpy()),
+        )
+        rows[:, self.support_] = chosen
+        return rows.astype(self._dtype_, copy=False)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of the variance of all columns that the chosen ones explain.
+
+        It is 1 - (sum of squared residuals) / (sum of squared distances to the training
+        rows' means), both in units of the columns' standard deviations in training. The
+        chosen columns are among them, and have no residual.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, best ones that `fit` has not seen.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 is no better than the mean, and there is no lower end.
+        """
+        X = self._check_rows(X)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        statistics, sums = self._statistics_, np.zeros(2)
+        varying = ~statistics.constant
+        weight = np.divide(
+            1, statistics.variance, out=np.zeros(len(varying)), where=varying
+        )
+        for rows, block in blocks(X):
+            rebuilt = self._rebuilt(block[:, self.support_])
+            for i, other in enumerate((rebuilt, statistics.mean)):
+                square = np.square(block - other) @ weight
+                sums[i] += (
+                    square.sum() if sample_weight is None else sample_weight[rows] @ square
+                )
+        return float(1 - sums[0] / sums[1]) if sums[1] else 1.0
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether `fit` has succeeded."""
+        return hasattr(self, "support_")
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: sparse input, and dtypes that are kept."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _check_interrupted(fitting):
+    """Raise if the user has stopped a training: half of one is not worth keeping."""
+    if fitting.net.interrupted_:
+        raise KeyboardInterrupt
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Decoding(BaseAutoencoder):
+    """The autoencoder that sees no more than some columns, `columns_`."""
+
+    def _encoder(self, n_columns):
+        return AutoencoderModule, Chosen(self.columns_)
+
+    def _build_module(self, network, likelihood, n_components, principal):
+        if getattr(network, "tied_weights", False):
+            raise ValueError(
+                "network: tied_weights=True is not for an AutoencoderFeatureSelector, "
+                "whose encoder has no weights. Use tied_weights=False."
+            )
+        module, encoder = self._encoder(len(principal.center))
+        decoder = start_decoder(self.columns_, network, likelihood, principal)
+        return module(encoder, decoder, likelihood)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Searching(Decoding):
+    """The autoencoder whose selectors look for better columns than `columns_`."""
+
+    temperatures: tuple = (10.0, 0.1)
+
+    def _encoder(self, n_columns):
+        return ConcreteModule, Selectors(self.columns_, n_columns, self.temperatures)

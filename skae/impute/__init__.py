@@ -1,0 +1,7 @@
+"""Imputation: missing cells of tables, as what is known of a row tells them."""
+
+from skae.impute._imputer import AutoencoderImputer
+
+__all__ = [
+    "AutoencoderImputer",
+]

@@ -1,0 +1,179 @@
+"""How far an imputer is off: errors measured on cells that it had hidden.
+
+n is the number of rows, d the columns, P the likelihood's parameters.
+"""
+
+from itertools import combinations
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+
+from skae._training.blocks import padded
+from skae.impute._hidden import COMPLETE
+from skae.impute._network import SMALL
+
+MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
+PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
+PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
+NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
+STRIDE = NEIGHBORS // 4
+LEAST_ERRORS = 10  # fewer say nothing of a distribution
+
+
+def in_blocks(net, fn, x):
+    """Return what fn gives of standardised rows x (n, d), a tuple of arrays by rows.
+
+    Blocks have one size whatever x has, so that a row's result depends on it alone.
+    """
+    parts = []
+    with torch.inference_mode():
+        for rows, block in padded(x, net.block, None):
+            values = fn(block.to(net.device))
+            parts.append([v[: rows.stop - rows.start].cpu().numpy() for v in values])
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def skill(error, baseline, is_category):
+    """Return the share of the error of a mean or mode that is gone: 1 - MSE / variance."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - (error / baseline) ** np.where(is_category, 1, 2)
+
+
+def on_simplex(square, product):
+    """Return the w >= 0 with sum 1 that minimise w' S w / 2 - w' p; (K,).
+
+    By trying which of the few are zero.
+    """
+    n, best, least = len(product), None, np.inf
+    for size in range(1, n + 1):
+        for kept in map(list, combinations(range(n), size)):
+            system = np.ones((size + 1, size + 1))
+            system[:size, :size], system[size, size] = square[np.ix_(kept, kept)], 0
+            w = np.zeros(n)
+            w[kept] = np.linalg.lstsq(system, [*product[kept], 1.0])[0][:size]
+            value = w @ square @ w / 2 - w @ product
+            if w.min() >= 0 and value < least:
+                best, least = w, value
+    return best
+
+
+class Errors:
+    """A column's errors by what was predicted, in units of the guess's deviation."""
+
+    def __init__(self, predicted, errors):
+        order = np.argsort(predicted, kind="stable")
+        self.predicted, errors = predicted[order], errors[order]
+        self.size = size = min(NEIGHBORS, len(errors))
+        starts = np.arange(0, len(errors) - size + 1, STRIDE)
+        self.windows = np.sort(np.stack([errors[s : s + size] for s in starts]), axis=1)
+
+    def quantile(self, predicted, q):
+        """Return the q-th quantiles of the errors near what is predicted; (n,)."""
+        start = np.searchsorted(self.predicted, predicted) - self.size // 2
+        window = (start / STRIDE).round().astype(int).clip(0, len(self.windows) - 1)
+        place = np.clip(q * (self.size + 1) - 1, 0, self.size - 1)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, self.size - 1)
+        ranked = self.windows[window]
+        rows = np.arange(len(ranked))
+        return ranked[rows, low] + (place - low) * (ranked[rows, high] - ranked[rows, low])
+
+
+class HiddenCells:
+    """What was in hidden cells, and what was expected there.
+
+    Parameters
+    ----------
+    likelihood : MixedModule
+    """
+
+    def __init__(self, likelihood):
+        self.likelihood, self.parts = likelihood, []
+        d = len(likelihood.n_levels)
+        self.errors = [None] * d
+        self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
+        self.counts = np.zeros(d, dtype=int)
+
+    def add(self, net, x, folds, fold, rng):
+        """Take up the cells of x (n, d) that members of a fold have not learnt from."""
+        hidden, module = folds == fold, net.module_
+        rows = np.flatnonzero(hidden.any(1))
+        which = module.fold_of_member.flatten().cpu() == fold
+        if not len(rows) or not which.any():
+            return
+        shown = np.where(hidden, np.nan, x)[rows]
+        if module.missing_share < COMPLETE:
+            shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan
+        fitted = module.guess, module.copula
+        if len(x) < SMALL:  # else they have not seen these cells anyway
+            held_out = torch.from_numpy(hidden)
+            guesses = module.guesses_from(torch.from_numpy(x), held_out)
+            module.guess, module.copula = (g and g.to(net.device) for g in guesses)
+
+        def expect(block):
+            return *module.experts(block, which), module.noise(block)[1]
+
+        self.parts.append((x[rows], hidden[rows], *in_blocks(net, expect, shown)))
+        module.guess, module.copula = fitted
+
+    def finish(self, module):
+        """Set how far a module trusts each expert, and measure its errors."""
+        if not self.parts:
+            return
+        parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
+        x, hidden, *experts, sd = parts
+        self.parts, likelihood = [], self.likelihood
+        experts = np.stack(experts)  # (K, n, P)
+        share = self._shares(x, hidden, experts)
+        module.share.copy_(torch.from_numpy(share))
+        mean = np.einsum("kp,knp->np", share, experts)
+        self.counts = hidden.sum(0)
+        for j in np.flatnonzero(self.counts):
+            cells, place = hidden[:, j], likelihood.of_column(j)
+            truth, expected = x[cells, j], mean[cells, place]
+            if likelihood.n_levels[j]:
+                self.wrong[j] = (expected.argmax(1) != truth).mean()
+                self.baseline[j] = 1 - np.bincount(truth.astype(int)).max() / len(truth)
+                continue
+            error = truth - expected[:, 0]
+            scale = likelihood.scale[j]
+            self.wrong[j] = scale * np.sqrt((error**2).mean())
+            self.baseline[j] = scale * np.sqrt((truth**2).mean())  # of the mean
+            if len(error) >= LEAST_ERRORS:
+                deviation = np.maximum(sd[cells, place.start], 1e-3)
+                self.errors[j] = Errors(expected[:, 0], error / deviation)
+
+    def _shares(self, x, hidden, experts):
+        """Return how much to trust each expert (K, n, P): least squares, shrunk; (K, P).
+
+        A column's shares are drawn towards those of all columns of its kind.
+        """
+        likelihood, (n_experts, _, n_params) = self.likelihood, experts.shape
+        target = likelihood.spread(torch.from_numpy(x)).numpy()
+        out = np.tile(np.array(PRIOR_SHARES)[:, None], n_params)
+        for kind in (likelihood.n_levels == 0, likelihood.n_levels > 0):
+            squares, products, columns = [], [], np.flatnonzero(kind & hidden.any(0))
+            for j in columns:
+                cells = hidden[:, j], likelihood.of_column(j)
+                p = np.stack([e[cells].ravel() for e in experts]).astype(np.float64)
+                squares.append(p @ p.T)
+                products.append(p @ target[cells].ravel())
+            if not len(columns):
+                continue
+            total, n_cells = sum(squares), hidden[:, kind].sum()
+            cell = total / n_cells + 1e-9 * np.eye(n_experts)
+            prior = PRIOR_CELLS * cell
+            common = on_simplex(total + prior, sum(products) + prior @ PRIOR_SHARES)
+            out[:, kind[likelihood.owner.numpy()]] = common[:, None]
+            prior = PRIOR_CELLS_COLUMN * cell
+            for j, square, product in zip(columns, squares, products, strict=True):
+                own = on_simplex(square + prior, product + prior @ common)
+                out[:, likelihood.of_column(j)] = own[:, None]
+        return out.astype(np.float32)
+
+    def quantile(self, j, predicted, sd, q):
+        """Return the q-th quantiles (n,) of column j where so much is predicted."""
+        if self.errors[j] is None:
+            return predicted + sd * ndtri(q)
+        return predicted + sd * self.errors[j].quantile(predicted, q)

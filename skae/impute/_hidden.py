@@ -1,0 +1,99 @@
+"""Which cells an imputer hides from itself, to learn and to be judged.
+
+n is the number of rows, d the columns.
+"""
+
+import numpy as np
+import torch
+
+from skae._data.rows import Batches
+
+HIDDEN_SHARES, HIDDEN_ROWS = (0.05, 0.1), 300  # of the seen cells: as many rows', if in
+MORE_HIDDEN = 0.05  # cells hidden at random beside another row's pattern
+COMPLETE = 0.02  # share of missing cells below which a table says nothing of patterns
+WIDE_RATES = 0.05, 0.8  # of hidden cells, then
+LEAST_RATE = 0.5  # up to which cells are hidden at random, however few are missing
+PATTERNS = 4096  # rows whose patterns are copied
+DRAWN_ROWS, DRAWN_NUMBERS = 50_000, 2**25  # with what is hidden of them, in all
+BLOCK = 1024  # rows that are guessed together
+
+
+def hide(seen, share, rng):
+    """Return cells to hide (n, d): a share of each column's, of one with 4 at least."""
+    hidden = np.zeros_like(seen)
+    for j in range(seen.shape[1]):
+        there = np.flatnonzero(seen[:, j])
+        if len(there) >= 4:
+            size = max(1, round(share * len(there)))
+            hidden[rng.choice(there, size, replace=False), j] = True
+    return hidden
+
+
+def hidden_share(n_rows):
+    """Return the share of cells to hide in a table of so many rows."""
+    return float(np.clip(HIDDEN_ROWS / n_rows, *HIDDEN_SHARES))
+
+
+def patterns(seen, n_rows, generator):
+    """Return which cells of so many rows to hide, as cells of `seen` are missing; bool.
+
+    Half of the rows copy another's pattern and a little more; the others, at random.
+    """
+    n, d = seen.shape
+    missing_share = 1 - float(seen.float().mean())
+
+    def uniform(*shape):
+        return torch.rand(shape, generator=generator)
+
+    if missing_share < COMPLETE:
+        low, high = WIDE_RATES
+        return uniform(n_rows, d) < low + (high - low) * uniform(n_rows, 1)
+    kept = ~seen[torch.randperm(n, generator=generator)[:PATTERNS]]
+    copied = kept[(uniform(n_rows) * len(kept)).long()]
+    copied |= uniform(n_rows, d) < MORE_HIDDEN
+    rate = max(LEAST_RATE, 2 * missing_share) * uniform(n_rows, 1)
+    at_random = uniform(n_rows, d) < rate
+    return torch.where(uniform(n_rows, 1) < 0.5, copied, at_random)
+
+
+def hidden_rows(module, x, folds, epochs, generator):
+    """Return what is hidden of rows x (n, d), several times over, and the guesses then.
+
+    Guesses are most of what a step would cost: they are made beforehand.
+
+    Returns
+    -------
+    hidden : Tensor of shape (n_times * n, 2 d + 2 Q)
+        Which cells are seen, the folds, and the two guesses.
+    """
+    n, d = x.shape
+    most = min(DRAWN_ROWS, DRAWN_NUMBERS // (2 * d + 2 * module.n_known))
+    times = min(epochs, max(1, most // n))
+    there, parts = ~torch.isnan(x), []
+    hidden = patterns(there, times * n, generator)
+    device = module.low.device
+    with torch.no_grad():
+        for rows in torch.arange(times * n).split(BLOCK):
+            mine = rows % n
+            seen = there[mine] & ~hidden[rows]
+            guesses = module.guesses(x[mine].to(device), seen.to(device))
+            parts.append(
+                torch.cat(
+                    [seen.float(), folds[mine].float(), *(g.cpu() for g in guesses)], 1
+                )
+            )
+    return torch.cat(parts)
+
+
+class HiddenBatches(Batches):
+    """Batches of rows of which, at each pass, other cells are hidden."""
+
+    def __init__(self, rows, n, batch_size, generator):
+        super().__init__(rows, torch.arange(n), batch_size, generator)
+        self.passes, self.times = 0, len(rows.condition) // n
+
+    def __iter__(self):
+        n = len(self.index)
+        self.index = torch.arange(n) + n * (self.passes % self.times)
+        self.passes += 1
+        return super().__iter__()

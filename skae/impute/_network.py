@@ -1,0 +1,252 @@
+"""The network that imputes: a normal distribution's guess, and what members add to it.
+
+B is the number of rows, d the columns, P the likelihood's parameters, M the members, Q
+those of the parameters that the guess knows.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skae._codes.base import Terms, TrainedModule
+from skae.impute._guesses import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
+from skae.networks._layers import Dropout
+
+MOST_ONE_HOT = 24  # levels; a category of more is embedded
+LARGEST_EMBEDDING = 16
+BINS, FEATURES = (8, 24), 240  # of the piecewise-linear features: as many in all, if in
+VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
+FOLDS = 2  # sets of cells, each of which is held out from some of the members
+SMALL = 1000  # rows below which a guess is fitted without each fold, to be judged
+EXPERTS = 3  # a normal guess, one by scores, the members
+LEAST = 0.01  # probability that a guess gives to a level
+
+
+class MemberLinear(nn.Module):
+    """A linear layer for each member: (M, B, n_in) to (M, B, n_out).
+
+    One that is `shared` takes the same rows (B, n_in) for all, as one product.
+    """
+
+    def __init__(self, n_members, n_in, n_out, generator, gain=1.0, shared=False):
+        super().__init__()
+        self.gap = -n_in % 4  # rows at equal alignments are rounded alike
+        self.n_out, self.shared = n_out, shared
+        n_in_padded, n_out_padded = n_in + self.gap, n_out + -n_out % 4
+        shape = n_members, n_in_padded, n_out_padded
+        if shared:
+            shape = n_in_padded, n_members, n_out_padded
+        weight = torch.zeros(shape, dtype=torch.float32)
+        if gain:
+            weight.normal_(0, gain / n_in**0.5, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(n_members, 1, n_out_padded))
+
+    def forward(self, x):
+        if self.gap:
+            x = F.pad(x, (0, self.gap))
+        if self.shared:
+            u = (x @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+            u = u.transpose(0, 1) + self.bias
+        else:
+            u = torch.baddbmm(self.bias, x, self.weight)
+        return u[..., : self.n_out]
+
+
+class ImputationModule(TrainedModule):
+    """u = b(x) + r_m(x): a base guess and what member m's network adds, per parameter.
+
+    Parameters
+    ----------
+    likelihood : MixedModule
+    x : Tensor of shape (n, d)
+        Standardised training rows, NaN where they are missing.
+    folds : Tensor of shape (n, d)
+        Which members, those of `fold_of_member`, never learn from a cell; 0: all do.
+    widths : tuple of int
+        Of the hidden layers; one as wide as the one before is residual.
+    dropout : float
+        Share of the hidden units dropped at each training step.
+    n_members : int
+    generator : torch.Generator
+    """
+
+    def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
+        super().__init__()
+        self.likelihood, self.n_members = likelihood, n_members
+        fold = 1 + torch.arange(n_members) % FOLDS
+        self.register_buffer("fold_of_member", fold[:, None, None])
+        numbers = len(likelihood.numbers)
+        known = [b for b in likelihood.blocks if b[0] <= MOST_ONE_HOT]
+        self.n_known = numbers + sum(levels * len(c) for levels, c, _ in known)
+        self.is_wide = self.n_known > FULL_COLUMNS  # such tables get fewer features
+        self.embedded = [
+            (int(j), levels)
+            for levels, columns, _ in likelihood.blocks[len(known) :]
+            for j in columns
+        ]
+        self.embeddings = nn.ModuleList()
+        for _, levels in self.embedded:  # and one for a value that is not there
+            size = int(min(LARGEST_EMBEDDING, np.ceil(levels**0.5)))
+            layer = nn.utils.skip_init(nn.Embedding, levels + 1, size, dtype=torch.float32)
+            nn.init.normal_(layer.weight, generator=generator)
+            self.embeddings.append(layer)
+        order = torch.randperm(len(x), generator=generator)
+        seen = ~torch.isnan(x)
+        held_out = (folds[order] > 0) & (len(x) >= SMALL)
+        self.guess, self.copula = self.guesses_from(x[order], held_out)
+        values = x[:, likelihood.numbers]
+        self.register_buffer("low", torch.nan_to_num(values, nan=torch.inf).amin(0))
+        self.register_buffer("high", torch.nan_to_num(values, nan=-torch.inf).amax(0))
+        bins = int(np.clip(FEATURES // max(1, numbers), *BINS)) * (not self.is_wide)
+        self.register_buffer("edges", _edges(x[:, likelihood.numbers], bins))
+        self.register_buffer("prior", self._log_frequencies(x))
+        self.missing_share = float((~seen).float().mean())
+        share = torch.zeros(EXPERTS, likelihood.n_params)
+        share[-1] = 1
+        self.register_buffer("share", share)
+        n_in = (3 - self.is_wide) * self.n_known + x.shape[1] + bins * numbers
+        n_in += sum(layer.embedding_dim for layer in self.embeddings)
+        sizes = [n_in, *widths]
+        layers = [
+            MemberLinear(n_members, a, b, generator, 2**0.5 if i else 1.0, shared=not i)
+            for i, (a, b) in enumerate(pairwise(sizes))
+        ]
+        self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
+        self.last = MemberLinear(
+            n_members, sizes[-1], likelihood.n_params, generator, 0.0, shared=not layers
+        )
+
+    def guesses_from(self, x, held_out):
+        """Return a normal guess and one by scores, learnt from rows but for some cells."""
+        spread, there = self._known(x, ~torch.isnan(x) & ~held_out)
+        holed = torch.where(there, spread, torch.nan).numpy()
+        if self.is_wide:
+            return FactorGuess(holed, pooled=self.likelihood.is_pooled), None
+        return GaussianGuess(holed), CopulaGuess(holed, len(self.likelihood.numbers))
+
+    def _known(self, x, seen):
+        """Return rows over what the guess knows, and which of that is seen; (B, Q)."""
+        q = slice(self.n_known)
+        return (
+            self.likelihood.spread(x)[..., q],
+            self.likelihood.columns_of(seen)[..., q],
+        )
+
+    def _log_frequencies(self, x):
+        """Return the log of how often each level is seen; (P,), 0 for numbers."""
+        spread = self.likelihood.spread(x).sum(0)
+        seen = self.likelihood.columns_of((~torch.isnan(x)).float()).sum(0)
+        levels = torch.from_numpy(self.likelihood.n_levels).float()
+        levels = self.likelihood.columns_of(levels)
+        out = torch.log((spread + 1 / levels.clamp(min=1)) / (seen + 1))
+        out[: len(self.likelihood.numbers)] = 0
+        return out
+
+    def guesses(self, x, seen):
+        """Return the two guesses, normal and by scores, of what they know; (B, Q).
+
+        Of a wide table there is one, twice.
+        """
+        spread, there = self._known(x, seen)
+        if self.is_wide:
+            guess = self.guess(spread, there)
+            return guess, guess
+        scores = self.copula.score(spread)
+        (guess, _, _), (mean, sd, _) = self.guess.together(
+            [self.guess, self.copula.guess], [spread, scores], there
+        )
+        by_scores = torch.where(there, spread, self.copula.restore(mean, sd))
+        return guess, by_scores
+
+    def _params(self, guess):
+        """Return the parameters (B, P) that a guess (B, Q) means."""
+        numbers = len(self.likelihood.numbers)
+        levels = guess[:, numbers:].clamp(LEAST, 1 - LEAST).log()
+        more = self.prior[self.n_known :].expand(len(guess), -1)
+        return torch.cat([guess[:, :numbers], levels, more], 1)
+
+    def features(self, x, seen, guess, by_scores):
+        """Return what the members' networks see of rows; (B, n_in)."""
+        spread, there = self._known(x, seen)
+        numbers = len(self.likelihood.numbers)
+        filled = torch.where(there, spread, guess)
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        bins = ((filled[:, :numbers, None] - low) / (high - low)).clamp(0, 1)
+        parts = [spread * there, seen.float(), guess]
+        if not self.is_wide:
+            parts += [by_scores, bins.flatten(1)]
+        for (j, levels), layer in zip(self.embedded, self.embeddings, strict=True):
+            code = torch.where(seen[:, j], x[:, j], float(levels))
+            parts.append(layer(code.nan_to_num(levels).long()))
+        return torch.cat(parts, 1)
+
+    def members(self, x, seen, guesses=None):
+        """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
+        guesses = self.guesses(x, seen) if guesses is None else guesses
+        params = [self._params(guess) for guess in guesses]
+        h = self.features(x, seen, *guesses)
+        for i, layer in enumerate(self.layers):
+            if i == 0:
+                h = layer(h)
+                continue
+            u = F.silu(layer(F.layer_norm(h, h.shape[-1:])))
+            u = u * self.dropout(torch.ones_like(u[:1]))  # the same units for all members
+            h = h + u if u.shape == h.shape else u
+        if len(self.layers):
+            h = F.layer_norm(h, h.shape[-1:])
+        return params, params[0] + self.last(h)
+
+    def encode(self, x):
+        """Return the members' parameters, a row's side by side; (B, M P)."""
+        _, members = self.members(x, ~torch.isnan(x))
+        return members.transpose(0, 1).flatten(1)
+
+    def decode(self, z):
+        return z
+
+    def _mean(self, params):
+        """Return parameters (..., P) as means: no number beyond those in training."""
+        mean = self.likelihood.probabilities(params)
+        numbers = len(self.low)
+        bounded = mean[..., :numbers].clamp(self.low, self.high)
+        return torch.cat([bounded, mean[..., numbers:]], -1)
+
+    def experts(self, x, which=slice(None)):
+        """Return what the guesses and the members (or some) expect; (EXPERTS, B, P)."""
+        guesses, members = self.members(x, ~torch.isnan(x))
+        members = self._mean(members[which]).mean(0)
+        return torch.stack([*map(self._mean, guesses), members])
+
+    def means(self, x, which=slice(None)):
+        """Return what is expected of rows, by the shares that experts earned; (B, P)."""
+        return (self.share[:, None] * self.experts(x, which)).sum(0)
+
+    def noise(self, x, generator=None):
+        """Return the guess's draw around rows' cells and their deviation; (B, d)."""
+        spread, there = self._known(x, ~torch.isnan(x))
+        numbers = len(self.likelihood.numbers)
+        drawn, sd = self.guess.noise(spread, there, generator)
+        return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
+
+    def forward(self, x, clean, noise=None, progress=1.0, hidden=None):
+        """Return what rows cost: their hidden cells, and a little their seen ones."""
+        d, q = x.shape[1], self.n_known
+        seen, folds, *guesses = hidden.split([d, d, q, q], 1)
+        seen = seen > 0
+        _, members = self.members(x, seen, guesses)
+        weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
+        return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))
+
+
+def _edges(x, bins):
+    """Return the ends of each number's bins: quantiles, never two alike; (d, bins + 1)."""
+    if not x.shape[1]:
+        return torch.zeros(0, bins + 1)
+    levels = torch.linspace(0, 1, bins + 1).double()
+    quantiles = torch.nanquantile(x.double(), levels, dim=0)
+    steps = 1e-3 * torch.arange(bins + 1)[:, None]
+    return (torch.nan_to_num(quantiles) + steps).cummax(0).values.T.float().contiguous()

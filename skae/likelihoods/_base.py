@@ -1,0 +1,152 @@
+"""What every fitted likelihood does: standardise, embed, score, back to data units.
+
+B is the number of rows, d the number of columns, P of the numbers that a decoder puts
+out for a row: d, but for mixed columns.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
+LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
+TINY = 0.02  # how near a bounded link's ends the starting point may lie
+
+
+class _Link(NamedTuple):
+    """A decoder's output u against the mean it stands for, m = forward(u)."""
+
+    forward: object
+    inverse: object  # u at a given mean
+    slope: object  # du/dm at a given mean
+
+
+LINKS = {
+    "identity": _Link(lambda u: u, lambda m: m, lambda m: np.ones_like(m)),
+    "sigmoid": _Link(
+        torch.sigmoid, lambda m: np.log(m / (1 - m)), lambda m: 1 / (m * (1 - m))
+    ),
+    "tanh": _Link(torch.tanh, np.arctanh, lambda m: 1 / (1 - m**2)),
+    "softmax": _Link(lambda u: torch.softmax(u, dim=1), np.log, lambda m: 1 / m),
+}
+RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
+
+
+class LikelihoodModule(nn.Module):
+    """A fitted likelihood: standardise, embed, score, and back to data units.
+
+    The statistics are float64 arrays on the host: rows are standardised there, by
+    block, before they become float32 (a column of 1.7e9 +- 10 would not survive
+    otherwise), and not every accelerator has a float64.
+    """
+
+    categories = None  # the columns that hold codes, where cells may be missing
+
+    def __init__(self, likelihood, link, location, scale, active):
+        super().__init__()
+        self.likelihood = replace(likelihood)
+        self.link_name = link
+        self.location = location  # (d,) data units
+        self.scale = scale  # (d,) data units; 0 where nothing can be learnt
+        self.active = active  # (d,) bool: the columns that count in a score
+        self.noise_variance = np.ones(len(location))  # (d,) standardised units
+        with np.errstate(divide="ignore"):
+            self.inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
+        self.n_inputs = self.n_params = len(location)
+        self.clip = getattr(likelihood, "clip", None)  # standardised units
+
+    def standardize(self, X, out=None, check=True):
+        """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
+        if check:
+            self.likelihood.check(X)
+        out = np.empty(X.shape, dtype=np.float32) if out is None else out
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(X - self.location, self.inverse_scale, out=out)
+        return out if self.clip is None else out.clip(-self.clip, self.clip, out=out)
+
+    def embed(self, x):
+        """Return what the encoder sees of standardised rows; (B, n_inputs)."""
+        return x
+
+    def spread(self, x):
+        """Return standardised rows as points, to measure distances; (B, P)."""
+        return x
+
+    def target(self, x):
+        """Return what a linear model predicts of rows (B, d), NaN if missing; (B, P)."""
+        return x
+
+    def columns_of(self, values):
+        """Return what holds for columns (..., d) for the numbers of a row; (..., P)."""
+        return values
+
+    def collapse(self, means):
+        """Return what is expected of targets (n, P), as an array, for columns; (n, d)."""
+        return means
+
+    def mean(self, params):
+        """Return the mean that a decoder's output stands for, standardised; (B, d)."""
+        return LINKS[self.link_name].forward(params)
+
+    def restore(self, mean):
+        """Return standardised means (B, d) in data units, as float64."""
+        return mean.astype(np.float64) * self.scale + self.location
+
+    def set_noise(self, residual_variance):
+        """Take the residuals' mean squares (d,), no smaller than the floor."""
+        self.noise_variance = np.maximum(residual_variance, VARIANCE_FLOOR)
+
+    def noise_around(self, mean, residual_variance):
+        """Return the variance (P,) of targets around a mean that a model predicts."""
+        raise NotImplementedError
+
+    def learn_noise(self, variance):
+        """Let training learn the noise, from a start (P,), where there is any."""
+
+    def sample(self, params, random_state):
+        """Return rows drawn from a decoder's outputs (n, P), in data units; (n, d)."""
+        raise NotImplementedError
+
+    def nll(self, params, x):
+        """Return the training loss of each cell; (B, d)."""
+        raise NotImplementedError
+
+    def log_prob(self, params, x):
+        """Return log p(x | z), float64 and in data units; (B,)."""
+        nll = self.nll(params.double(), x.double())
+        return -nll.sum(1)
+
+    def highest(self, x):
+        """Return the log-probability of rows that are reconstructed perfectly; (B,).
+
+        Up to a constant, so that it differs only where rows have missing cells.
+        """
+        return torch.zeros(len(x), dtype=torch.float64)
+
+    def squared_error(self, params, x):
+        """Return the squared error of each cell's mean, standardised; (B, d)."""
+        return (self.mean(params) - x).square()
+
+    def linearize(self, mean, components):
+        """Return bias (P,) and weight (P, k) of m + V z, to first order in the link."""
+        link = LINKS[self.link_name]
+        if self.link_name in RANGES:
+            low, high = RANGES[self.link_name]
+            margin = TINY * (high - low)
+            mean = np.clip(mean, low + margin, high - margin)
+        return link.inverse(mean), link.slope(mean)[:, None] * components.T
+
+
+def _check_range(X, low, high, what):
+    outside = np.less(X, low) | np.greater(X, high)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise ValueError(
+            f"{what} needs values of X in [{low:g}, {high:g}]; column {column} holds "
+            f"{X[row, column]:g}. Rescale X, for instance with "
+            "sklearn.preprocessing.MinMaxScaler(clip=True), or use "
+            "likelihood='gaussian', which scales by itself."
+        )

@@ -1,0 +1,109 @@
+"""Likelihoods of zeros and ones, and of rows that are distributions.
+
+B is the number of rows, d the number of columns.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from skae._losses import bernoulli_nll, categorical_nll
+from skae._params import Parameters
+from skae.likelihoods._base import TINY, LikelihoodModule, _check_range
+
+
+class _CrossEntropyModule(LikelihoodModule):
+    """Rows as they are; the encoder sees them centred."""
+
+    def __init__(self, likelihood, link, location, nll, draw):
+        d = len(location)
+        super().__init__(likelihood, link, np.zeros(d), np.ones(d), np.ones(d, bool))
+        self.nll, self.drawn = nll, draw
+        self.register_buffer("center", torch.tensor(location, dtype=torch.float32))
+
+    def embed(self, x):
+        return x - self.center
+
+    def sample(self, params, random_state):
+        return self.drawn(self.mean(params).double().numpy(), random_state)
+
+    def noise_around(self, mean, residual_variance):
+        mean = np.clip(mean, TINY, 1 - TINY)
+        return mean * (1 - mean)
+
+
+def _flip(p, random_state):
+    """Return ones with probabilities p (n, d), zeros else."""
+    return (random_state.uniform(size=p.shape) < p).astype(np.float64)
+
+
+def _choose(p, random_state):
+    """Return rows with a one in a column chosen with probabilities p (n, d)."""
+    chosen = (p.cumsum(1) < random_state.uniform(size=(len(p), 1))).sum(1)
+    return np.eye(p.shape[1])[np.minimum(chosen, p.shape[1] - 1)]
+
+
+@dataclass
+class Bernoulli(Parameters):
+    """Cross-entropy of values in [0, 1] through a sigmoid.
+
+    For binary columns the score is a log-probability. Grey values strictly between 0
+    and 1 are taken as probabilities: the score is then an expected log-likelihood,
+    not a density.
+
+    Examples
+    --------
+    >>> from skae import Autoencoder
+    >>> from skae.likelihoods._gaussian import Bernoulli
+    >>> Autoencoder(2, likelihood=Bernoulli())
+    Autoencoder(likelihood=Bernoulli(), n_components=2)
+    """
+
+    def validate(self):
+        """Nothing to check: there are no parameters."""
+
+    def check(self, X):
+        """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
+        _check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        return _CrossEntropyModule(self, "sigmoid", stats.mean, bernoulli_nll, _flip)
+
+
+@dataclass
+class Categorical(Parameters):
+    """Cross-entropy through a softmax: each row is a distribution over the columns.
+
+    Rows must be non-negative and sum to 1 (one-hot rows, proportions, normalised
+    counts).
+
+    Examples
+    --------
+    >>> from skae import Autoencoder
+    >>> from skae.likelihoods._gaussian import Categorical
+    >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
+    Categorical()
+    """
+
+    is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
+
+    def validate(self):
+        """Nothing to check: there are no parameters."""
+
+    def check(self, X):
+        """Raise a ``ValueError`` if a row is not a distribution."""
+        _check_range(X, 0.0, np.inf, "likelihood='categorical'")
+        off = np.abs(X.sum(axis=1, dtype=np.float64) - 1)
+        if off.max() > 1e-3:
+            raise ValueError(
+                "likelihood='categorical' needs rows that sum to 1; a row of X is off "
+                f"by {off.max():.3g}. Divide each row by its sum, for instance with "
+                "sklearn.preprocessing.normalize(X, norm='l1')."
+            )
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        return _CrossEntropyModule(self, "softmax", stats.mean, categorical_nll, _choose)

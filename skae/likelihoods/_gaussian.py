@@ -1,0 +1,179 @@
+"""Likelihoods: what "close" means, and in which units.
+
+A likelihood is a small parameter object, as ``kernel=`` is to a Gaussian process.
+``fit`` of an autoencoder builds from it a module that knows the columns' means and
+scales: rows go in as they are and reconstructions and scores come out in the same
+units.
+
+B is the number of rows, d the number of columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from skae._losses import (
+    gaussian_nll,
+    half_squared_error,
+)
+from skae._params import Parameters, check_option
+from skae.likelihoods._base import (
+    LEARNT_FLOOR,
+    RANGES,
+    LikelihoodModule,
+    _check_range,
+)
+
+
+class _GaussianModule(LikelihoodModule):
+    def __init__(self, *args, sample_shape):
+        super().__init__(*args)
+        self.groups = _groups(sample_shape)
+        self.register_parameter("log_variance", None)  # (groups,) if training learns it
+
+    def _by_group(self, values):
+        """Return the mean over each group's active columns; (groups,)."""
+        active = self.active.reshape(self.groups, -1).astype(float)
+        total = (values.reshape(self.groups, -1) * active).sum(1)
+        return np.divide(total, active.sum(1), out=np.ones(self.groups), where=total > 0)
+
+    def _spread(self, values):
+        return values.repeat_interleave(len(self.location) // self.groups)
+
+    def noise_around(self, mean, residual_variance):
+        return residual_variance
+
+    def learn_noise(self, variance):
+        variance = torch.from_numpy(np.log(np.maximum(self._by_group(variance), 1e-5)))
+        self.log_variance = nn.Parameter(variance.float())
+        self.register_buffer("counted", torch.from_numpy(self.active).float())
+
+    def set_noise(self, residual_variance):
+        if self.log_variance is not None:
+            residual_variance = self._spread(
+                torch.from_numpy(self._by_group(residual_variance))
+            ).numpy()
+        super().set_noise(residual_variance)
+
+    def nll(self, params, x):
+        if self.log_variance is None:
+            return half_squared_error(self.mean(params), x)
+        variance = self._spread(LEARNT_FLOOR + self.log_variance.exp())
+        return gaussian_nll(self.mean(params), x, variance) * self.counted
+
+    def sample(self, params, random_state):
+        mean = self.restore(self.mean(params).numpy())
+        std = self.scale * np.sqrt(self.noise_variance) * self.active
+        return mean + std * random_state.standard_normal(mean.shape)
+
+    def log_prob(self, params, x):
+        variance = torch.from_numpy(self.noise_variance)
+        nll = gaussian_nll(self.mean(params).double(), x.double(), variance)
+        active = torch.from_numpy(self.active)
+        log_scale = np.log(self.scale[self.active]).sum()
+        return -(nll * active).sum(1) - log_scale
+
+
+def _groups(sample_shape):
+    """Return how many groups of columns are alike: a table's columns, or channels."""
+    return {1: sample_shape[0], 2: 1}.get(len(sample_shape), sample_shape[0])
+
+
+@dataclass
+class Gaussian(Parameters):
+    """Squared error: a normal distribution around the reconstruction.
+
+    The columns are standardised on the way in and restored on the way out, so that
+    raw data may be passed as they are. After training, the residuals' variance is
+    measured for each column (never below 1e-6 of the squared scale) and is what
+    ``score_samples`` uses.
+
+    Parameters
+    ----------
+    scale : {"auto", "column", "global"} or None, default="auto"
+        What is scaled to unit variance (to the link's range, for a bounded link):
+
+        - "column": each column by itself;
+        - "global": all columns together;
+        - "auto": by column for tables, and for n-d input (pictures) together within
+          a channel; sparse input is scaled but not centred;
+        - None: nothing; X is taken as it is.
+
+        A column that is constant in training is never amplified and counts nothing in
+        a score; scaled by column, it is reconstructed as that constant.
+    link : {"identity", "sigmoid", "tanh"}, default="identity"
+        The activation of the output. "sigmoid" and "tanh" keep reconstructions
+        between the training data's minimum and maximum.
+    clip : float or None, default=None
+        Largest distance from the mean, in scaled units, that a cell is seen at, in
+        training and after: farther ones are taken to be there, so that one wild value
+        does not drown the others. Scores are of the clipped rows. None leaves all as
+        they are.
+
+    Examples
+    --------
+    >>> from skae.likelihoods._gaussian import Gaussian
+    >>> Gaussian(link="sigmoid")
+    Gaussian(scale='auto', link='sigmoid', clip=None)
+    """
+
+    scale: str | None = "auto"
+    link: str = "identity"
+    clip: float | None = None
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        scales = ("auto", "column", "global", None)
+        check_option("likelihood", "Gaussian.scale", self.scale, scales)
+        links = ("identity", "sigmoid", "tanh")
+        check_option("likelihood", "Gaussian.link", self.link, links)
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(
+                f"likelihood: Gaussian.clip must be positive or None. Got {self.clip!r}."
+            )
+
+    def check(self, X):
+        """Raise a ``ValueError`` if rows lie outside of the support."""
+        if self.scale is None and self.link in RANGES:
+            low, high = RANGES[self.link]
+            _check_range(X, low, high, f"Gaussian(scale=None, link={self.link!r})")
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        d = len(stats.mean)
+        if self.scale is None:
+            location, scale = np.zeros(d), np.ones(d)
+            return self._module(stats, location, scale)
+        groups = {"column": d, "global": 1}.get(self.scale, _groups(stats.sample_shape))
+        location, scale = self._location_and_scale(stats, groups)
+        if groups == d:  # a constant column would be divided by its rounding error
+            scale = np.where(stats.constant, 0.0, scale)
+        return self._module(stats, location, scale)
+
+    def _module(self, stats, location, scale):
+        active, shape = ~stats.constant, stats.sample_shape
+        return _GaussianModule(self, self.link, location, scale, active, sample_shape=shape)
+
+    def _location_and_scale(self, stats, groups):
+        def grouped(values):
+            return values.reshape(groups, -1)
+
+        def spread(values):
+            return np.repeat(values, len(stats.mean) // groups)
+
+        if self.link == "identity":
+            location = spread(grouped(stats.mean).mean(1))
+            variance = stats.variance + (stats.mean - location) ** 2  # of the group
+            scale = np.sqrt(spread(grouped(variance).mean(1)))
+            if stats.is_sparse:
+                location = np.where(stats.constant, location, 0.0)
+        else:
+            low = spread(grouped(stats.minimum).min(1))
+            high = spread(grouped(stats.maximum).max(1))
+            centre = {"sigmoid": 0.0, "tanh": 0.5}[self.link]
+            location = low + centre * (high - low)
+            scale = (high - low) * (1 - centre)
+        rounding = 100 * np.finfo(np.float64).eps * np.abs(location)
+        return location, np.where(scale > rounding, scale, 1.0)

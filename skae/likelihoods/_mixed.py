@@ -1,0 +1,309 @@
+"""The likelihood of tables of numbers and categories, with missing cells.
+
+B is the number of rows, d the columns, P the numbers that stand for a row: one for each
+number, one for each level of each category.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+import torch
+
+from skae._losses import gaussian_nll, half_squared_error
+from skae._params import Parameters
+from skae.likelihoods._base import LEARNT_FLOOR, LINKS, TINY, LikelihoodModule
+
+RAREST = 1e-3  # probability of a level that is never seen, where training starts
+
+
+@dataclass
+class Mixed(Parameters):
+    """A table's columns together: numbers by squared error, categories by softmax.
+
+    X may be a DataFrame (pandas or polars) with columns of numbers, booleans, strings
+    and categories; what comes back is one with the same names and dtypes. A missing
+    cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told which
+    cells are missing, of those columns in which training misses some. A category's value
+    that `fit` has not seen counts as missing.
+
+    Parameters
+    ----------
+    categories : dict, default=None
+        The columns of X that hold a category's codes 0, 1, ..., by their position, and
+        how many levels each has: ``{2: 5}``. All others are numbers, standardised one
+        by one. None: those of a DataFrame are told by its dtypes, and an array holds
+        numbers only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skae import Autoencoder
+    >>> from skae.likelihoods._gaussian import Mixed
+    >>> rng = np.random.default_rng(0)
+    >>> size = rng.normal(size=200)
+    >>> table = pd.DataFrame({"size": size, "kind": np.where(size > 0, "big", "small")})
+    >>> table.loc[3, "kind"] = None
+    >>> autoencoder = Autoencoder(1, likelihood=Mixed(), random_state=0).fit(table)
+    >>> autoencoder.reconstruct(table).loc[3, "kind"] == ("big" if size[3] > 0 else "small")
+    True
+    """
+
+    categories: dict | None = None
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        categories = {} if self.categories is None else self.categories
+        if not isinstance(categories, dict) or not all(
+            isinstance(k, Integral) and isinstance(n, Integral) and k >= 0 and n >= 1
+            for k, n in categories.items()
+        ):
+            raise ValueError(
+                "likelihood: Mixed.categories must be a dict of columns' positions and "
+                f"numbers of levels, for instance {{2: 5}}. Got {self.categories!r}."
+            )
+
+    def check(self, X):
+        """Raise a ``ValueError`` if a category holds what is no code of a level."""
+        for j, n_levels in (self.categories or {}).items():
+            if j >= X.shape[1]:
+                raise ValueError(
+                    f"likelihood: Mixed.categories names column {j}, but X has "
+                    f"{X.shape[1]} columns."
+                )
+            column = X[:, j][~np.isnan(X[:, j])]
+            bad = (column < 0) | (column >= n_levels) | (column != np.rint(column))
+            if bad.any():
+                raise ValueError(
+                    f"X: column {j} holds {column[bad][0]:g}, and must hold the codes "
+                    f"0, 1, ..., {n_levels - 1} of a category. Encode it with "
+                    "sklearn.preprocessing.OrdinalEncoder, or correct Mixed.categories."
+                )
+
+    def of_columns(self, columns):
+        """Return the likelihood of a frame's columns, as `learn_columns` returns them."""
+        levels = {j: len(c.levels) for j, c in enumerate(columns) if c.levels}
+        if self.categories is None:
+            return Mixed(levels)
+        if levels:
+            raise ValueError(
+                "likelihood: Mixed.categories is for columns of codes 0, 1, ..., and X "
+                f"holds no numbers in columns {[columns[j].name for j in levels]}. Use "
+                "categories=None, so that fit learns which columns are categories."
+            )
+        return self
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        n_levels = np.zeros(len(stats.mean), dtype=int)
+        for j, levels in (self.categories or {}).items():
+            n_levels[j] = levels
+        number = n_levels == 0
+        scale = np.where(stats.constant, 0.0, np.sqrt(stats.variance))
+        return MixedModule(
+            self,
+            np.where(number, stats.mean, 0.0),
+            np.where(number, scale, 1.0),
+            ~(number & stats.constant),
+            n_levels,
+            np.broadcast_to(stats.has_missing, n_levels.shape),
+        )
+
+
+def is_mixed(likelihood):
+    """Tell whether a parameter `likelihood` asks for `Mixed`."""
+    return isinstance(likelihood, Mixed) or (
+        isinstance(likelihood, str) and likelihood == "mixed"
+    )
+
+
+def as_mixed(likelihood, schema):
+    """Return a parameter `likelihood` as a `Mixed` that knows the columns of a schema."""
+    likelihood = Mixed() if isinstance(likelihood, str) else likelihood
+    return likelihood if schema is None else likelihood.of_columns(schema.columns)
+
+
+class MixedModule(LikelihoodModule):
+    """Columns of numbers, standardised, and columns of codes 0, 1, ..., levels - 1.
+
+    The numbers come first among the P parameters, then categories by their number of
+    levels, so that those with as many are one block.
+    """
+
+    is_pooled = False  # whether numbers are in the same units, as ratings are
+
+    def __init__(self, likelihood, location, scale, active, n_levels, tells):
+        super().__init__(likelihood, "identity", location, scale, active)
+        self.n_levels = n_levels = np.asarray(n_levels)  # (d,) 0 for a number
+        numbers = np.flatnonzero(n_levels == 0)
+        self.categories = tuple(np.flatnonzero(n_levels).tolist())
+        self.blocks, at = [], len(numbers)  # (levels, columns, first parameter)
+        owner = [numbers]
+        for levels in np.unique(n_levels[n_levels > 0]):
+            columns = np.flatnonzero(n_levels == levels)
+            self.blocks.append((int(levels), torch.from_numpy(columns), at))
+            owner.append(np.repeat(columns, levels))
+            at += levels * len(columns)
+        self.n_params = at
+        # where training misses no cell, nothing could be learnt of what that means
+        self.tells = torch.from_numpy(np.flatnonzero(tells))
+        self.n_inputs = at + len(self.tells)
+        self.numbers = torch.from_numpy(numbers)
+        self.owner = torch.from_numpy(np.concatenate(owner))  # (P,) column of each
+        self.register_parameter("log_variance", None)  # of numbers, if training learns it
+        self.register_buffer("counted", torch.from_numpy(active[numbers]).float())
+
+    def _logits(self, params):
+        """Yield the columns (c,) of each block and their logits (..., c, levels)."""
+        for levels, columns, at in self.blocks:
+            logits = params[..., at : at + levels * len(columns)]
+            yield (
+                columns.to(params.device),
+                logits.unflatten(-1, (len(columns), levels)),
+            )
+
+    def columns_of(self, values):
+        """Return what holds for columns (..., d) for each parameter; (..., P)."""
+        return values.index_select(-1, self.owner.to(values.device))
+
+    def spread(self, x):
+        """Return rows (..., d) as numbers and ones among zeros, missing 0; (..., P)."""
+        parts = [torch.nan_to_num(x.index_select(-1, self.numbers.to(x.device)))]
+        for levels, columns, _ in self.blocks:
+            codes = x.index_select(-1, columns.to(x.device))[..., None]
+            hot = codes == torch.arange(levels, device=x.device)
+            parts.append(hot.float().flatten(-2))
+        return torch.cat(parts, -1)
+
+    def embed(self, x):
+        """Return what the encoder sees: the rows spread, and which cells are missing."""
+        missing = torch.isnan(x.index_select(-1, self.tells.to(x.device)))
+        return torch.cat([self.spread(x), missing.to(x)], -1)
+
+    def target(self, x):
+        """Return rows (B, d) as a linear model is to predict them, or NaN; (B, P)."""
+        return torch.where(self.columns_of(torch.isnan(x)), torch.nan, self.spread(x))
+
+    def learn_noise(self, variance):
+        variance = np.log(np.maximum(variance[: len(self.numbers)], LEARNT_FLOOR))
+        self.log_variance = torch.nn.Parameter(torch.from_numpy(variance).float())
+
+    def nll(self, params, x):
+        """Return what each cell costs (..., d): nothing where it is missing."""
+        variance = None
+        if self.log_variance is not None:
+            variance = LEARNT_FLOOR + self.log_variance.exp()
+        return self._cost(params, x, variance)
+
+    def _cost(self, params, x, variance):
+        """Return each cell's cost (..., d), given the numbers' noise or for a unit one."""
+        out = torch.zeros(
+            torch.broadcast_shapes(params.shape[:-1], x.shape[:-1]) + x.shape[-1:],
+            dtype=params.dtype,
+            device=params.device,
+        )
+        numbers = self.numbers.to(x.device)
+        x_numbers = x.index_select(-1, numbers)
+        there = ~torch.isnan(x_numbers)
+        mean = torch.where(there, params[..., : len(numbers)], 0.0)
+        pair = torch.broadcast_tensors(mean, x_numbers.nan_to_num())
+        if variance is None:
+            cost = half_squared_error(*pair)
+        else:
+            cost = gaussian_nll(*pair, variance) * (there * self.counted.to(x.device))
+        out = out.index_copy(-1, numbers, cost)
+        for columns, logits in self._logits(params):
+            codes = x.index_select(-1, columns)
+            there = ~torch.isnan(codes)
+            logits = torch.where(there[..., None], logits, 0.0)
+            codes = codes.nan_to_num().long().expand(logits.shape[:-1])
+            cost = -logits.log_softmax(-1).gather(-1, codes[..., None])[..., 0]
+            out = out.index_copy(-1, columns, torch.where(there, cost, 0.0))
+        return out
+
+    def log_prob(self, params, x):
+        """Return log p(x | z) of the cells that are there, in data units; (B,)."""
+        variance = torch.from_numpy(self.noise_variance)[self.numbers]
+        nll = self._cost(params.double(), x.double(), variance)
+        return -nll.sum(1) - self._log_scale(x)
+
+    def _log_scale(self, x):
+        """Return what the numbers' scales take from log-densities of rows; (B,)."""
+        scale = self.scale[self.numbers.numpy()]
+        log_scale = torch.from_numpy(np.log(np.where(scale > 0, scale, 1.0)))
+        return (self._counts(x) * log_scale).sum(1)
+
+    def _counts(self, x):
+        """Return which numbers of rows count in a score; (B, number of numbers)."""
+        return ~torch.isnan(x[:, self.numbers]) & self.counted.cpu().bool()
+
+    def highest(self, x):
+        """Return the log-probability of rows that are reconstructed perfectly; (B,)."""
+        variance = torch.from_numpy(self.noise_variance)[self.numbers]
+        zero = torch.zeros(len(x), len(self.numbers), dtype=torch.float64)
+        nll = gaussian_nll(zero, zero, variance) * self._counts(x)
+        return -nll.sum(1) - self._log_scale(x)
+
+    def squared_error(self, params, x):
+        """Return each cell's squared error, a category's over its levels; (B, d)."""
+        error = (self.probabilities(params) - self.spread(x)).square()
+        error = error * self.columns_of(~torch.isnan(x))
+        out = torch.zeros_like(x)
+        return out.index_add(-1, self.owner.to(x.device), error)
+
+    def mean(self, params):
+        """Return numbers, and each category's likeliest code; (..., d)."""
+        shape = (*params.shape[:-1], len(self.n_levels))
+        numbers = params[..., : len(self.numbers)]
+        out = params.new_zeros(shape).index_copy(
+            -1, self.numbers.to(params.device), numbers
+        )
+        for columns, logits in self._logits(params):
+            out = out.index_copy(-1, columns, logits.argmax(-1).to(out))
+        return out
+
+    def probabilities(self, params):
+        """Return parameters (..., P) with each category's logits made probabilities."""
+        parts = [logits.softmax(-1).flatten(-2) for _, logits in self._logits(params)]
+        return torch.cat([params[..., : len(self.numbers)], *parts], -1)
+
+    def sample(self, params, random_state):
+        out = self.restore(self.mean(params).numpy())
+        numbers = self.numbers.numpy()
+        std = (self.scale * np.sqrt(self.noise_variance) * self.active)[numbers]
+        noise = random_state.standard_normal((len(out), len(numbers)))
+        out[:, numbers] += std * noise
+        for columns, logits in self._logits(params.double()):
+            below = logits.softmax(-1).cumsum(-1).numpy()
+            u = random_state.uniform(size=(*below.shape[:2], 1))
+            codes = (below < u).sum(2).clip(max=below.shape[2] - 1)
+            out[:, columns.numpy()] = codes
+        return out
+
+    def noise_around(self, mean, residual_variance):
+        n = len(self.numbers)
+        p = np.clip(mean[n:], TINY, 1 - TINY)
+        return np.concatenate([residual_variance[:n], p * (1 - p)])
+
+    def linearize(self, mean, components):
+        """Return bias (P,) and weight (P, k): m + V z, of logits log m + V z / m."""
+        n, softmax = len(self.numbers), LINKS["softmax"]
+        bias, slope = mean.copy(), np.ones_like(mean)
+        bias[n:] = softmax.inverse(np.maximum(mean[n:], RAREST))
+        slope[n:] = softmax.slope(np.maximum(mean[n:], TINY))
+        return bias, slope[:, None] * components.T
+
+    def of_column(self, j):
+        """Return the place of column j among the parameters."""
+        if self.n_levels[j] == 0:
+            at = int(np.searchsorted(self.numbers.numpy(), j))
+            return slice(at, at + 1)
+        for levels, columns, at in self.blocks:
+            if levels == self.n_levels[j]:
+                at += levels * int(np.searchsorted(columns.numpy(), j))
+                return slice(at, at + levels)
+
+    def collapse(self, means):
+        """Return means (n, P) as rows (n, d): a category's code is its likeliest."""
+        return self.mean(torch.from_numpy(means)).numpy()

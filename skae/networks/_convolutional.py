@@ -1,0 +1,267 @@
+"""The convolutional network: pictures and signals down to a code and back."""
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from numbers import Integral
+
+from torch import nn
+
+from skae._params import Parameters, check_option, check_sizes
+from skae.networks._layers import (
+    ACTIVATIONS,
+    Activation,
+    Stack,
+    ToMap,
+    convolution,
+    last_layer,
+    linear,
+    normalization,
+    put,
+    start_paths,
+    transposed_convolution,
+)
+
+
+@dataclass
+class ConvolutionalNetwork(Parameters):
+    """Convolutions that halve a picture step by step down to a code, and back.
+
+    Each level of the encoder is a convolution and a halving of height and width
+    (rounded up); the decoder mirrors it. Pictures may be grey or coloured and of any
+    size; a signal (a sound, a sensor's trace) is a picture of height 1. The last map,
+    flattened, is the code if ``n_components=None``; otherwise a dense layer maps it
+    to `n_components` numbers, and another one back.
+
+    All pixels of a channel are scaled alike, and the strength of a `corruption` is in
+    the units of the data, also if rows are passed flat.
+
+    Parameters
+    ----------
+    image_shape : tuple of int or None, default=None
+        (height, width) or (channels, height, width) of a row of X. None takes the
+        shape of pictures passed as (n_samples, H, W) or (n_samples, C, H, W); rows
+        that are flat are taken as a square picture where their length is a square
+        number, and otherwise as a signal, (1, n_features).
+    filters : tuple of int, default=(16, 32)
+        Channels of the encoder's maps, one number for each level.
+    kernel_size : int, default=3
+        Height and width of the convolutions' windows in pixels (1 along an axis of
+        length 1). Borders are padded with zeros. Less than 2 leaves out pixels where
+        levels halve and double by strides.
+    downsampling : {"stride", "max_pool", "average_pool"}, default="stride"
+        How a level of the encoder halves its map: by a convolution of stride 2, or by
+        pooling 2 x 2 pixels after a convolution of stride 1, several times slower.
+    upsampling : {"transposed", "nearest", "bilinear"}, default="transposed"
+        How a level of the decoder doubles its map: by a transposed convolution of
+        stride 2 [1]_, or by interpolation followed by a convolution of stride 1,
+        which leaves no chequered pattern [2]_ and is several times slower.
+    activation : {"silu", "relu", "leaky_relu", "elu", "gelu", "tanh", "sigmoid", \
+            "linear"}, default="silu"
+        Activation of the hidden maps.
+    normalization : {"layer", "batch"} or None, default=None
+        Normalisation before each activation: of a picture's maps together ("layer"),
+        or of each channel over the pictures of a batch ("batch").
+    linear_path : bool, default=False
+        Whether a linear map of all pixels runs beside the convolutions of the encoder
+        and of the decoder. It starts as PCA, so that training begins at PCA's error;
+        it needs a number as `n_components`.
+
+    References
+    ----------
+    .. [1] Zeiler, Krishnan, Taylor and Fergus (2010). Deconvolutional networks. CVPR.
+    .. [2] Odena, Dumoulin and Olah (2016). Deconvolution and checkerboard artifacts.
+       Distill. doi:10.23915/distill.00003.
+    .. [3] Masci, Meier, Ciresan and Schmidhuber (2011). Stacked convolutional
+       auto-encoders for hierarchical feature extraction. ICANN.
+
+    Examples
+    --------
+    The textbook's network, 28 x 28 x 1 to 14 x 14 x 16 to 7 x 7 x 32 and back, its
+    code the 1,568 numbers of the last map:
+
+    >>> from skae import Autoencoder
+    >>> from skae.networks._dense import ConvolutionalNetwork
+    >>> network = ConvolutionalNetwork(
+    ...     image_shape=(28, 28), filters=(16, 32), kernel_size=3, activation="relu",
+    ...     downsampling="max_pool", upsampling="nearest",
+    ... )
+    >>> autoencoder = Autoencoder(None, network=network, code_activation="relu")
+    """
+
+    image_shape: tuple | None = None
+    filters: tuple = (16, 32)
+    kernel_size: int = 3
+    downsampling: str = "stride"
+    upsampling: str = "transposed"
+    activation: str = "silu"
+    normalization: str | None = None
+    linear_path: bool = False
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        owner = "network"
+        if self.image_shape is not None:
+            check_sizes(
+                "ConvolutionalNetwork.image_shape", self.image_shape, (2, 3), (28, 28)
+            )
+        check_sizes("ConvolutionalNetwork.filters", self.filters, range(1, 32), (16, 32))
+        kernel_size = self.kernel_size
+        if not isinstance(kernel_size, Integral) or kernel_size < 1 or kernel_size is True:
+            raise ValueError(
+                "network: ConvolutionalNetwork.kernel_size must be a positive integer. "
+                f"Got {self.kernel_size!r}."
+            )
+        for name, options in (
+            ("downsampling", ("stride", "max_pool", "average_pool")),
+            ("upsampling", ("transposed", "nearest", "bilinear")),
+            ("activation", ACTIVATIONS),
+            ("normalization", (None, "layer", "batch")),
+        ):
+            check_option(
+                owner, f"ConvolutionalNetwork.{name}", getattr(self, name), options
+            )
+
+    def resolve(self, sample_shape):
+        """Return this network with the `image_shape` that samples have.
+
+        Parameters
+        ----------
+        sample_shape : tuple of int
+            (n_features,), (height, width) or (channels, height, width) of X.
+
+        Returns
+        -------
+        network : ConvolutionalNetwork
+            A copy whose `image_shape` is (channels, height, width).
+
+        Raises
+        ------
+        ValueError
+            If samples cannot have the shape; the shapes that fit are named.
+        """
+        d = math.prod(sample_shape)
+        shape = self.image_shape
+        if shape is None:
+            shape = sample_shape
+            if len(shape) == 1:
+                side = math.isqrt(d)
+                shape = (side, side) if side * side == d else (1, d)
+            elif len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
+                raise ValueError(
+                    f"X holds samples of shape {shape}, which looks like channels in "
+                    "the last place; (channels, height, width) is expected. Use "
+                    "np.moveaxis(X, -1, 1), or say image_shape."
+                )
+        shape = (1,) * (3 - len(shape)) + tuple(shape)
+        given = (1,) * (3 - len(sample_shape)) + tuple(sample_shape)
+        if math.prod(shape) != d or (len(sample_shape) > 1 and shape != given):
+            fitting = [given] if len(sample_shape) > 1 else _shapes_of(d)
+            raise ValueError(
+                f"image_shape={self.image_shape} holds {math.prod(shape)} values, and a "
+                f"sample of X has {d}, of shape {tuple(sample_shape)}. Shapes that fit: "
+                f"{', '.join(str(s[1:] if s[0] == 1 else s) for s in fitting)}."
+            )
+        return replace(self, image_shape=tuple(int(n) for n in shape))
+
+    def build(self, n_inputs, n_components, n_outputs, *, generator=None, start=None):
+        """Return the encoder and the decoder.
+
+        Parameters
+        ----------
+        n_inputs, n_outputs : int
+            Width of the encoder's input and of the decoder's output, multiples of
+            height x width.
+        n_components : int or None
+            Width of the code; None takes the flattened map.
+        generator : torch.Generator or None, default=None
+            Source of the initial weights.
+        start : LinearStart or None, default=None
+            Where the linear path and the output's bias start.
+
+        Returns
+        -------
+        encoder, decoder : torch.nn.Module
+        """
+        if self.linear_path and n_components is None:
+            raise ValueError(
+                "network: ConvolutionalNetwork.linear_path=True needs a number as "
+                "n_components. Got None."
+            )
+        size = tuple((self.image_shape or self.resolve((n_inputs,)).image_shape)[-2:])
+        sizes = [size]
+        for _ in self.filters:
+            sizes.append(tuple(-(-n // 2) for n in sizes[-1]))
+        n_pixels = math.prod(size)
+        channels = (n_inputs // n_pixels, *self.filters)
+        encoder = [ToMap((channels[0], *size))]
+        for level, (c_in, c_out) in enumerate(pairwise(channels)):
+            encoder += self._down(c_in, c_out, sizes[level], generator)
+            encoder += normalization(self.normalization, c_out, of_maps=True)
+            encoder.append(Activation(self.activation))
+        decoder = [ToMap((channels[-1], *sizes[-1]))]
+        channels = (n_outputs // n_pixels, *self.filters)
+        for level in reversed(range(len(self.filters))):
+            c_out = channels[level]
+            decoder += self._up(channels[level + 1], c_out, sizes[level], generator)
+            if level:
+                decoder += normalization(self.normalization, c_out, of_maps=True)
+                decoder.append(Activation(self.activation))
+        decoder.append(nn.Flatten())
+        if start is not None:
+            put(decoder[-2].bias, start.decoder_bias.reshape(channels[0], -1).mean(1))
+        if n_components is None:  # the last map is the code, not a hidden layer
+            encoder[-1] = nn.Flatten()
+            return Stack(encoder), Stack(decoder)
+        n = channels[-1] * math.prod(sizes[-1])
+        encoder += [nn.Flatten(), linear(n, n_components, generator)]
+        decoder = [
+            linear(n_components, n, generator), Activation(self.activation), *decoder,
+        ]  # fmt: skip
+        paths = None, None
+        if self.linear_path:
+            paths = (
+                linear(n_inputs, n_components, generator),
+                linear(n_components, n_outputs, generator),
+            )
+        encoder, decoder = Stack(encoder, paths[0]), Stack(decoder, paths[1])
+        if self.linear_path and start is not None:
+            put(decoder.linear.bias, start.decoder_bias)
+            start_paths(encoder, decoder, start)
+            last_layer(decoder).bias.data.zero_()
+        return encoder, decoder
+
+    def _down(self, c_in, c_out, size, generator):
+        halve = tuple(min(2, n) for n in size)
+        strided = self.downsampling == "stride"
+        stride = halve if strided else (1, 1)
+        layers = convolution(c_in, c_out, *self._window(stride, size), generator)
+        if not strided:
+            pool = {"max_pool": nn.MaxPool2d, "average_pool": nn.AvgPool2d}
+            layers.append(pool[self.downsampling](halve, ceil_mode=True))
+        return layers
+
+    def _up(self, c_in, c_out, size, generator):
+        if self.upsampling == "transposed":
+            stride = tuple(min(2, n) for n in size)
+            window = self._window(stride, size)
+            return [transposed_convolution(c_in, c_out, *window, generator)]
+        return [
+            nn.Upsample(size=size, mode=self.upsampling),
+            *convolution(c_in, c_out, *self._window((1, 1), size), generator),
+        ]
+
+    def _window(self, stride, size):
+        """Return a convolution's kernel, stride and size."""
+        kernel = tuple(self.kernel_size if n > 1 else 1 for n in size)
+        return kernel, stride, size
+
+
+def _shapes_of(d, most=6):
+    """Return pictures of d values: colour, grey (nearest to square), a signal."""
+    shapes = []
+    for c in (3, 1):
+        pixels = d // c if d % c == 0 else 0
+        sides = [h for h in range(math.isqrt(pixels), 1, -1) if pixels % h == 0]
+        shapes += [(c, h, pixels // h) for h in sides[: most // 3]]
+    return [*shapes, (1, 1, d)]

@@ -1,0 +1,177 @@
+"""How far rows are from the normal ones, by autoencoders that have learnt those.
+
+M is the number of autoencoders, n of the rows, d of the columns.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from skae._data.rows import blocks
+from skae.outliers._reasons import Expectation
+
+CRITERIA = ("reconstruction", "code", "neighbors")
+CLOSEST = 1e-6  # least distance, in those of the median row: a logarithm needs one
+
+
+class Abnormality:
+    """The geometric mean of distances, each in units of the training rows' median.
+
+    - "reconstruction": the root of the lack of likelihood (for squared errors, the
+      length of the residual), a mean over the autoencoders;
+    - "code": the mean distance to the nearest codes of reference rows, where the codes
+      of all autoencoders stand side by side, each autoencoder's with a variance of 1;
+    - "neighbors": the mean distance to the nearest reference rows, standardised.
+
+    Parameters
+    ----------
+    members : list of BaseAutoencoder
+        Fitted on the normal rows, with the same scales of the columns.
+    criteria : tuple of str
+        Which of the distances count.
+    n_neighbors : int
+        How many of the nearest rows a distance to them is a mean over.
+    reference : ndarray or CSR matrix of shape (n_reference, d)
+        Normal rows, in data units.
+    """
+
+    def __init__(self, members, criteria, n_neighbors, reference):
+        self.likelihood = members[0].net_.module_.likelihood
+        self.reference = np.concatenate([seen.points for seen in self._seen(reference)])
+        self.measures = []
+        if "reconstruction" in criteria:
+            self.measures += [Shortfall(member) for member in members]
+        if "code" in criteria:
+            self.measures.append(CodeDistance(members, reference, n_neighbors))
+        if "neighbors" in criteria:
+            self.measures.append(Neighbors(self.reference, n_neighbors))
+        kinds = [type(measure) for measure in self.measures]
+        self.groups = [[k is kind for k in kinds] for kind in dict.fromkeys(kinds)]
+
+    @cached_property
+    def expectation(self):
+        """What is expected of a column given the others, by the reference rows."""
+        columns_of = self.likelihood.columns_of
+        active = torch.from_numpy(self.likelihood.active)
+        owner = columns_of(torch.arange(len(active))).numpy()
+        return Expectation(self.reference, columns_of(active).numpy(), owner)
+
+    def _seen(self, X):
+        """Yield rows X by blocks, standardised and as points."""
+        for _, block in blocks(X):
+            x = torch.from_numpy(self.likelihood.standardize(block))
+            yield Seen(block, x, self.likelihood.spread(x).numpy())
+
+    def fit(self, X, keep):
+        """Take what is far and near from rows X[keep]; return that of all rows X."""
+        distances = np.hstack([self._distances(seen) for seen in self._seen(X)])
+        for measure, d in zip(self.measures, distances, strict=True):
+            measure.set_unit(d[keep])
+        return self._mean(distances)
+
+    def _distances(self, seen):
+        return np.stack([measure.distance(seen) for measure in self.measures])
+
+    def __call__(self, X):
+        """Return the abnormality of rows X (n, d) in any container; (n,) float64."""
+        return np.concatenate([self._mean(self._distances(s)) for s in self._seen(X)])
+
+    def _mean(self, distances):
+        units = zip(self.measures, distances, strict=True)
+        distances = np.stack([measure.in_units(d) for measure, d in units])
+        parts = [distances[group].mean(0) for group in self.groups]
+        return np.exp(np.log(np.maximum(parts, CLOSEST)).mean(0))
+
+
+class Seen(NamedTuple):
+    """A block of n rows."""
+
+    rows: np.ndarray  # (n, d) in data units
+    standardized: torch.Tensor  # (n, d)
+    points: np.ndarray  # (n, P) the same without missing cells
+
+
+class Measure:
+    """A distance, and what is far."""
+
+    unit = 1.0
+
+    def set_unit(self, distances):
+        """Take the median of the distances as the unit, or their mean if it is zero."""
+        self.unit = float(np.median(distances)) or float(np.mean(distances)) or 1.0
+
+    def in_units(self, distances):
+        """Return distances in units of the median one."""
+        return distances / self.unit
+
+
+class Shortfall(Measure):
+    """The root of how much likelier the likeliest training row is than a row."""
+
+    def __init__(self, member):
+        self.member = member
+
+    def distance(self, seen):
+        highest = self.member.net_.module_.likelihood.highest(seen.standardized)
+        return highest.numpy() - self.member.score_samples(seen.rows)
+
+    def set_unit(self, distances):
+        self.least = distances.min()
+        super().set_unit(self._root(distances))
+
+    def _root(self, distances):
+        return np.sqrt(np.maximum(distances - self.least, 0))
+
+    def in_units(self, distances):
+        return super().in_units(self._root(distances))
+
+
+class Neighbors(Measure):
+    """The mean distance to the nearest of some rows (n, d).
+
+    One neighbour at distance zero is ignored, as that is the row itself if it is one
+    of them: so a training row is scored as a new one is.
+    """
+
+    def __init__(self, rows, n_neighbors):
+        self.rows, self.k = rows, min(n_neighbors, len(rows) - 1)
+        self.search = NearestNeighbors(n_neighbors=self.k + 1, algorithm="brute")
+        self.search.fit(rows)
+
+    def distance(self, seen):
+        return self.of(seen.points)
+
+    def of(self, x):
+        nearest = self.search.kneighbors(x, return_distance=False)
+        # the search's own distances are rounded, and zero is not always zero
+        x = x.astype(np.float64)[:, None]
+        distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2))
+        distances.sort(1)
+        itself = distances[:, 0] == 0
+        return np.where(itself, distances[:, 1:].mean(1), distances[:, :-1].mean(1))
+
+
+class CodeDistance(Measure):
+    """The mean distance to the nearest codes, those of all autoencoders side by side.
+
+    Each autoencoder's codes are scaled to a variance of 1 in all.
+    """
+
+    def __init__(self, members, reference, n_neighbors):
+        self.members = members
+        codes = self._codes(reference)
+        variances = [c.var(0).sum() for c in codes]
+        self.scales = [1 / v**0.5 if v > 0 else 0.0 for v in variances]
+        self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
+
+    def _codes(self, rows):
+        return [np.asarray(m._codes(rows), dtype=np.float64) for m in self.members]
+
+    def _side_by_side(self, codes):
+        return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])
+
+    def distance(self, seen):
+        return self.neighbors.of(self._side_by_side(self._codes(seen.rows)))

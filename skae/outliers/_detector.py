@@ -1,0 +1,343 @@
+"""Outliers: rows that autoencoders of the others do not know."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.plain import Autoencoder
+from skae._data.checks import CheckedRowsMixin
+from skae._data.rows import densify
+from skae._training.members import fit_together
+from skae.likelihoods._gaussian import Gaussian
+from skae.likelihoods._mixed import as_mixed, is_mixed
+from skae.outliers._abnormality import CRITERIA, Abnormality
+from skae.outliers._purify import as_points, most_normal, opinion, with_varying
+from skae.outliers._reasons import ExplanationMixin
+from skae.outliers._thresholds import ThresholdMixin
+
+AUTO_CONTAMINATION = 0.1
+STEPS, BATCH_SIZE = 1500, 128  # of the default autoencoders' training
+WIDTHS, MOST_COMPONENTS, SHARE_OF_COLUMNS = (16, 64), 24, 0.7
+CLIP = 20.0  # standard deviations
+LARGEST_SEED = np.iinfo(np.int32).max
+
+
+class AutoencoderOutlierDetector(
+    CheckedRowsMixin, ExplanationMixin, ThresholdMixin, BaseEstimator
+):
+    """Outlier and novelty detection by an ensemble of autoencoders.
+
+    Autoencoders of random widths learn the rows, all in one batched training [1]_. How
+    abnormal a row is, is the geometric mean of three distances, each in units of the
+    training rows' median: how badly it is reconstructed, how far its code is from the
+    nearest codes of the training rows, and how far it is from the nearest of those
+    rows itself. It takes raw data: columns are standardised, constant ones do not
+    count, and cells beyond 20 standard deviations are taken to be there.
+
+    Parameters
+    ----------
+    autoencoder : autoencoder of this package, default=None
+        What is trained, cloned `n_estimators` times with seeds of their own; for instance a
+        `skae.ConvolutionalAutoencoder` for pictures or a
+        `skae.VariationalAutoencoder`, whose bound then says how well a row is
+        reconstructed. None takes `skae.Autoencoder` with one hidden layer of 16 to 64
+        units and 1 to 24 components, both drawn for each, trained for 1,500 steps.
+    n_estimators : int, default=8
+        Number of autoencoders.
+    contamination : float or "auto", default="auto"
+        Share of the training rows that are outliers, in (0, 0.5]: it sets `offset_`,
+        and nothing else. "auto" is 0.1. `set_threshold` knows better ways.
+    purify : bool, default=True
+        Whether a quarter of the training rows, those that are the most abnormal to a
+        `sklearn.ensemble.IsolationForest`, are not learnt from (but for one, where a
+        column varies in them only). False is for training rows that are known to be
+        clean (novelty detection).
+    criteria : tuple of str, default=("reconstruction", "code", "neighbors")
+        The distances that count.
+    n_neighbors : int or "auto", default="auto"
+        How many of the nearest rows, or codes, a distance to them is a mean over. "auto"
+        is 1 if training rows are known to be clean, else 5, as a few of those that are
+        near may be outliers as well.
+    n_reference : int, default=10000
+        Largest number of training rows, drawn at random, among which neighbours are
+        looked for; `partial_fit` keeps the latest.
+    max_iter : int or "auto", default="auto"
+        Largest number of epochs. "auto" leaves it to `autoencoder`; by default, it is
+        what makes 1,500 steps.
+    device : str, default="auto"
+        Where to train. "auto" leaves it to `autoencoder`, which by default takes a CUDA
+        device if there is one.
+    random_state : int, RandomState instance or None, default=None
+        Source of widths, initial weights, shuffles, purification and reference rows.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted autoencoders.
+    offset_ : float
+        Scores below it are those of outliers.
+    calibration_scores_ : ndarray of shape (n_calibration,)
+        Sorted scores of the rows that `calibrate` was given, if it was called.
+    n_iter_ : int
+        Largest number of epochs that an autoencoder was trained for in the last call.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Faster, by random splits of single columns.
+    sklearn.neighbors.LocalOutlierFactor : By the density around the neighbours.
+
+    Notes
+    -----
+    Scores of rows that were trained on are a little too high. That matters little for
+    ranking them, and much for a false-alarm rate: take fresh rows for `calibrate`.
+
+    An autoencoder with ``likelihood="mixed"`` takes tables of numbers and categories with
+    missing cells. Neighbours are then sought among standardised numbers beside a one for
+    each category's value: two that differ are 1.4 standard deviations apart. A missing
+    cell is the mean of a number, and no value of a category; it counts as reconstructed,
+    and so does a value that `fit` has not seen.
+
+    References
+    ----------
+    .. [1] Chen, Sathe, Aggarwal and Turaga (2017). Outlier detection with autoencoder
+       ensembles. SDM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import AutoencoderOutlierDetector
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6))
+    >>> X[0, 3] += 5
+    >>> detector = AutoencoderOutlierDetector(contamination=0.01, random_state=0).fit(X)
+    >>> int(detector.score_samples(X).argmin())
+    0
+    >>> int(detector.feature_contributions(X[:1]).iloc[0].argmax())
+    3
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "autoencoder": [BaseAutoencoder, None],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "contamination": [Interval(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
+        "purify": ["boolean"],
+        "criteria": [tuple, list],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_reference": [Interval(Integral, 2, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        n_estimators=8,
+        contamination="auto",
+        purify=True,
+        criteria=CRITERIA,
+        n_neighbors="auto",
+        n_reference=10_000,
+        max_iter="auto",
+        device="auto",
+        random_state=None,
+    ):
+        self.autoencoder = autoencoder
+        self.n_estimators = n_estimators
+        self.contamination = contamination
+        self.purify = purify
+        self.criteria = criteria
+        self.n_neighbors = n_neighbors
+        self.n_reference = n_reference
+        self.max_iter = max_iter
+        self.device = device
+        self.random_state = random_state
+
+    @property
+    def _is_mixed(self):
+        return is_mixed(getattr(self.autoencoder, "likelihood", None))
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn what is normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, as they are; as the autoencoders take them, so also pictures
+            of shape (n_samples, H, W) or (n_samples, C, H, W).
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X cannot be, before any training, or if training diverges.
+            The estimator is then what it was before the call.
+        """
+        self._check_criteria()
+        with self._all_or_nothing(warm=False):
+            X, _ = self._check_fit(X, None, reset=True)
+            random_state = check_random_state(self.random_state)
+            keep = np.ones(X.shape[0], dtype=bool)
+            if self.purify:
+                points = as_points(X, self._likelihood()) if self._is_mixed else X
+                scores = opinion(points, random_state.randint(LARGEST_SEED))
+                keep = with_varying(X, most_normal(scores), scores)
+            members = self._members(X, keep.sum(), random_state)
+            fit_together(
+                members,
+                X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
+                sample_weight=None if keep.all() else keep.astype(float),
+                report=self.autoencoder is not None,
+            )
+            index = np.arange(X.shape[0])
+            if len(index) > self.n_reference:
+                index = random_state.permutation(len(index))[: self.n_reference]
+            self._finish(members, X[index], keep[index], X, keep)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None):
+        """Follow a drift: learn from further rows, and forget old ones.
+
+        The autoencoders pass over the rows once; neighbours, what is near and far, and
+        the threshold are then those of the latest `n_reference` rows. If `purify`, the
+        quarter of the rows that is the most abnormal so far is not learnt from. The
+        first call is that of `fit`; columns stay scaled as in it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to learn from.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; what `calibrate` was given is forgotten.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X)
+        self._check_criteria()
+        X = self._check_rows(X)
+        keep = np.ones(X.shape[0], dtype=bool)
+        if self.purify:
+            keep = most_normal(-self._abnormality_(X))
+        members = copy.deepcopy(self.estimators_)
+        for member in members:
+            member.partial_fit(X[keep])
+        old, kept = self._latest_
+        if sp.issparse(old):
+            recent = sp.vstack([old, sp.csr_array(X)], format="csr")
+        else:
+            recent = np.concatenate([old, densify(X)])
+        latest = slice(-self.n_reference, None)
+        recent = recent[latest]
+        keep = np.concatenate([kept, keep])[latest]
+        self._finish(members, recent, keep, recent, keep)
+        vars(self).pop("calibration_scores_", None)
+        return self
+
+    def _check_criteria(self):
+        unknown = [name for name in self.criteria if name not in CRITERIA]
+        if unknown or not self.criteria:
+            raise ValueError(f"criteria must be some of {CRITERIA}. Got {self.criteria!r}.")
+
+    def _members(self, X, n_rows, random_state):
+        """Return the autoencoders, unfitted."""
+        epochs = max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE)))
+        most = int(max(1, min(SHARE_OF_COLUMNS * X.shape[1], MOST_COMPONENTS)))
+        members = []
+        for _ in range(self.n_estimators):
+            if self.autoencoder is not None:
+                member = clone(self.autoencoder)
+                if self._is_mixed:  # members are given codes
+                    member.set_params(likelihood=self._likelihood())
+            else:
+                member = Autoencoder(
+                    random_state.randint(1, most + 1),
+                    network=(random_state.randint(WIDTHS[0], WIDTHS[1] + 1),),
+                    likelihood=Gaussian(clip=CLIP),
+                    batch_size=BATCH_SIZE,
+                    max_iter=epochs,
+                    early_stopping=False,
+                    alpha=0.0,
+                )
+            member.set_params(random_state=random_state.randint(LARGEST_SEED))
+            for name in ("max_iter", "device"):
+                if getattr(self, name) != "auto":
+                    member.set_params(**{name: getattr(self, name)})
+            members.append(member)
+        return members
+
+    def _likelihood(self):
+        """Return the mixed likelihood, which knows what columns `fit` has seen."""
+        return as_mixed(self.autoencoder.likelihood, self._schema_)
+
+    def _finish(self, members, latest, is_reference, X, keep):
+        """Set what is fitted, from the rows that neighbours are among and all of them."""
+        n_neighbors = self.n_neighbors
+        if n_neighbors == "auto":
+            n_neighbors = 5 if self.purify else 1
+        reference = latest[is_reference]
+        if reference.shape[0] < 2:  # a few rows left of a tiny or drifted sample
+            reference = latest
+        abnormality = Abnormality(members, tuple(self.criteria), n_neighbors, reference)
+        scores = -abnormality.fit(X, keep)
+        contamination = self.contamination
+        if contamination == "auto":
+            contamination = AUTO_CONTAMINATION
+        self.offset_ = np.quantile(scores, contamination)
+        self.estimators_, self._abnormality_ = members, abnormality
+        self._training_scores_ = scores
+        self.n_iter_ = max(member.n_iter_ for member in members)
+        self._latest_ = latest, is_reference
+
+    def score_samples(self, X):
+        """Return the negative abnormality of each row.
+
+        It has no unit: about -1 for a usual training row, -2 for one at twice the
+        distances. Memory does not grow with the number of rows, so that X may be
+        memory-mapped; a row's score depends on that row alone.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), dtype float64
+            Higher is more normal.
+        """
+        X = self._check_rows(X)
+        return -self._abnormality_(X)
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether `fit` has succeeded."""
+        return hasattr(self, "_abnormality_")
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: the input that the autoencoder takes."""
+        tags = super().__sklearn_tags__()
+        inner = Autoencoder() if self.autoencoder is None else self.autoencoder
+        tags.input_tags = inner.__sklearn_tags__().input_tags
+        return tags
