@@ -31,9 +31,9 @@ from skae import (
 from skae._codes.adversarial import Adversary
 from skae._codes.clusters import Graph, first_clusters
 from skae._losses import energy_coefficient
-from skae.corruption._noise import Gaussian as Noise
-from skae.metrics._reconstruction import explained_variance_ratio
-from skae.networks._dense import DenseNetwork
+from skae.corruption import Gaussian as Noise
+from skae.metrics import explained_variance_ratio
+from skae.networks import DenseNetwork
 
 RNG = np.random.default_rng(0)
 X, Y = load_digits(return_X_y=True)
@@ -315,7 +315,6 @@ def test_anything_that_can_be_drawn_from_is_a_prior(prior):
         ({"code_activation": "tanh"}, "code_activation"),
         ({"net_params": {"lr": 1}}, "learning_rate"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_is_an_error_before_training(params, message):
     with pytest.raises(ValueError, match=message):

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder
-from skae.networks._dense import DenseNetwork
+from skae.networks import DenseNetwork
 
 
 class FromAnywhere(DenseNetwork):

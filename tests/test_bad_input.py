@@ -14,8 +14,8 @@ from skorch.callbacks import Callback
 
 from skae import Autoencoder
 from skae._training.net import Net
-from skae.likelihoods._gaussian import Gaussian
-from skae.networks._dense import DenseNetwork
+from skae.likelihoods import Gaussian
+from skae.networks import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

@@ -21,9 +21,9 @@ from skae import BinaryAutoencoder, LatentSampler
 from skae._data.neighbors import Means, nearest
 from skae._data.rows import Rows
 from skae._training.members import fit_together
-from skae.metrics._hamming import hamming_distances
-from skae.networks._convolutional import ConvolutionalNetwork
-from skae.networks._dense import DenseNetwork
+from skae.metrics import hamming_distances
+from skae.networks import ConvolutionalNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -216,7 +216,7 @@ def test_a_search_goes_through_a_pipeline(trained):
 
 @pytest.mark.parametrize("n_bits", [1, 8, 30, 64, 65, 200])
 def test_hamming_distances_are_counts_of_differing_bits(n_bits, monkeypatch):
-    monkeypatch.setattr("skae._hamming.CELLS_AT_ONCE", 100)
+    monkeypatch.setattr("skae.metrics._hamming.CELLS_AT_ONCE", 100)
     rng = np.random.default_rng(n_bits)
     A, B = (rng.integers(0, 2, size=(n, n_bits), dtype=np.uint8) for n in (13, 31))
     packed = [np.packbits(bits, axis=1) for bits in (A, B)]
@@ -326,7 +326,7 @@ def test_sparse_rows_and_rows_that_are_streamed(monkeypatch):
     sparse = make().fit(sp.csr_matrix(X))
     np.testing.assert_array_equal(sparse.transform(X), sparse.transform(sp.csr_matrix(X)))
     resident = make().fit(X)
-    monkeypatch.setitem(skae._rows.RESIDENT_BYTES, "cpu", 0)
+    monkeypatch.setitem(skae._data.rows.RESIDENT_BYTES, "cpu", 0)
     streamed = make().fit(X)
     assert streamed.n_iter_ == resident.n_iter_ == 3
     assert np.isfinite(streamed.loss_curve_).all()
@@ -376,7 +376,7 @@ def test_neighbours_are_scikit_learns_and_only_rows_that_count():
 
 
 def test_many_rows_are_searched_in_groups(monkeypatch):
-    monkeypatch.setattr(skae._neighbors, "SEARCH_ROWS", 50)
+    monkeypatch.setattr(skae._data.neighbors, "SEARCH_ROWS", 50)
     rows = Rows(WINE, None, Plain(), "cpu")
     table = nearest(rows, torch.arange(len(WINE)), 3, lambda x: x)  # four groups
     assert (table % 4 == table[:, :1] % 4).all()

@@ -129,8 +129,8 @@ def test_streamed_rows_train_as_resident_rows_do(monkeypatch, convert):
     rows = convert(RNG.normal(size=(600, 8)))
     params = {"max_iter": 15, "batch_size": 32}
     resident = make(**params).fit(rows)
-    monkeypatch.setattr(skae._rows, "RESIDENT_BYTES", {"cpu": 0})
-    monkeypatch.setattr(skae._rows, "CHUNK_BYTES", 8 * 4 * 150)
+    monkeypatch.setattr(skae._data.rows, "RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr(skae._data.rows, "CHUNK_BYTES", 8 * 4 * 150)
     streamed = make(**params).fit(rows)
     np.testing.assert_allclose(
         streamed.loss_curve_[-5:], resident.loss_curve_[-5:], rtol=0.15
@@ -144,8 +144,8 @@ def test_streamed_rows_train_as_resident_rows_do(monkeypatch, convert):
 def test_streaming_passes_over_every_row_once_and_shuffles(monkeypatch):
     import torch
 
-    monkeypatch.setattr(skae._rows, "RESIDENT_BYTES", {"cpu": 0})
-    monkeypatch.setattr(skae._rows, "CHUNK_BYTES", 4 * 2 * 200)
+    monkeypatch.setattr(skae._data.rows, "RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr(skae._data.rows, "CHUNK_BYTES", 4 * 2 * 200)
     rows = np.stack([np.arange(1001.0), np.zeros(1001)], axis=1)
 
     class Identity:
@@ -154,8 +154,8 @@ def test_streaming_passes_over_every_row_once_and_shuffles(monkeypatch):
             out[:] = x
             return out
 
-    source = skae._rows.Rows(rows, np.arange(1, 1002.0), Identity(), "cpu")
-    batches = skae._rows.Batches(
+    source = skae._data.rows.Rows(rows, np.arange(1, 1002.0), Identity(), "cpu")
+    batches = skae._data.rows.Batches(
         source, torch.arange(1001), 32, torch.Generator().manual_seed(0)
     )
     passes = [list(batches) for _ in range(2)]
@@ -173,17 +173,17 @@ def test_a_memory_map_is_never_copied_whole(monkeypatch, tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, RNG.normal(size=(4000, 6)))
     rows = np.load(path, mmap_mode="r")
-    monkeypatch.setattr(skae._rows, "RESIDENT_BYTES", {"cpu": 0})
-    monkeypatch.setattr(skae._rows, "CHUNK_BYTES", 4 * 6 * 500)
-    monkeypatch.setattr(skae._rows, "BLOCK_BYTES", 8 * 6 * 500)
+    monkeypatch.setattr(skae._data.rows, "RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr(skae._data.rows, "CHUNK_BYTES", 4 * 6 * 500)
+    monkeypatch.setattr(skae._data.rows, "BLOCK_BYTES", 8 * 6 * 500)
     largest = []
-    densify = skae._rows.densify
+    densify = skae._data.rows.densify
 
     def record(block):
         largest.append(len(block))
         return densify(block)
 
-    monkeypatch.setattr(skae._rows, "densify", record)
+    monkeypatch.setattr(skae._data.rows, "densify", record)
     estimator = make(max_iter=2, batch_size=100).fit(rows)
     assert max(largest) <= 2000  # the sample for principal components is the largest
     np.testing.assert_array_equal(

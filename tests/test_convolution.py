@@ -22,14 +22,14 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
-import skae._autoencoders.inference
+import skae._training.blocks
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
 from skae._training import signs as _diagnostics
 from skae._training.blocks import row_cost
 from skae._training.net import Net
-from skae.likelihoods._gaussian import Gaussian
-from skae.networks._convolutional import ConvolutionalNetwork
-from skae.networks._dense import DenseNetwork
+from skae.likelihoods import Gaussian
+from skae.networks import ConvolutionalNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -738,7 +738,7 @@ def alone_and_in_company(estimator, rows, rng):
 @pytest.mark.parametrize("path", [False, True], ids=["map", "linear_path"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
 def test_a_row_does_not_depend_on_its_neighbours(monkeypatch, options, path):
-    monkeypatch.setattr(skae._inference, "BLOCK_ACTIVATION_BYTES", 2**18)
+    monkeypatch.setattr(skae._training.blocks, "BLOCK_ACTIVATION_BYTES", 2**18)
     network = ConvolutionalNetwork(filters=(5, 7), linear_path=path, **options)
     estimator = make(3 if path else None, network, max_iter=1).fit(RGB)
     rows = pictures(estimator._block_rows_ + 37, 3, 6, 5, seed=1)
@@ -758,7 +758,7 @@ def test_no_picture_depends_on_its_neighbours(network, c, size, k, seed):
     assume(not is_single_number(network, size))
     network.image_shape = (c, *size)
     estimator = make(k, network, max_iter=1).fit(pictures(12, c, *size))
-    block = skae._inference.block_rows
+    block = skae._training.blocks.block_rows
     assert estimator._block_rows_ == block(estimator.net_, c * math.prod(size))
     n = min(estimator._block_rows_, 150) + 37
     rng = np.random.default_rng(seed)

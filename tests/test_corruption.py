@@ -15,12 +15,13 @@ from sklearn.model_selection import GridSearchCV
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, likelihoods
 from skae._codes.base import AutoencoderModule
 from skae._training.net import Net
-from skae.corruption._hidden import HiddenDropout
-from skae.corruption._masking import Masking, RegionMasking
-from skae.corruption._named import NAMED, Compose
-from skae.corruption._noise import Downsampling, Gaussian, SaltAndPepper, SwapNoise
-from skae.networks._convolutional import ConvolutionalNetwork
-from skae.networks._dense import DenseNetwork
+from skae.corruption import HiddenDropout
+from skae.corruption import Masking, RegionMasking
+from skae.corruption import Compose
+from skae.corruption._named import NAMED
+from skae.corruption import Downsampling, Gaussian, SaltAndPepper, SwapNoise
+from skae.networks import ConvolutionalNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 few = settings(deadline=None, max_examples=15, derandomize=True)
@@ -789,7 +790,7 @@ def test_two_rows_and_single_rows_can_be_corrupted(name):
 
 
 def test_streamed_rows_are_corrupted_too(monkeypatch, seen):
-    monkeypatch.setattr("skae._rows.RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr("skae._data.rows.RESIDENT_BYTES", {"cpu": 0})
     estimator = make(corruption=Gaussian(0.5)).fit(TABLE)
     whole = standardized(estimator, TABLE)
     for _, x, clean in seen:

@@ -18,11 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, likelihoods
 from skae._codes.base import AutoencoderModule
 from skae._training.net import Net
-from skae.corruption._hidden import HiddenDropout
-from skae.corruption._masking import Masking
-from skae.corruption._noise import Gaussian
-from skae.networks._convolutional import ConvolutionalNetwork
-from skae.networks._dense import DenseNetwork
+from skae.corruption import HiddenDropout
+from skae.corruption import Masking
+from skae.corruption import Gaussian
+from skae.networks import ConvolutionalNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -272,8 +272,8 @@ def test_a_warm_start_goes_on_with_pairs(seen):
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_streamed_pairs_stay_aligned(monkeypatch, seen, container, weighted):
-    monkeypatch.setattr("skae._rows.RESIDENT_BYTES", {"cpu": 0})
-    monkeypatch.setattr("skae._rows.CHUNK_BYTES", 2000)
+    monkeypatch.setattr("skae._data.rows.RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr("skae._data.rows.CHUNK_BYTES", 2000)
     weight = RNG.uniform(size=len(X)) if weighted else None
     estimator = make().fit(container(NOISY), None, weight, X_clean=container(X))
     assert_aligned(seen, estimator)
@@ -675,7 +675,7 @@ def test_tied_weights_stay_tied_through_pretraining():
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("corruption", ["auto", Gaussian(0.3)])
 def test_streamed_pretraining_is_finite_and_falls(monkeypatch, pairs, corruption):
-    monkeypatch.setattr("skae._rows.RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr("skae._data.rows.RESIDENT_BYTES", {"cpu": 0})
     estimator = pretrained(corruption=corruption, pretrain_max_iter=10)
     estimator.fit(NOISY, X_clean=X if pairs else None)
     for curve in estimator.pretraining_loss_curves_:

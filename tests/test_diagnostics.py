@@ -10,7 +10,7 @@ from skorch.callbacks import LRScheduler
 
 from skae import Autoencoder
 from skae._training import signs as _diagnostics
-from skae.networks._dense import DenseNetwork
+from skae.networks import DenseNetwork
 
 BUNDLED = ["digits", "breast_cancer", "wine", "diabetes", "iris", "linnerud"]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
 
-from skae.metrics._disentanglement import (
+from skae.metrics import (
     beta_vae_score,
     dci_scores,
     factor_vae_score,

@@ -22,9 +22,9 @@ from skae._codes.base import Terms
 from skae._codes.columns import Chosen, ConcreteModule, Selectors
 from skae._training.net import Net
 from skae.feature_selection._greedy import best_ridge, greedy_columns
-from skae.likelihoods._gaussian import Gaussian
-from skae.metrics._reconstruction import explained_variance_ratio, explained_variance_scorer
-from skae.networks._dense import DenseNetwork
+from skae.likelihoods import Gaussian
+from skae.metrics import explained_variance_ratio, explained_variance_scorer
+from skae.networks import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -444,7 +444,7 @@ def test_errors_come_before_training_and_name_the_remedy(params, match, monkeypa
 
 
 def test_a_search_that_is_too_large_is_an_error(monkeypatch):
-    monkeypatch.setattr("skae.feature_selection.LARGEST", 50)
+    monkeypatch.setattr("skae.feature_selection._greedy.LARGEST", 50)
     assert selector(4).fit(X_WINE).chosen_by_ == "greedy"
     with pytest.raises(ValueError, match=r"Use method='greedy' or fewer columns"):
         selector(4, method="concrete").fit(X_WINE)

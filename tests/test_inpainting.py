@@ -10,10 +10,10 @@ from sklearn import datasets
 from sklearn.base import clone
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
-from skae.corruption._masking import Masking, RegionMasking
-from skae.corruption._named import Compose
-from skae.corruption._noise import Downsampling, Gaussian
-from skae.networks._convolutional import ConvolutionalNetwork
+from skae.corruption import Masking, RegionMasking
+from skae.corruption import Compose
+from skae.corruption import Downsampling, Gaussian
+from skae.networks import ConvolutionalNetwork
 from tests.common import AUTOENCODERS
 
 pytestmark = [

@@ -9,9 +9,9 @@ from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRSc
 from skae import Autoencoder, _losses
 from skae._training.net import Net
 from skae.likelihoods._base import VARIANCE_FLOOR
-from skae.likelihoods._discrete import Bernoulli, Categorical
-from skae.likelihoods._gaussian import Gaussian
-from skae.networks._dense import DenseNetwork
+from skae.likelihoods import Bernoulli, Categorical
+from skae.likelihoods import Gaussian
+from skae.networks import DenseNetwork
 from skae.networks._layers import ACTIVATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

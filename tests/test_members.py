@@ -13,8 +13,8 @@ from skae import (
 )
 from skae._training import members as members_module
 from skae._training.members import fit_together
-from skae.likelihoods._gaussian import Gaussian
-from skae.networks._dense import DenseNetwork
+from skae.likelihoods import Gaussian
+from skae.networks import DenseNetwork
 
 WINE = load_wine().data
 DIGITS = load_digits().data[:300]

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import shuffle
 
 from skae import Autoencoder
-from skae.metrics._reconstruction import (
+from skae.metrics import (
     explained_variance_ratio,
     explained_variance_scorer,
     reconstruction_error,
@@ -260,7 +260,7 @@ def test_all_is_computed_in_float64(metric, dtype):
 def test_many_blocks(monkeypatch):
     X, other = pair(n=101)
     expected = [m(X, other, output=o) for m in BOTH for o in OUTPUTS]
-    monkeypatch.setattr("skae._rows.BLOCK_BYTES", 8 * 4 * 10)  # ten rows
+    monkeypatch.setattr("skae._data.rows.BLOCK_BYTES", 8 * 4 * 10)  # ten rows
     found = [m(X, other, output=o) for m in BOTH for o in OUTPUTS]
     for a, b in zip(found, expected, strict=True):
         assert_allclose(a, b)

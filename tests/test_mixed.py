@@ -24,12 +24,12 @@ from skae import (
 )
 from skae._data.statistics import column_statistics
 from skae._training.members import fit_together
-from skae.corruption._masking import Masking, RegionMasking
-from skae.corruption._noise import Gaussian, SaltAndPepper, SwapNoise
-from skae.likelihoods._mixed import Mixed
-from skae.likelihoods._mixed import Mixed as Original
-from skae.networks._convolutional import ConvolutionalNetwork
-from skae.networks._dense import DenseNetwork
+from skae.corruption import Masking, RegionMasking
+from skae.corruption import Gaussian, SaltAndPepper, SwapNoise
+from skae.likelihoods import Mixed
+from skae.likelihoods import Mixed as Original
+from skae.networks import ConvolutionalNetwork
+from skae.networks import DenseNetwork
 from tests.test_sklearn_contract import EXPECTED
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -25,7 +25,7 @@ from skae import (
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
-from skae import outliers as outliers_module
+from skae.outliers import _detector as outliers_module
 from skae.outliers._abnormality import Neighbors
 from skae.outliers._purify import opinion
 from skae.outliers._thresholds import _best_offset, _conformal_offset
@@ -648,7 +648,7 @@ def test_the_forests_opinion_survives_large_offsets():
 
 
 def test_the_forests_opinion_is_by_blocks(monkeypatch):
-    from skae import _rows
+    from skae._data import rows as _rows
 
     whole = opinion(X, 0)
     monkeypatch.setattr(_rows, "BLOCK_BYTES", 2048)

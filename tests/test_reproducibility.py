@@ -21,7 +21,7 @@ from torch import nn
 
 from skae import Autoencoder
 from skae._training.net import Net
-from skae.networks._dense import DenseNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

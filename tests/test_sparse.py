@@ -25,9 +25,9 @@ from skae._codes.sparse import (
     top_k,
 )
 from skae._losses import bernoulli_kl
-from skae.likelihoods._gaussian import Gaussian
-from skae.networks._convolutional import ConvolutionalNetwork
-from skae.networks._dense import DenseNetwork
+from skae.likelihoods import Gaussian
+from skae.networks import ConvolutionalNetwork
+from skae.networks import DenseNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
