@@ -68,8 +68,8 @@ def clustered():
 # Losses
 
 
-def test_energy_coefficient_is_its_definition():
-    codes = torch.from_numpy(RNG.normal(size=(60, 2)))
+def test_energy_coefficient_is_its_definition(rng):
+    codes = torch.from_numpy(rng.normal(size=(60, 2)))
     draws = torch.from_numpy(priors.SwissRoll().sample(60, 2, 1))
     found = energy_coefficient(codes, draws, unbiased=False)
     assert found**0.5 == pytest.approx(away(codes.numpy(), "swiss_roll"))
@@ -155,9 +155,9 @@ def test_losses_of_the_phases_are_in_the_history():
     assert "labelled_loss" not in make().fit(SMALL).history_[-1]
 
 
-def test_a_linear_one_is_pca_in_scale_of_the_prior():
-    Z = RNG.normal(size=(3000, 2))
-    rows = Z @ RNG.normal(size=(2, 6)) + 0.2 * RNG.normal(size=(3000, 6)) + 10
+def test_a_linear_one_is_pca_in_scale_of_the_prior(rng):
+    Z = rng.normal(size=(3000, 2))
+    rows = Z @ rng.normal(size=(2, 6)) + 0.2 * rng.normal(size=(3000, 6)) + 10
     aae = AdversarialAutoencoder(2, network=(), max_iter=30, random_state=0).fit(rows)
     codes = aae.transform(rows)
     np.testing.assert_allclose(codes.mean(0), 0, atol=0.1)
@@ -580,14 +580,14 @@ def test_a_network_of_natural_size_is_what_it_says():
     assert make(None, network=(16, 5), n_clusters=3).fit(SMALL).n_components_ == 5
 
 
-def test_labels_that_cannot_be():
+def test_labels_that_cannot_be(rng):
     for y, message in (
         (None, "requires y"),
         (np.array(["a", "-1"] * 100), "integer -1"),
         (np.array([1.0, np.nan] * 100), "missing values"),
         (np.full(200, -1), "no class"),
         (np.zeros(100, int), "inconsistent numbers"),
-        (RNG.normal(size=200), "continuous"),
+        (rng.normal(size=200), "continuous"),
     ):
         with pytest.raises(ValueError, match=message):
             make(n_clusters="labels").fit(SMALL, y)

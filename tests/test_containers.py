@@ -125,8 +125,8 @@ def test_polars_rows_are_rows():
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_matrix], ids=["dense", "csr"])
-def test_streamed_rows_train_as_resident_rows_do(monkeypatch, convert):
-    rows = convert(RNG.normal(size=(600, 8)))
+def test_streamed_rows_train_as_resident_rows_do(monkeypatch, convert, rng):
+    rows = convert(rng.normal(size=(600, 8)))
     params = {"max_iter": 15, "batch_size": 32}
     resident = make(**params).fit(rows)
     monkeypatch.setattr(skae._data.rows, "RESIDENT_BYTES", {"cpu": 0})
@@ -169,9 +169,9 @@ def test_streaming_passes_over_every_row_once_and_shuffles(monkeypatch):
     assert not torch.equal(passes[0][0][0], passes[1][0][0])
 
 
-def test_a_memory_map_is_never_copied_whole(monkeypatch, tmp_path):
+def test_a_memory_map_is_never_copied_whole(monkeypatch, tmp_path, rng):
     path = tmp_path / "rows.npy"
-    np.save(path, RNG.normal(size=(4000, 6)))
+    np.save(path, rng.normal(size=(4000, 6)))
     rows = np.load(path, mmap_mode="r")
     monkeypatch.setattr(skae._data.rows, "RESIDENT_BYTES", {"cpu": 0})
     monkeypatch.setattr(skae._data.rows, "CHUNK_BYTES", 4 * 6 * 500)
@@ -195,8 +195,8 @@ def test_a_memory_map_is_never_copied_whole(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (1, 4, 3), (3, 4, 3)])
-def test_pictures_come_back_in_the_shape_that_fit_saw(shape):
-    pictures = RNG.normal(size=(30, *shape))
+def test_pictures_come_back_in_the_shape_that_fit_saw(shape, rng):
+    pictures = rng.normal(size=(30, *shape))
     estimator = make().fit(pictures)
     flat = pictures.reshape(30, -1)
     assert estimator.n_features_in_ == flat.shape[1]
@@ -210,8 +210,8 @@ def test_pictures_come_back_in_the_shape_that_fit_saw(shape):
     )
 
 
-def test_pictures_are_scaled_by_channel():
-    pictures = RNG.normal(size=(200, 2, 3, 3)) * np.array([1, 100])[:, None, None]
+def test_pictures_are_scaled_by_channel(rng):
+    pictures = rng.normal(size=(200, 2, 3, 3)) * np.array([1, 100])[:, None, None]
     scale = make().fit(pictures).net_.module_.likelihood.scale.reshape(2, 9)
     np.testing.assert_allclose(scale, [[1.0] * 9, [100.0] * 9], rtol=0.1)
     assert (np.ptp(scale, axis=1) == 0).all()
@@ -220,9 +220,9 @@ def test_pictures_are_scaled_by_channel():
 # Hard tables
 
 
-def test_a_column_of_large_values_and_small_variation_survives():
-    small = RNG.normal(size=300) * 10
-    rows = np.c_[small + 1.7e9, small, RNG.normal(size=300)]
+def test_a_column_of_large_values_and_small_variation_survives(rng):
+    small = rng.normal(size=300) * 10
+    rows = np.c_[small + 1.7e9, small, rng.normal(size=300)]
     estimator = make(3, network="auto", max_iter=20).fit(rows)
     residual = estimator.reconstruct(rows)[:, 0] - rows[:, 0]
     assert np.sqrt(np.mean(residual**2)) < 2
@@ -243,8 +243,8 @@ def test_a_constant_column_is_reconstructed_exactly_and_counts_nothing(value, re
         np.testing.assert_array_equal(estimator.score_samples(rows), 0)
 
 
-def test_rounding_errors_are_a_constant():
-    jitter = 1e8 * (1 + np.finfo(float).eps * RNG.integers(-1, 2, size=len(X)))
+def test_rounding_errors_are_a_constant(rng):
+    jitter = 1e8 * (1 + np.finfo(float).eps * rng.integers(-1, 2, size=len(X)))
     estimator = make().fit(np.c_[jitter, X])
     np.testing.assert_allclose(estimator.reconstruct(np.c_[jitter, X])[:, 0], 1e8)
     assert not estimator.net_.module_.likelihood.active[0]

@@ -312,8 +312,8 @@ def test_downsampling_takes_the_mean_of_each_block(factor, h, w, c, seed):
         np.testing.assert_allclose(after, block_means(before, factor), atol=1e-12)
 
 
-def test_downsampling_from_a_range_draws_a_factor_for_each_picture():
-    X = RNG.normal(size=(600, 7, 7))
+def test_downsampling_from_a_range_draws_a_factor_for_each_picture(rng):
+    X = rng.normal(size=(600, 7, 7))
     out = Downsampling((1, 4)).corrupt(X, random_state=0)
     by_factor = np.array([[block_means(x, f) for x in X] for f in range(1, 5)])
     drawn = np.isclose(by_factor, out).all((2, 3))

@@ -271,10 +271,10 @@ def test_a_warm_start_goes_on_with_pairs(seen):
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_streamed_pairs_stay_aligned(monkeypatch, seen, container, weighted):
+def test_streamed_pairs_stay_aligned(monkeypatch, seen, container, weighted, rng):
     monkeypatch.setattr("skae._data.rows.RESIDENT_BYTES", {"cpu": 0})
     monkeypatch.setattr("skae._data.rows.CHUNK_BYTES", 2000)
-    weight = RNG.uniform(size=len(X)) if weighted else None
+    weight = rng.uniform(size=len(X)) if weighted else None
     estimator = make().fit(container(NOISY), None, weight, X_clean=container(X))
     assert_aligned(seen, estimator)
     row = nearest(concatenated(seen)[0], standardized(estimator, NOISY))
@@ -284,7 +284,7 @@ def test_streamed_pairs_stay_aligned(monkeypatch, seen, container, weighted):
 BERNOULLI_NOISY = UNIT + RNG.normal(scale=0.5, size=UNIT.shape)
 
 
-def test_noisy_rows_may_lie_outside_of_the_support():
+def test_noisy_rows_may_lie_outside_of_the_support(rng):
     assert BERNOULLI_NOISY.min() < 0
     assert BERNOULLI_NOISY.max() > 1
     estimator = make(likelihood="bernoulli").fit(BERNOULLI_NOISY, X_clean=UNIT)
@@ -292,7 +292,7 @@ def test_noisy_rows_may_lie_outside_of_the_support():
     assert out.min() >= 0
     assert out.max() <= 1
     assert np.isfinite(estimator.transform(BERNOULLI_NOISY)).all()
-    mask = RNG.uniform(size=UNIT.shape) < 0.2
+    mask = rng.uniform(size=UNIT.shape) < 0.2
     assert np.isfinite(estimator.reconstruct(BERNOULLI_NOISY, mask)).all()
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         estimator.score_samples(BERNOULLI_NOISY)
@@ -391,7 +391,7 @@ def pipeline(estimator, **params):
 
 
 @pytest.mark.usefixtures("routing")
-def test_a_pipeline_transforms_the_clean_rows_on_the_way(monkeypatch):
+def test_a_pipeline_transforms_the_clean_rows_on_the_way(monkeypatch, rng):
     received, fit = [], DenoisingAutoencoder._fit
 
     def record(self, X, y, sample_weight, X_clean=None):
@@ -400,7 +400,7 @@ def test_a_pipeline_transforms_the_clean_rows_on_the_way(monkeypatch):
 
     monkeypatch.setattr(DenoisingAutoencoder, "_fit", record)
     estimator = make().set_fit_request(X_clean=True, sample_weight=True)
-    weight = RNG.uniform(size=len(X))
+    weight = rng.uniform(size=len(X))
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     pipe = Pipeline([("scale", scaler), ("dae", estimator)], transform_input=["X_clean"])
     pipe.fit(NOISY, X_clean=X, sample_weight=weight)

@@ -94,9 +94,9 @@ def test_the_code_activation_is_applied_to_the_code(activation):
 
 
 @pytest.mark.parametrize("link", ["sigmoid", "tanh"])
-def test_a_bounded_link_stays_between_the_extremes_of_the_training_data(link):
+def test_a_bounded_link_stays_between_the_extremes_of_the_training_data(link, rng):
     estimator = make(likelihood=Gaussian(link=link)).fit(X)
-    far = estimator.inverse_transform(1e3 * RNG.normal(size=(200, 2)))
+    far = estimator.inverse_transform(1e3 * rng.normal(size=(200, 2)))
     span = np.ptp(X, axis=0)
     for out in (estimator.reconstruct(X), far):
         assert (out >= X.min(0) - 1e-5 * span).all()
@@ -104,8 +104,8 @@ def test_a_bounded_link_stays_between_the_extremes_of_the_training_data(link):
     assert np.ptp(far, axis=0) == pytest.approx(span, rel=1e-3)
 
 
-def test_an_identity_link_knows_no_bounds():
-    far = make().fit(X).inverse_transform(1e3 * RNG.normal(size=(200, 2)))
+def test_an_identity_link_knows_no_bounds(rng):
+    far = make().fit(X).inverse_transform(1e3 * rng.normal(size=(200, 2)))
     assert (far > X.max(0)).any(0).all()
     assert (far < X.min(0)).any(0).all()
 
@@ -127,8 +127,8 @@ def test_cross_entropies_reconstruct_probabilities():
         (32, (784, 512, 256, 128, 32, 32), (32, 32, 128, 256, 512, 784)),
     ],
 )
-def test_the_textbook_network_has_the_textbook_layers(n_components, up, down):
-    rows = RNG.normal(size=(40, 784))
+def test_the_textbook_network_has_the_textbook_layers(n_components, up, down, rng):
+    rows = rng.normal(size=(40, 784))
     estimator = make(n_components, network=(512, 256, 128, 32), max_iter=1).fit(rows)
     module = estimator.net_.module_
     for stack, sizes in ((module.encoder, up), (module.decoder, down)):
@@ -169,16 +169,16 @@ def test_normalisation_stands_before_the_activation(kind, layer):
     assert [type(m).__name__ for m in stack] == ["Linear", layer, "Activation", "Linear"]
 
 
-def test_the_number_of_components_is_the_fewest_that_explain_90_percent():
-    z = RNG.normal(size=(400, 20))
-    rows = np.concatenate([z[:, :4] @ RNG.normal(size=(4, 12)), 0.01 * z[:, 4:8]], axis=1)
+def test_the_number_of_components_is_the_fewest_that_explain_90_percent(rng):
+    z = rng.normal(size=(400, 20))
+    rows = np.concatenate([z[:, :4] @ rng.normal(size=(4, 12)), 0.01 * z[:, 4:8]], axis=1)
     rows[:, 12:] *= 1e-3
     scaled = (rows - rows.mean(0)) / rows.std(0)
     ratio = np.cumsum(np.linalg.svd(scaled, compute_uv=False) ** 2)
     expected = np.searchsorted(ratio / ratio[-1], 0.9) + 1
     estimator = make("auto", early_stopping=False).fit(rows)
     assert estimator.n_components_ == expected
-    assert make("auto", max_iter=1).fit(RNG.normal(size=(500, 60))).n_components_ == 32
+    assert make("auto", max_iter=1).fit(rng.normal(size=(500, 60))).n_components_ == 32
 
 
 # Penalties, dropout, clipping, optimisers
@@ -465,11 +465,11 @@ def test_only_a_verbose_estimator_prints(capsys, method):
 # Weights of rows
 
 
-def test_rows_of_weight_zero_may_hold_anything():
+def test_rows_of_weight_zero_may_hold_anything(rng):
     garbage = X.copy()
     weight = np.ones(len(X))
     weight[::3] = 0
-    garbage[::3] = 1e6 * RNG.normal(size=garbage[::3].shape)
+    garbage[::3] = 1e6 * rng.normal(size=garbage[::3].shape)
     clean, dirty = (make().fit(rows, sample_weight=weight) for rows in (X, garbage))
     assert clean.loss_curve_ == dirty.loss_curve_
     np.testing.assert_array_equal(clean.score_samples(X), dirty.score_samples(X))
@@ -482,8 +482,8 @@ def test_weights_count_relative_to_their_mean(factor):
     np.testing.assert_allclose(constant.loss_curve_, one.loss_curve_, rtol=1e-4)
 
 
-def test_heavy_rows_are_reconstructed_better():
-    rows = RNG.normal(size=(200, 6))
+def test_heavy_rows_are_reconstructed_better(rng):
+    rows = rng.normal(size=(200, 6))
     weight = np.where(np.arange(200) < 100, 100.0, 1.0)
     rows[:100, :3] *= 0.1
     rows[100:, 3:] *= 0.1
@@ -494,9 +494,9 @@ def test_heavy_rows_are_reconstructed_better():
     assert error[:100].mean() < error[100:].mean()
 
 
-def test_score_is_the_weighted_mean_of_the_rows_scores():
+def test_score_is_the_weighted_mean_of_the_rows_scores(rng):
     estimator = make().fit(X)
-    weight = RNG.random(len(X))
+    weight = rng.random(len(X))
     scores = estimator.score_samples(X)
     assert estimator.score(X) == pytest.approx(scores.mean())
     assert estimator.score(X, sample_weight=weight) == pytest.approx(
@@ -561,11 +561,11 @@ def tensors(*arrays):
     return [torch.as_tensor(a, dtype=torch.float64) for a in arrays]
 
 
-def test_losses_equal_their_formulas():
+def test_losses_equal_their_formulas(rng):
     mean, x, variance = (
-        RNG.normal(size=(4, 3)),
-        RNG.normal(size=(4, 3)),
-        RNG.random(3) + 0.1,
+        rng.normal(size=(4, 3)),
+        rng.normal(size=(4, 3)),
+        rng.random(3) + 0.1,
     )
     m, t, v = tensors(mean, x, variance)
     np.testing.assert_allclose(_losses.half_squared_error(m, t), (mean - x) ** 2 / 2)

@@ -86,7 +86,7 @@ LIKELIHOODS = {
 
 
 def module_and_batch(likelihood, n_importance_samples=1, **objective):
-    x = RNG.uniform(size=(6, 5))
+    x = np.random.default_rng(1).uniform(size=(6, 5))
     x = x / x.sum(1, keepdims=True)
     stats = likelihoods_statistics(x)
     fitted = LIKELIHOODS[likelihood].build(stats)
@@ -206,8 +206,8 @@ def test_a_score_is_never_below_the_elbo(fitted):
 
 @quick
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "categorical"])
-def test_the_score_is_the_integral_over_the_prior(likelihood):
-    rows = special.softmax(RNG.normal(size=(60, 3)), axis=1)
+def test_the_score_is_the_integral_over_the_prior(likelihood, rng):
+    rows = special.softmax(rng.normal(size=(60, 3)), axis=1)
     if likelihood == "gaussian":
         rows = SMALL[:60, :3]
     vae = make(1, likelihood=likelihood, network=(5,), max_iter=30).fit(rows)
@@ -228,10 +228,10 @@ def test_the_score_is_the_integral_over_the_prior(likelihood):
 
 @quick
 @pytest.mark.parametrize("network", ["auto", ConvolutionalNetwork(filters=(3,))])
-def test_a_rows_results_depend_on_that_row_alone(network):
+def test_a_rows_results_depend_on_that_row_alone(network, rng):
     X = DIGITS[:70]
     vae = make(network=network).fit(X)
-    order = RNG.permutation(len(X))
+    order = rng.permutation(len(X))
     for method in (vae.transform, vae.score_samples, vae.elbo, vae.kl_divergence):
         whole = method(X)
         np.testing.assert_array_equal(method(X), whole)
@@ -283,8 +283,8 @@ def test_at_defaults_it_reconstructs_nearly_as_well_as_the_plain_one(load):
 
 
 @quick
-def test_importance_weighted_training_is_as_good_a_density():
-    X = (special.expit(3 * (FACTORS[:1600] - 5)) > RNG.uniform(size=(1600, 12))) * 1.0
+def test_importance_weighted_training_is_as_good_a_density(rng):
+    X = (special.expit(3 * (FACTORS[:1600] - 5)) > rng.uniform(size=(1600, 12))) * 1.0
     params = {"likelihood": "bernoulli", "network": (32,), "max_iter": 40}
     elbo, weighted = (
         make(4, n_importance_samples=s, **params).fit(X[:1000]) for s in (1, 8)
@@ -322,15 +322,15 @@ def test_samples_repeat_with_their_seed_and_have_the_rows_shape():
 
 
 @quick
-def test_draws_lie_in_the_likelihoods_support():
-    rows = (RNG.uniform(size=(80, 5)) < [0.1, 0.5, 0.9, 0.3, 0.7]).astype(float)
+def test_draws_lie_in_the_likelihoods_support(rng):
+    rows = (rng.uniform(size=(80, 5)) < [0.1, 0.5, 0.9, 0.3, 0.7]).astype(float)
     vae = make(likelihood="bernoulli").fit(rows)
     drawn = vae.sample(4000, random_state=0, noise=True)
     assert set(np.unique(drawn)) == {0, 1}
     np.testing.assert_allclose(
         drawn.mean(0), vae.sample(4000, random_state=0).mean(0), atol=0.04
     )
-    one_hot = np.eye(4)[RNG.integers(4, size=80)]
+    one_hot = np.eye(4)[rng.integers(4, size=80)]
     vae = make(likelihood="categorical").fit(one_hot)
     drawn = vae.sample(4000, random_state=0, noise=True)
     np.testing.assert_array_equal(drawn.sum(1), 1)
@@ -739,8 +739,8 @@ def test_what_an_objective_does_not_know_is_named(params):
 
 
 @quick
-def test_no_penalty_on_the_weights_widens_the_codes():
-    X = (special.expit(2 * (TRAIN[:1000] - 5)) > RNG.uniform(size=(1000, 12))) * 1.0
+def test_no_penalty_on_the_weights_widens_the_codes(rng):
+    X = (special.expit(2 * (TRAIN[:1000] - 5)) > rng.uniform(size=(1000, 12))) * 1.0
     X = np.tile(X, 20)  # many columns, which would outweigh a penalty on the weights
     params = {"likelihood": "bernoulli", "network": (32,), "max_iter": 60}
     free, penalised = (make(2, **params, **more).fit(X) for more in ({}, {"alpha": 1e-3}))
