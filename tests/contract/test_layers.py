@@ -38,7 +38,6 @@ PROBES = 35
 
 #: of code in a file: neither blank, nor comment, nor docstring
 LINES = 300
-
 FILES = {str(path.relative_to(ROOT)): path.read_text() for path in ROOT.rglob("*.py")}
 
 
@@ -234,4 +233,6 @@ def test_lines_of_code_are_those_that_hold_code():
 
 
 def test_probes_are_counted():
-    assert len(probes({"a.py": "getattr(x, 'y'), hasattr(x, 'z'), setattr(x, 'y', 1)"})) == 2
+    assert (
+        len(probes({"a.py": "getattr(x, 'y'), hasattr(x, 'z'), setattr(x, 'y', 1)"})) == 2
+    )
