@@ -26,6 +26,7 @@ class Prior(Parameters):
     """A prior of any number of components, each of about unit variance."""
 
     n_shaped = 1  # components that the shape needs
+    n_components = None  # that it draws; None for any number
 
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
@@ -275,6 +276,7 @@ def as_prior(prior):
     if sample is not None and "n_components" in signature(sample).parameters:
         prior = copy(prior)
         prior.n_shaped = getattr(prior, "n_shaped", 1)
+        prior.n_components = getattr(prior, "n_components", None)
         return prior
     try:
         return _Foreign(prior)

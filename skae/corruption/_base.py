@@ -166,10 +166,6 @@ class Corruption(Parameters):
         """Return a corrupted copy of standardised rows x (B, d)."""
         raise NotImplementedError
 
-    def attach(self, module, generator):
-        """Let the corruption into a module's hidden layers; return the hooks."""
-        return []
-
     def corrupt(self, X, random_state=None):
         """Return a corrupted copy of X.
 
@@ -199,3 +195,19 @@ class Corruption(Parameters):
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         generator = torch.Generator().manual_seed(int(seed))
         return self.apply(x, space, generator).numpy().reshape(np.shape(X))
+
+
+def check_applied(corruption, space, rows):
+    """Raise a ``ValueError`` unless a corruption returns a changed copy of rows."""
+    x = rows.clone()
+    out = corruption.apply(x, space, torch.Generator(rows.device).manual_seed(0))
+    if not torch.is_tensor(out) or out.shape != x.shape or out.dtype != x.dtype:
+        raise ValueError(
+            "corruption: apply() must return a tensor of the shape and type of the "
+            f"rows. Got {getattr(out, 'shape', type(out).__name__)}."
+        )
+    if not torch.allclose(x, rows, rtol=0, atol=0, equal_nan=True):
+        raise ValueError(
+            "corruption: apply() must return a copy, and has changed the rows that "
+            "it was given."
+        )

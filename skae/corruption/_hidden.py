@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from skae.corruption._base import Corruption, _check_strength, _strength, _uniform
-from skae.networks._layers import Activation
+from skae.corruption._base import Corruption, _check_strength
 
 
 @dataclass
@@ -30,7 +28,7 @@ class HiddenDropout(Corruption):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.corruption._base import HiddenDropout
+    >>> from skae.corruption import HiddenDropout
     >>> autoencoder = Autoencoder(8, corruption=["gaussian", HiddenDropout(0.1)])
     """
 
@@ -47,22 +45,3 @@ class HiddenDropout(Corruption):
     def apply(self, x, space, generator):
         """Return x: what is dropped lies in the network."""
         return x
-
-    def attach(self, module, generator):
-        """Let the module's activations drop units in training; return the hooks."""
-        layers = [layer for layer in module.modules() if isinstance(layer, Activation)]
-        if not layers:
-            raise ValueError(
-                "corruption: HiddenDropout needs a network of skae.networks with a "
-                "hidden layer, for instance network=(128,)."
-            )
-
-        def drop(layer, args, out):
-            if not layer.training:
-                return out
-            rate = _strength(self.rate, out, generator)
-            if torch.is_tensor(rate):
-                rate = rate.view(-1, *[1] * (out.ndim - 1))
-            return out * (_uniform(out.shape, out, generator) >= rate) / (1 - rate)
-
-        return [layer.register_forward_hook(drop) for layer in layers]

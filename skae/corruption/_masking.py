@@ -40,7 +40,7 @@ class Masking(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Masking
+    >>> from skae.corruption import Masking
     >>> Masking(0.5, fill=0).corrupt(np.ones((100, 100)), random_state=0).mean().round(1)
     np.float64(0.5)
     """
@@ -76,7 +76,7 @@ class RegionMasking(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import RegionMasking
+    >>> from skae.corruption import RegionMasking
     >>> holes = RegionMasking(10, fill=0).corrupt(np.ones((5, 28, 28)), random_state=0)
     >>> (holes == 0).sum(axis=(1, 2))
     array([100, 100, 100, 100, 100])

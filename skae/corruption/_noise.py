@@ -26,7 +26,7 @@ class Gaussian(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Gaussian
+    >>> from skae.corruption import Gaussian
     >>> noise = Gaussian(0.5).corrupt(np.zeros((100, 28, 28)), random_state=0)
     >>> noise.std().round(2)
     np.float64(0.5)
@@ -65,7 +65,7 @@ class SaltAndPepper(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import SaltAndPepper
+    >>> from skae.corruption import SaltAndPepper
     >>> X = np.linspace(0, 1, 16).reshape(1, 4, 4)
     >>> np.unique(SaltAndPepper(1.0).corrupt(X, random_state=0))
     array([0., 1.])
@@ -108,7 +108,7 @@ class Downsampling(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Downsampling
+    >>> from skae.corruption import Downsampling
     >>> Downsampling(2).corrupt(np.arange(16.0).reshape(1, 4, 4))[0]
     array([[ 2.5,  2.5,  4.5,  4.5],
            [ 2.5,  2.5,  4.5,  4.5],
@@ -161,7 +161,7 @@ class SwapNoise(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import SwapNoise
+    >>> from skae.corruption import SwapNoise
     >>> SwapNoise(1.0).corrupt(np.array([[1.0, 10.0], [2.0, 20.0]]), random_state=0)
     array([[ 2., 20.],
            [ 1., 10.]])

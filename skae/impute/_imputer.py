@@ -36,9 +36,8 @@ from skae._data.frames import (
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
 from skae._params import check_sizes
-from skae._training.blocks import block_rows
-from skae._training.net import Job, Net
-from skae._training.parts import find_device
+from skae._training.task import find_device
+from skae._training.train import train_module
 from skae.impute._calibration import HiddenCells, in_blocks, skill
 from skae.impute._draws import MultipleImputationMixin
 from skae.impute._guesses import PRIOR_CELLS
@@ -335,19 +334,12 @@ class AutoencoderImputer(
             most = max(STEPS[0] // 4, MOST_WORK // n_weights)
             steps = min(np.clip(STEPS_A_ROW * len(X), *STEPS), most)
             epochs = max(1, round(steps / np.ceil(len(X) / batch_size)))
-        hidden = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator).numpy()
-        X = np.tile(X, (len(hidden) // len(X), 1))
-        rows = Rows(X, None, self._likelihood_, device, condition=hidden)
+        known = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator)
+        X = np.tile(X, (len(known[0]) // len(X), 1))
+        rows = Rows(X, None, self._likelihood_, device, known=known)
         batches = HiddenBatches(rows, len(x), batch_size, generator)
-        net = Net(
-            lambda: module, device=device, lr=self.learning_rate, verbose=self.verbose
-        ).initialize()
-        net.module = type(module)
-        net.train(Job(batches, None, "trapezoid"), epochs)
-        if net.interrupted_:  # at a rate that has not fallen, nothing is worth keeping
-            raise KeyboardInterrupt
-        net.block = block_rows(net, X.shape[1])
-        return net
+        tuning = {"lr": self.learning_rate, "verbose": self.verbose}
+        return train_module(module, batches, epochs, device, **tuning)
 
     # Reading and writing tables
 

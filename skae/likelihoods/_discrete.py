@@ -56,7 +56,7 @@ class Bernoulli(Parameters):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Bernoulli
+    >>> from skae.likelihoods import Bernoulli
     >>> Autoencoder(2, likelihood=Bernoulli())
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
@@ -83,7 +83,7 @@ class Categorical(Parameters):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Categorical
+    >>> from skae.likelihoods import Categorical
     >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
     Categorical()
     """

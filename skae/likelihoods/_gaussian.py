@@ -114,7 +114,7 @@ class Gaussian(Parameters):
 
     Examples
     --------
-    >>> from skae.likelihoods._gaussian import Gaussian
+    >>> from skae.likelihoods import Gaussian
     >>> Gaussian(link="sigmoid")
     Gaussian(scale='auto', link='sigmoid', clip=None)
     """

@@ -40,7 +40,7 @@ class Mixed(Parameters):
     >>> import numpy as np
     >>> import pandas as pd
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Mixed
+    >>> from skae.likelihoods import Mixed
     >>> rng = np.random.default_rng(0)
     >>> size = rng.normal(size=200)
     >>> table = pd.DataFrame({"size": size, "kind": np.where(size > 0, "big", "small")})

@@ -10,3 +10,15 @@ NAMED = {
     "categorical": Categorical,
     "mixed": Mixed,
 }
+
+
+def as_likelihood(likelihood):
+    """Return the object that a parameter `likelihood` (an object, a name) means."""
+    return NAMED[likelihood]() if isinstance(likelihood, str) else likelihood
+
+
+def reads_tables(likelihood):
+    """Tell whether a parameter `likelihood` asks for tables with missing cells."""
+    if isinstance(likelihood, str):
+        likelihood = NAMED.get(likelihood)
+    return isinstance(likelihood, Mixed) or likelihood is Mixed

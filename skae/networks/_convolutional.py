@@ -81,7 +81,7 @@ class ConvolutionalNetwork(Parameters):
     code the 1,568 numbers of the last map:
 
     >>> from skae import Autoencoder
-    >>> from skae.networks._dense import ConvolutionalNetwork
+    >>> from skae.networks import ConvolutionalNetwork
     >>> network = ConvolutionalNetwork(
     ...     image_shape=(28, 28), filters=(16, 32), kernel_size=3, activation="relu",
     ...     downsampling="max_pool", upsampling="nearest",

@@ -19,7 +19,6 @@ from skae.networks._layers import (
     ACTIVATIONS,
     GAINS,
     Activation,
-    Dropout,
     Stack,
     TransposedLinear,
     linear,
@@ -72,7 +71,7 @@ class DenseNetwork(Parameters):
 
     Examples
     --------
-    >>> from skae.networks._dense import DenseNetwork
+    >>> from skae.networks import DenseNetwork
     >>> DenseNetwork((64, 32), activation="relu").activation
     'relu'
     """
@@ -143,9 +142,7 @@ class DenseNetwork(Parameters):
         for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(linear(n_in, n_out, generator, gain))
             layers += normalization(self.normalization, n_out)
-            layers.append(Activation(self.activation))
-            if self.dropout:
-                layers.append(Dropout(self.dropout))
+            layers.append(Activation(self.activation, self.dropout))
         layers.append(linear(sizes[-2], sizes[-1], generator))
         path = linear(sizes[0], sizes[-1], generator) if self.linear_path else None
         return Stack(layers, path)

@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.plain import Autoencoder
+from skae._autoencoders.together import fit_together
 from skae._data.checks import CheckedRowsMixin
 from skae._data.rows import densify
-from skae._training.members import fit_together
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed, is_mixed
 from skae.outliers._abnormality import CRITERIA, Abnormality

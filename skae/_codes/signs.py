@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from skae._training.blocks import watched
-from skae.networks._layers import Activation
+from skae.networks._layers import Activation, watched
 
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
