@@ -63,7 +63,7 @@ class AutoencoderModule(nn.Module):
         """Return -log p(x | z) of rows that are the target; (B,)."""
         return self.likelihood.nll(self.decode(z, *known), target).sum(1)
 
-    def forward(self, x, target, noise, progress, *known):
+    def forward(self, x, target, noise=None, progress=1.0, *known):
         """Return the `Terms` of rows x (B, d), which should become the target (B, d).
 
         `noise` is what the code drew for them, `progress` the share of the training that

@@ -94,12 +94,15 @@ class Normal(Code):
         encoder, _ = pair(task, down, 2 * k, more)
         _, decoder = pair(task, up, k + n_classes)
         likelihood.learn_noise(noise)
-        ae = AutoencoderModule(encoder, decoder, likelihood, self, k)
-        ae.n_classes = n_classes
-        ae.n_repeats = n_repeats  # of each class before the encoder: a map of pixels
-        ae.discriminator = None
+        ae = self.module(encoder, decoder, likelihood, k, n_classes, n_repeats)
         if self.objective == "factor":
             ae.discriminator = Discriminator(k, task.generator)
+        return ae
+
+    def module(self, encoder, decoder, likelihood, n_components, n_classes=0, n_repeats=1):
+        """Return the module; a class is told to the encoder `n_repeats` times."""
+        ae = AutoencoderModule(encoder, decoder, likelihood, self, n_components)
+        ae.n_classes, ae.n_repeats, ae.discriminator = n_classes, n_repeats, None
         return ae
 
     def take(self, ae):

@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
-from skae._training import signs as _diagnostics
+from skae._codes import signs as _diagnostics
 from skae._training.net import Net
 from skae.likelihoods import Gaussian
 from skae.networks import ConvolutionalNetwork, DenseNetwork

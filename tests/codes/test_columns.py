@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skae._codes.base import Terms
-from skae._codes.columns import ConcreteModule, Selectors
+from skae._codes.base import AutoencoderModule, Terms
+from skae._codes.columns import Concrete, Selectors
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -37,11 +37,10 @@ class _Likelihood(torch.nn.Module):
 
 
 def test_a_row_costs_what_its_mixture_does_not_rebuild():
-    module = ConcreteModule(
-        Selectors([1, 2], 3, (10.0, 0.1)), torch.nn.Linear(2, 3), _Likelihood()
-    )
+    selectors, code = Selectors([1, 2], 3, (10.0, 0.1)), Concrete((1, 2))
+    module = AutoencoderModule(selectors, torch.nn.Linear(2, 3), _Likelihood(), code)
     generator = torch.Generator().manual_seed(0)
-    noise = module.draw(7, generator)
+    noise = code.draw(module, 7, generator)
     assert noise.shape == (2, 3)
     x = torch.randn(7, 3, generator=generator)
     terms = module(x, x, noise, torch.tensor(0.3))
@@ -52,7 +51,8 @@ def test_a_row_costs_what_its_mixture_does_not_rebuild():
 
 
 def test_the_noise_is_gumbels():
-    module = ConcreteModule(Selectors([0], 100_000, (1.0, 0.1)), None, None)
-    noise = module.draw(1, torch.Generator().manual_seed(0))
+    selectors, code = Selectors([0], 100_000, (1.0, 0.1)), Concrete((0,))
+    module = AutoencoderModule(selectors, None, None, code)
+    noise = code.draw(module, 1, torch.Generator().manual_seed(0))
     assert float(noise.mean()) == pytest.approx(0.5772, abs=0.02)
     assert float(noise.var()) == pytest.approx(np.pi**2 / 6, abs=0.03)

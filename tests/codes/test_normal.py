@@ -7,7 +7,8 @@ from sklearn.datasets import load_wine
 from torch.distributions import Independent, Normal, kl_divergence
 
 from skae import VariationalAutoencoder, likelihoods
-from skae._codes.normal import Discriminator, Objective, VariationalModule
+from skae._codes import normal
+from skae._codes.normal import Discriminator
 from skae._losses import normal_kl
 from skae.networks import DenseNetwork
 from tests.factors import SMALL, make
@@ -37,11 +38,11 @@ def module_and_batch(likelihood, n_importance_samples=1, **objective):
     generator = torch.Generator().manual_seed(1)
     encoder, _ = DenseNetwork((7,)).build(fitted.n_inputs, 4, 5, generator=generator)
     _, decoder = DenseNetwork((7,)).build(5, 2, 5, generator=generator)
-    module = VariationalModule(encoder, decoder, fitted, 2).double()
-    goal = {"n_importance_samples": n_importance_samples, **objective}
-    module.objective = Objective(**goal)
+    goal = {"kl_warm_up": 0.0, "n_importance_samples": n_importance_samples, **objective}
+    code = normal.Normal(**goal)
+    module = code.module(encoder, decoder, fitted, 2).double()
     x = torch.from_numpy(fitted.standardize(x)).double()
-    return module, x, module.draw(6, generator).double()
+    return module, x, code.draw(module, 6, generator).double()
 
 
 def likelihoods_statistics(x):
@@ -52,7 +53,7 @@ def likelihoods_statistics(x):
 
 def by_torch(module, x, noise):
     """log p(x | z), log p(z), log q(z | x) at z = m + s e, by torch.distributions."""
-    mean, log_variance = module.posterior(x)
+    mean, log_variance = module.code.posterior(module, x)
     posterior = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
     z = mean + (0.5 * log_variance).exp() * noise
     params, likelihood = module.decode(z), module.likelihood
@@ -123,9 +124,9 @@ def test_free_bits_cost_nothing_to_components_below():
 
 def test_capacity_is_aimed_at_from_both_sides():
     module, x, noise = module_and_batch("gaussian")
-    kl = normal_kl(*module.posterior(x)).sum(1).mean()
+    kl = normal_kl(*module.code.posterior(module, x)).sum(1).mean()
     for capacity in (0.5 * float(kl), 2 * float(kl)):
-        module.objective = Objective(beta=3.0, capacity=capacity)
+        module.code = normal.Normal(beta=3.0, kl_warm_up=0.0, capacity=capacity)
         cost = module(x, x, noise).reg.mean()
         torch.testing.assert_close(cost, 3 * (kl - capacity).abs())
 
@@ -170,7 +171,7 @@ def test_a_discriminator_learns_from_its_mistakes_and_codes_from_its_opinion():
     )
     assert all(g is None for g in of_codes)
     assert any(g.any() for g in torch.autograd.grad(terms.penalty, judge))
-    mean, log_variance = module.posterior(x)
+    mean, log_variance = module.code.posterior(module, x)
     z = mean + (0.5 * log_variance).exp() * noise[0]
     expected = normal_kl(mean, log_variance).sum(1) + 5 * module.discriminator(z)
     torch.testing.assert_close(module(x, x, noise).reg, expected)

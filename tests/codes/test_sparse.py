@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import minimize
 
 from skae import SparseAutoencoder
-from skae._codes.sparse import KLModule, Sparsity, geometric_median, has_mirror, top_k
+from skae._codes.sparse import KL, geometric_median, has_mirror, top_k
 from skae._losses import bernoulli_kl
 from tests.planted import planted
 
@@ -46,10 +46,7 @@ def test_mirror_images():
 
 def test_cost_of_kl_is_the_divergence_of_the_mean_and_so_is_its_gradient():
     z = torch.rand(40, 6, dtype=torch.float64, requires_grad=True)
-    module = KLModule.__new__(KLModule)
-    torch.nn.Module.__init__(module)
-    module.goal = Sparsity(beta=3.0, rho=0.1)
-    cost = module.cost(z).mean()
+    cost = KL("kl", beta=3.0, target_activation=0.1).cost(z).mean()
     expected = 3 * bernoulli_kl(torch.tensor(0.1), z.mean(0))[0].sum()
     assert torch.allclose(cost, expected)
     ours, theirs = (torch.autograd.grad(t, z)[0] for t in (cost, expected))

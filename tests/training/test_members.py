@@ -11,8 +11,8 @@ from skae import (
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
+from skae._autoencoders.together import fit_together
 from skae._training import members as members_module
-from skae._training.members import fit_together
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
 
