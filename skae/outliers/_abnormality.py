@@ -3,7 +3,7 @@
 M is the number of autoencoders, n of the rows, d of the columns.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skae._data.rows import blocks
-from skae.outliers._reasons import Expectation
+from skae._training.blocks import apply, block_rows, padded
+from skae.outliers._expectation import Expectation
 
 CRITERIA = ("reconstruction", "code", "neighbors")
 CLOSEST = 1e-6  # least distance, in those of the median row: a logarithm needs one
@@ -58,6 +59,12 @@ class Abnormality:
         active = torch.from_numpy(self.likelihood.active)
         owner = columns_of(torch.arange(len(active))).numpy()
         return Expectation(self.reference, columns_of(active).numpy(), owner)
+
+    def expected(self, X):
+        """Return what is expected in place of each cell of X given the others; (n, d)."""
+        x = torch.from_numpy(self.likelihood.standardize(X))
+        means = self.expectation(self.likelihood.target(x).numpy())
+        return self.likelihood.restore(self.likelihood.collapse(means))
 
     def _seen(self, X):
         """Yield rows X by blocks, standardised and as points."""
@@ -168,10 +175,21 @@ class CodeDistance(Measure):
         self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
 
     def _codes(self, rows):
-        return [np.asarray(m._codes(rows), dtype=np.float64) for m in self.members]
+        return [encode(m.net_, rows).astype(np.float64) for m in self.members]
 
     def _side_by_side(self, codes):
         return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])
 
     def distance(self, seen):
         return self.neighbors.of(self._side_by_side(self._codes(seen.rows)))
+
+
+def encode(net, X):  # lead: inference.encode
+    """Return the codes of checked rows X (n, d); (n, k) float32."""
+    encode, d = net.module_.encode, X.shape[1]
+    # rows that are scored have been checked when they were standardised
+    standardize = partial(net.module_.likelihood.standardize, check=False)
+    with torch.inference_mode():
+        k = encode(torch.zeros(1, d, device=net.device)).shape[1]
+    blocks, codes = padded(X, block_rows(net, d), standardize), (X.shape[0], k)
+    return apply(encode, blocks, net.device, np.empty(codes, dtype=np.float32))
