@@ -112,6 +112,7 @@ class Concrete(Columns):
     temperatures: tuple = (10.0, 0.1)
 
     draws_codes: ClassVar[bool] = True
+    noise_is_of_rows: ClassVar[bool] = False
 
     def chooser(self, task):
         """Return the selectors, which start at the columns."""

@@ -37,7 +37,7 @@ class Sample(NamedTuple):
         *,
         target=None,
         weight=None,
-        told=Told(),
+        told=None,
         shape=None,
         check=None,
         statistics=None,
@@ -51,7 +51,7 @@ class Sample(NamedTuple):
         X : ndarray or CSR matrix of shape (n, d)
         target : ndarray or CSR matrix of shape (n, d), default=None
         weight : ndarray of shape (n,), default=None
-        told : Told
+        told : Told, default=None
         shape : tuple of int
             Of one row, for the statistics.
         check : callable
@@ -80,4 +80,5 @@ class Sample(NamedTuple):
             n_valid = min(math.ceil(held_out * len(index)), len(index) - 1)
             out[torch.randperm(len(index), generator=generator)[:n_valid]] = True
             valid, train = index[out], index[~out]
+        told = Told() if told is None else told
         return cls(X, target, weight, told, statistics, index, train, valid, generator)

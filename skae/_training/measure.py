@@ -14,6 +14,7 @@ from skae._training.net import judging_generator
 from skae.corruption._named import filling
 
 NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
+PASS_ROWS = 1024  # of them that are drawn in one pass, where rows are few
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
 
 
@@ -33,7 +34,7 @@ class Trained(NamedTuple):
 
 
 def measured(task):
-    """Measure a task's net as it is now, tell its likelihood the noise; return `Trained`."""
+    """Measure a task's net as it is now; tell its likelihood the noise."""
     net, likelihood, earlier = task.net, task.likelihood, task.earlier
     goes_on = earlier is not None and task.one_pass
     parts = task.in_order()
@@ -87,27 +88,41 @@ def squared_residuals(net, batches):
     then the weights' sums over the cells that are not missing.
     """
     module, total = net.module_, 0.0
-    code, error = module.code, module.likelihood.squared_error
-    generator = judging_generator(net.device)
-    draws = max(1, NOISE_ROWS // len(batches.index))
+    error, generator = module.likelihood.squared_error, judging_generator(net.device)
     with torch.inference_mode():
         for batch in batches:
             x, w, known, target = batch.x, batch.weight, batch.known, batch.target
             square = error(module.params(x, *known), target)
             unexplained = square
-            if code.draws_codes:  # they are drawn when scoring, too
-                drawn = (code.draw(module, len(x), generator) for _ in range(draws))
-                pairs = (
-                    code.drawn_params(module, x, noise, *known)
-                    for e in drawn
-                    for noise in (e, -e)
-                )
-                unexplained = sum(error(p, target) for p in pairs) / (2 * draws)
+            if module.code.draws_codes:  # they are drawn when scoring, too
+                draws = max(1, NOISE_ROWS // len(batches.index))
+                unexplained = _under_noise(module, batch, draws, generator)
             seen = (~torch.isnan(target)).to(square)
             square = torch.stack([square, unexplained, seen])
             square = square.sum(1) if w is None else w @ square
             total = total + square.cpu().double()
     return total.numpy()
+
+
+def _under_noise(module, batch, draws, generator):
+    """Return each cell's mean squared error over pairs of drawn codes; (B, d).
+
+    Few rows are repeated, so that many draws are one pass.
+    """
+    code, n, total = module.code, len(batch.x), 0.0
+    at_once = max(1, min(draws, PASS_ROWS // n)) if code.noise_is_of_rows else 1
+    for first in range(0, draws, at_once):
+        times = min(at_once, draws - first)
+        x, target, *known = (
+            part.repeat(times, *[1] * (part.ndim - 1))
+            for part in (batch.x, batch.target, *batch.known)
+        )
+        e = code.draw(module, len(x), generator)
+        for noise in (e, -e):
+            params = code.drawn_params(module, x, noise, *known)
+            error = module.likelihood.squared_error(params, target)
+            total = total + error.view(times, n, -1).sum(0)
+    return total / (2 * draws)
 
 
 def trouble(task, trained):

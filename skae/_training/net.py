@@ -178,7 +178,7 @@ class Net(NeuralNet):
         return self
 
     def _lend(self, generator):
-        """Lend dropout a source of noise, on the device it is on, and corruption's rates."""
+        """Lend dropout a source of noise, where it is, and the corruption's rates."""
         if generator is not None and torch.device(self.device).type != "cpu":
             seed = int(torch.randint(2**62, (1,), generator=generator))
             generator = torch.Generator(self.device).manual_seed(seed)

@@ -22,7 +22,10 @@ from sklearn.utils import check_random_state
 
 from skae._data.rows import flatten
 from skae._data.statistics import column_statistics
-from skae._params import Parameters
+from skae._params import Parameters, Strength
+
+SHARE = Strength(Real, 0, 1, closed="both")
+PIXELS = Strength(Integral, 1, None, closed="left")
 
 
 class Space(NamedTuple):
@@ -137,30 +140,10 @@ def _lost(rate, x, generator):
     return _uniform(x.shape, x, generator) < _strength(rate, x, generator)
 
 
-def _check_strength(owner, name, value, most=None, kind=Real):
-    pair = isinstance(value, tuple | list)
-    values = tuple(value) if pair else (value,)
-    least = 1 if kind is Integral else 0
-    if (
-        len(values) != (2 if pair else 1)
-        or not all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
-        or not all(least <= v and (most is None or v <= most) for v in values)
-        or values[0] > values[-1]
-        or not np.isfinite(values).all()
-    ):
-        limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
-        what = "an integer" if kind is Integral else "a number"
-        raise ValueError(
-            f"corruption: {owner}.{name} must be {what} {limits}, or a pair (low, high) "
-            f"of such. Got {value!r}."
-        )
-
-
 class Corruption(Parameters):
     """What all corruptions share: they can be tried out on an array."""
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
+    _belongs_to = "corruption"
 
     def apply(self, x, space, generator):
         """Return a corrupted copy of standardised rows x (B, d)."""

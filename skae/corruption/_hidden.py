@@ -1,10 +1,11 @@
 """Dropout of hidden units, as a corruption."""
 
 from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar
 
-import numpy as np
-
-from skae.corruption._base import Corruption, _check_strength
+from skae._params import Strength
+from skae.corruption._base import Corruption
 
 
 @dataclass
@@ -34,13 +35,9 @@ class HiddenDropout(Corruption):
 
     rate: float | tuple = 0.2
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("HiddenDropout", "rate", self.rate, 1)
-        if np.max(self.rate) >= 1:
-            raise ValueError(
-                f"corruption: HiddenDropout.rate must be below 1. Got {self.rate!r}."
-            )
+    _parameter_constraints: ClassVar[dict] = {
+        "rate": [Strength(Real, 0, 1, closed="left")],
+    }
 
     def apply(self, x, space, generator):
         """Return x: what is dropped lies in the network."""

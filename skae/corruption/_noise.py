@@ -4,12 +4,14 @@ B is the number of rows.
 """
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Real
+from typing import ClassVar
 
 import torch
 from torch.nn import functional as F
 
-from skae.corruption._base import Corruption, _check_strength, _lost, _strength, _uniform
+from skae._params import Number, Strength
+from skae.corruption._base import PIXELS, SHARE, Corruption, _lost, _strength, _uniform
 
 
 @dataclass
@@ -34,10 +36,9 @@ class Gaussian(Corruption):
 
     sigma: float | tuple | None = None
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        if self.sigma is not None:
-            _check_strength("Gaussian", "sigma", self.sigma)
+    _parameter_constraints: ClassVar[dict] = {
+        "sigma": [Strength(Real, 0, None, closed="left"), None],
+    }
 
     def apply(self, x, space, generator):
         """Return x + sigma e with e ~ N(0, 1)."""
@@ -74,12 +75,10 @@ class SaltAndPepper(Corruption):
     rate: float | tuple = 0.1
     salt: float = 0.5
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("SaltAndPepper", "rate", self.rate, 1)
-        if isinstance(self.salt, tuple | list):
-            raise ValueError("corruption: SaltAndPepper.salt must be one number.")
-        _check_strength("SaltAndPepper", "salt", self.salt, 1)
+    _parameter_constraints: ClassVar[dict] = {
+        "rate": [SHARE],
+        "salt": [Number(Real, 0, 1, closed="both")],
+    }
 
     def apply(self, x, space, generator):
         """Return x with some cells at an extreme."""
@@ -118,9 +117,7 @@ class Downsampling(Corruption):
 
     factor: int | tuple = 2
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("Downsampling", "factor", self.factor, kind=Integral)
+    _parameter_constraints: ClassVar[dict] = {"factor": [PIXELS]}
 
     def apply(self, x, space, generator):
         """Return x in coarser pixels."""
@@ -169,9 +166,7 @@ class SwapNoise(Corruption):
 
     rate: float | tuple = 0.15
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("SwapNoise", "rate", self.rate, 1)
+    _parameter_constraints: ClassVar[dict] = {"rate": [SHARE]}
 
     def apply(self, x, space, generator):
         """Return x with some cells from other rows."""

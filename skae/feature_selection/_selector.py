@@ -381,7 +381,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         return self._trained(Task(recipe, sample, like=first)).net.module_.encoder.choice()
 
     def _decoders(self, choices, X, sample_weight, first):
-        """Train a decoder of each choice that differs; return {columns: (name, Trained)}."""
+        """Train a decoder of each choice that differs; return (name, Trained) by columns."""
         trained, statistics = {}, first.sample.statistics
         max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
         for name, columns in choices:

@@ -35,7 +35,7 @@ from skae._data.frames import (
 )
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
-from skae._params import check_sizes
+from skae._params import Sizes
 from skae._training.task import find_device
 from skae._training.train import train_module
 from skae.impute._calibration import HiddenCells, in_blocks, skill
@@ -180,7 +180,7 @@ class AutoencoderImputer(
 
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "network": [StrOptions({"auto"}), tuple, list],
+        "network": [StrOptions({"auto"}), Sizes((256, 128))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -246,8 +246,6 @@ class AutoencoderImputer(
             If a parameter or X cannot be, before any training, or if training diverges.
             The imputer is then what it was before the call.
         """
-        if not isinstance(self.network, str):
-            check_sizes("network", self.network)
         with self._all_or_nothing(warm=False):
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             rng = np.random.default_rng(seed)

@@ -61,9 +61,6 @@ class Bernoulli(Parameters):
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
 
-    def validate(self):
-        """Nothing to check: there are no parameters."""
-
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
         _check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
@@ -89,9 +86,6 @@ class Categorical(Parameters):
     """
 
     is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
-
-    def validate(self):
-        """Nothing to check: there are no parameters."""
 
     def check(self, X):
         """Raise a ``ValueError`` if a row is not a distribution."""

@@ -244,7 +244,7 @@ BAD = {
     "linear_path": ({"linear_path": True}, "linear_path=True needs .*n_components"),
     "too_small": ({"image_shape": (7, 8)}, r"image_shape=\(7, 8\) holds 56"),
     **{
-        f"image_shape_{name}": ({"image_shape": shape}, "image_shape must be a tuple")
+        f"image_shape_{name}": ({"image_shape": shape}, "image_shape.* must be a tuple")
         for name, shape in IMAGE_SHAPES.items()
     },
 }
