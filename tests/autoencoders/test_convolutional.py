@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from sklearn import datasets
 from sklearn.base import clone
-from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
@@ -30,7 +29,6 @@ from tests.pictures import (
     KINDS,
     METHODS,
     NETWORKS,
-    OPTIONS,
     RGB,
     SIDES,
     SMALL,
@@ -58,13 +56,11 @@ pytestmark = [
     c=st.integers(1, 3),
     size=SIDES,
     k=st.sampled_from([None, "auto", 2]),
-    path=st.booleans(),
     n=st.integers(4, 9),
 )
-def test_any_network_trains_on_any_picture(network, c, size, k, path, n):
+def test_any_network_trains_on_any_picture(network, c, size, k, n):
     assume(not is_single_number(network, size))
     X = pictures(n, c, *size)
-    network.linear_path = path and k is not None
     network.image_shape = (c, *size)
     estimator = make(k, network, max_iter=1, batch_size=3).fit(X)
     assert estimator.transform(X).shape == (n, estimator.n_components_)
@@ -241,7 +237,6 @@ BAD = {
     "upsampling": ({"upsampling": "bicubic"}, "upsampling.*'bilinear'"),
     "activation": ({"activation": "swish"}, "activation.*'silu'"),
     "normalization": ({"normalization": "group"}, "normalization.*'batch'"),
-    "linear_path": ({"linear_path": True}, "linear_path=True needs .*n_components"),
     "too_small": ({"image_shape": (7, 8)}, r"image_shape=\(7, 8\) holds 56"),
     **{
         f"image_shape_{name}": ({"image_shape": shape}, "image_shape.* must be a tuple")
@@ -604,9 +599,9 @@ def output_bias(module):
     return module.decoder.layers[-2].bias.detach().numpy()
 
 
-def test_bernoulli_pictures_are_probabilities_and_start_at_the_mean(monkeypatch):
+def test_bernoulli_pictures_are_probabilities_and_start_at_the_mean():
     estimator = make(2, likelihood="bernoulli")
-    module, _ = initial(estimator, UNIT, monkeypatch)
+    module = initial(estimator.fit(UNIT), UNIT)
     logits = special.logit(np.clip(UNIT.mean(0), 0.02, 0.98)).mean((1, 2))
     np.testing.assert_allclose(output_bias(module), logits, rtol=1e-4, atol=1e-4)
     assert np.ptp(logits) > 0.1
@@ -622,11 +617,9 @@ def test_bernoulli_pictures_are_probabilities_and_start_at_the_mean(monkeypatch)
 @pytest.mark.parametrize(
     ("link", "inverse"), [("sigmoid", special.logit), ("tanh", np.arctanh)]
 )
-def test_a_bounded_link_stays_in_each_channels_range_and_starts_at_the_mean(
-    monkeypatch, link, inverse
-):
+def test_a_bounded_link_stays_in_each_channels_range_and_starts_at_the_mean(link, inverse):
     estimator = make(2, likelihood=Gaussian(link=link))
-    module, _ = initial(estimator, RGB, monkeypatch)
+    module = initial(estimator.fit(RGB), RGB)
     low, high = (f(axis=(0, 2, 3))[:, None, None] for f in (RGB.min, RGB.max))
     share = (RGB.mean(0) - low) / (high - low)
     mean = share if link == "sigmoid" else 2 * share - 1
@@ -639,38 +632,9 @@ def test_a_bounded_link_stays_in_each_channels_range_and_starts_at_the_mean(
         assert (out <= high + 1e-5 * (high - low)).all()
 
 
-def test_an_identity_link_starts_at_the_mean_too(monkeypatch):
-    module, _ = initial(make(2), RGB, monkeypatch)
+def test_an_identity_link_starts_at_the_mean_too():
+    module = initial(make(2), RGB)
     np.testing.assert_allclose(output_bias(module), 0, atol=1e-4)
-
-
-@pytest.mark.parametrize("X", [GREY, RGB], ids=["grey", "rgb"])
-@pytest.mark.parametrize("options", OPTIONS[:3], ids=lambda o: o["downsampling"])
-def test_a_linear_path_starts_at_the_error_of_pca(X, options):
-    network = ConvolutionalNetwork(filters=(4, 6), linear_path=True, **options)
-    estimator = make(3, network, learning_rate=1e-30, max_iter=1).fit(X)
-    Z = standardized(estimator, X).numpy()
-    pca = PCA(3, svd_solver="full").fit(Z)
-    best = pca.inverse_transform(pca.transform(Z))
-    likelihood = estimator.net_.module_.likelihood
-    np.testing.assert_allclose(
-        estimator.reconstruct(X), likelihood.restore(best).reshape(X.shape),
-        rtol=1e-3, atol=1e-3 * X.std(),
-    )  # fmt: skip
-    by_map = make(3, ConvolutionalNetwork(filters=(4, 6)), learning_rate=1e-30, max_iter=1)
-    plain = np.square(by_map.fit(X).reconstruct(X) - X).sum()
-    assert np.square(estimator.reconstruct(X) - X).sum() < 0.5 * plain
-
-
-def test_a_linear_path_gets_better_than_pca():
-    place = np.random.default_rng(0).uniform(1, 6, size=(200, 1, 1))
-    X = np.exp(-((np.arange(8) - place) ** 2)) * np.ones((1, 8, 1))  # a moving line
-    network = ConvolutionalNetwork(filters=(8, 8), linear_path=True)
-    estimator = make(1, network, max_iter=20, learning_rate=0.01).fit(X)
-    Z = X.reshape(200, 64)
-    pca = PCA(1).fit(Z)
-    rival = np.square(Z - pca.inverse_transform(pca.transform(Z))).sum()
-    assert np.square(estimator.reconstruct(X) - X).sum() < 0.9 * rival
 
 
 # Signs of trouble
@@ -696,18 +660,20 @@ def test_constant_borders_are_no_dead_units(n_components):
     assert list(_diagnostics.dead_units({"pixels": by_pixel}))
 
 
+class Dying(ConvolutionalNetwork):
+    """A network that starts with dead channels, as after too large a step."""
+
+    def build(self, *args, **kwargs):
+        encoder, decoder = super().build(*args, **kwargs)
+        encoder.layers[1].bias.data[:5] = -100
+        return encoder, decoder
+
+
 @pytest.mark.parametrize("n_components", [None, 3])
 def test_dead_channels_are_told(n_components):
-    class Dying(Autoencoder):
-        def _build_module(self, *parts):
-            module = super()._build_module(*parts)
-            module.encoder.layers[1].bias.data[:5] = -100
-            return module
-
-    network = ConvolutionalNetwork(filters=(8, 6), activation="relu")
-    params = make(n_components, network).get_params(deep=False)
-    assert signs(Autoencoder(**params), GREY) == []
-    (sign,) = signs(Dying(**params), GREY)
+    params = {"filters": (8, 6), "activation": "relu"}
+    assert signs(make(n_components, ConvolutionalNetwork(**params)), GREY) == []
+    (sign,) = signs(make(n_components, Dying(**params)), GREY)
     assert sign.startswith("Dead units: 5 of 8 units of layers.2 ")
 
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder, DenoisingAutoencoder
-from skae._codes.base import AutoencoderModule
+from skae._training.blocks import block_rows
 from skae._training.net import Net
 from skae.corruption import Gaussian
 from skae.networks import ConvolutionalNetwork
@@ -38,22 +38,10 @@ def standardized(estimator, rows):
     return likelihood.standardize(np.asarray(rows).reshape(len(rows), -1), check=False)
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """What modules are given, as (module, training, x, clean)."""
-    batches, forward = [], AutoencoderModule.forward
-
-    def record(self, x, clean, *moment):
-        batches.append((self, self.training, x.numpy().copy(), clean.numpy().copy()))
-        return forward(self, x, clean, *moment)
-
-    monkeypatch.setattr(AutoencoderModule, "forward", record)
-    return batches
-
-
-def concatenated(seen, training=True):
-    parts = [(x, clean) for _, mode, x, clean in seen if mode == training]
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+def concatenated(calls):
+    """Rows that modules were given in training, and their targets."""
+    pairs = [(call.x, call.target) for call in calls if call.training]
+    return tuple(np.concatenate(part) for part in zip(*pairs, strict=True))
 
 
 def nearest(rows, whole):
@@ -63,8 +51,8 @@ def nearest(rows, whole):
     return distance.argmin(1)
 
 
-def assert_aligned(seen, estimator, noisy=NOISY, clean=X):
-    x, target = concatenated(seen)
+def assert_aligned(calls, estimator, noisy=NOISY, clean=X):
+    x, target = concatenated(calls)
     row = nearest(x, standardized(estimator, noisy))
     np.testing.assert_array_equal(row, nearest(target, standardized(estimator, clean)))
     assert (x != target).any(1).all()
@@ -133,16 +121,16 @@ def test_a_linear_denoiser_is_the_wiener_filter():
 # "auto"
 
 
-def test_auto_is_noise_of_half_a_deviation(seen):
+def test_auto_is_noise_of_half_a_deviation(calls):
     auto, named, given = (
         make(corruption=corruption).fit(X)
         for corruption in ("auto", "gaussian", Gaussian())
     )
     assert_same(auto, named)
     assert_same(auto, given)
-    seen.clear()
+    calls.clear()
     make(max_iter=20).fit(X)
-    x, clean = concatenated(seen)
+    x, clean = concatenated(calls)
     np.testing.assert_allclose((x - clean).std(0), 0.5, rtol=5 / np.sqrt(2 * len(x)))
 
 
@@ -150,16 +138,16 @@ def test_without_corruption_it_is_the_plain_autoencoder():
     assert_same(make(corruption=None).fit(X), make(kind=Autoencoder).fit(X))
 
 
-def test_with_pairs_auto_adds_nothing(seen):
+def test_with_pairs_auto_adds_nothing(calls):
     estimator = make().fit(NOISY, X_clean=X)
-    assert_aligned(seen, estimator)
-    seen.clear()
+    assert_aligned(calls, estimator)
+    calls.clear()
     assert_same(estimator, make(corruption=None).fit(NOISY, X_clean=X))
 
 
-def test_with_pairs_an_explicit_corruption_comes_on_top(seen):
+def test_with_pairs_an_explicit_corruption_comes_on_top(calls):
     estimator = make(corruption=Gaussian(0.5), max_iter=30).fit(NOISY, X_clean=X)
-    x, clean = concatenated(seen)
+    x, clean = concatenated(calls)
     row = nearest(clean, standardized(estimator, X))
     noise = x - standardized(estimator, NOISY)[row]
     np.testing.assert_allclose(noise.std(0), 0.5, rtol=5 / np.sqrt(2 * len(x)))
@@ -200,35 +188,35 @@ def test_clean_rows_equal_to_the_rows_are_no_pairs():
     "as_container",
     [sp.csr_array, sp.csc_matrix, pd.DataFrame, np.ndarray.tolist, np.float32],
 )
-def test_pairs_come_in_any_container(seen, as_container):
+def test_pairs_come_in_any_container(calls, as_container):
     estimator = make().fit(as_container(NOISY), X_clean=as_container(X))
-    assert_aligned(seen, estimator)
+    assert_aligned(calls, estimator)
     mixed = make().fit(NOISY, X_clean=as_container(X))
-    assert_aligned(seen[len(seen) // 2 :], mixed)
+    assert_aligned(calls[len(calls) // 2 :], mixed)
 
 
-def test_pairs_of_pictures(seen):
+def test_pairs_of_pictures(calls):
     noisy = Gaussian(0.3).corrupt(PICTURES, random_state=0)
     estimator = make().fit(noisy, X_clean=PICTURES)
-    assert_aligned(seen, estimator, noisy, PICTURES)
+    assert_aligned(calls, estimator, noisy, PICTURES)
     assert estimator.denoise(noisy).shape == noisy.shape
     flat = make().fit(noisy, X_clean=PICTURES.reshape(60, 64))
     np.testing.assert_array_equal(flat.denoise(noisy), estimator.denoise(noisy))
     assert estimator.score_samples(noisy, PICTURES).shape == (60,)
 
 
-def test_pairs_through_convolutions(seen):
+def test_pairs_through_convolutions(calls):
     noisy = Gaussian(0.3).corrupt(PICTURES, random_state=0)
     network = ConvolutionalNetwork(filters=(2, 2))
     estimator = make(network=network).fit(noisy, X_clean=PICTURES)
-    assert_aligned(seen, estimator, noisy, PICTURES)
+    assert_aligned(calls, estimator, noisy, PICTURES)
 
 
-def test_pairs_are_weighted(seen):
+def test_pairs_are_weighted(calls):
     weight = np.repeat([0.0, 1.0, 2.0], 40)
     estimator = make(early_stopping=False).fit(NOISY, None, weight, X_clean=X)
-    assert_aligned(seen, estimator)
-    row = nearest(concatenated(seen)[0], standardized(estimator, NOISY))
+    assert_aligned(calls, estimator)
+    row = nearest(concatenated(calls)[0], standardized(estimator, NOISY))
     assert row.min() >= 40
     expected = np.average(X, axis=0, weights=weight)
     np.testing.assert_allclose(estimator.net_.module_.likelihood.location, expected)
@@ -239,22 +227,22 @@ def test_pairs_are_weighted(seen):
     assert score == pytest.approx(np.average(scores, weights=weight))
 
 
-def test_partial_fit_takes_pairs(seen):
+def test_partial_fit_takes_pairs(calls):
     estimator = make(network=(), n_components=6)
     for _ in range(60):
         estimator.partial_fit(NOISY, X_clean=X)
-    assert_aligned(seen, estimator)
+    assert_aligned(calls, estimator)
     assert estimator.loss_curve_[-1] < 0.7 * estimator.loss_curve_[0]
     estimator.partial_fit(NOISY[:1], X_clean=X[:1]).partial_fit(X)
     with pytest.raises(ValueError, match="X_clean"):
         estimator.partial_fit(NOISY, X_clean=X[1:])
 
 
-def test_a_warm_start_goes_on_with_pairs(seen):
+def test_a_warm_start_goes_on_with_pairs(calls):
     estimator = make(warm_start=True).fit(NOISY, X_clean=X)
     curve, location = estimator.loss_curve_, estimator.net_.module_.likelihood.location
     estimator.fit(NOISY, X_clean=X)
-    assert_aligned(seen, estimator)
+    assert_aligned(calls, estimator)
     assert estimator.loss_curve_[:3] == curve
     assert len(estimator.loss_curve_) == 6
     estimator.fit(X + 1, X_clean=X + 1)
@@ -263,13 +251,13 @@ def test_a_warm_start_goes_on_with_pairs(seen):
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_streamed_pairs_stay_aligned(monkeypatch, seen, container, weighted, rng):
+def test_streamed_pairs_stay_aligned(monkeypatch, calls, container, weighted, rng):
     monkeypatch.setattr("skae._data.rows.RESIDENT_BYTES", {"cpu": 0})
     monkeypatch.setattr("skae._data.rows.CHUNK_BYTES", 2000)
     weight = rng.uniform(size=len(X)) if weighted else None
     estimator = make().fit(container(NOISY), None, weight, X_clean=container(X))
-    assert_aligned(seen, estimator)
-    row = nearest(concatenated(seen)[0], standardized(estimator, NOISY))
+    assert_aligned(calls, estimator)
+    row = nearest(concatenated(calls)[0], standardized(estimator, NOISY))
     assert (row[1:] - row[:-1] != 1).mean() > 0.5
 
 
@@ -327,13 +315,13 @@ def test_bad_clean_rows_are_named_and_the_last_fit_stays(monkeypatch, bad):
     estimator = make().fit(NOISY, X_clean=X)
     before, attributes = estimator.denoise(NOISY), set(vars(estimator))
     monkeypatch.setattr(Net, "train_step", None)
-    calls = {
+    uses = {
         "fit": lambda: estimator.fit(NOISY, X_clean=BAD_CLEAN[bad]),
         "partial_fit": lambda: estimator.partial_fit(NOISY, X_clean=BAD_CLEAN[bad]),
         "score_samples": lambda: estimator.score_samples(NOISY, BAD_CLEAN[bad]),
         "score": lambda: estimator.score(NOISY, X_clean=BAD_CLEAN[bad]),
     }
-    for call in calls.values():
+    for call in uses.values():
         with pytest.raises((ValueError, TypeError), match="X_clean"):
             call()
     assert set(vars(estimator)) == attributes
@@ -360,10 +348,10 @@ def test_scores_are_normal_log_densities_at_the_clean_rows():
 
 def test_scores_of_pairs_stay_aligned_over_blocks():
     estimator = make().fit(NOISY, X_clean=X)
-    n = 2 * estimator._block_rows_ // len(X) + 1
+    n = 2 * block_rows(estimator.net_, 6) // len(X) + 1
     noisy, clean = np.tile(NOISY, (n, 1)), np.tile(X, (n, 1))
     scores = estimator.score_samples(noisy, clean)
-    assert len(noisy) > estimator._block_rows_
+    assert len(noisy) > block_rows(estimator.net_, 6)
     np.testing.assert_array_equal(scores, np.tile(estimator.score_samples(NOISY, X), n))
 
 
@@ -378,25 +366,33 @@ def routing():
         yield
 
 
+class Recorder(DenoisingAutoencoder):
+    """Remembers which rows came with which clean ones and weights."""
+
+    received = ()
+
+    def fit(self, X, y=None, sample_weight=None, X_clean=None):
+        Recorder.received.append(("fit", X, X_clean, sample_weight))
+        return super().fit(X, y, sample_weight, X_clean)
+
+    def score(self, X, y=None, sample_weight=None, X_clean=None):
+        Recorder.received.append(("score", X, X_clean, sample_weight))
+        return super().score(X, y, sample_weight, X_clean)
+
+
 def pipeline(estimator, **params):
     return Pipeline([("scale", StandardScaler()), ("dae", estimator)], **params)
 
 
 @pytest.mark.usefixtures("routing")
 def test_a_pipeline_transforms_the_clean_rows_on_the_way(monkeypatch, rng):
-    received, fit = [], DenoisingAutoencoder._fit
-
-    def record(self, X, y, sample_weight, X_clean=None):
-        received.append((X, sample_weight, X_clean))
-        return fit(self, X, y, sample_weight, X_clean)
-
-    monkeypatch.setattr(DenoisingAutoencoder, "_fit", record)
-    estimator = make().set_fit_request(X_clean=True, sample_weight=True)
+    monkeypatch.setattr(Recorder, "received", received := [])
+    estimator = make(kind=Recorder).set_fit_request(X_clean=True, sample_weight=True)
     weight = rng.uniform(size=len(X))
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     pipe = Pipeline([("scale", scaler), ("dae", estimator)], transform_input=["X_clean"])
     pipe.fit(NOISY, X_clean=X, sample_weight=weight)
-    ((noisy, received_weight, clean),) = received
+    ((_, noisy, clean, received_weight),) = received
     scale = StandardScaler().fit(NOISY).transform
     np.testing.assert_allclose(noisy, scale(NOISY))
     np.testing.assert_allclose(clean, scale(X))
@@ -427,24 +423,10 @@ def test_without_a_request_scikit_learn_says_so():
         pipeline(make()).fit(NOISY, sample_weight=np.ones(len(X)))
 
 
-class Recorder(DenoisingAutoencoder):
-    """Remembers which rows came with which clean ones."""
-
-    pairs = ()
-
-    def _fit(self, X, y, sample_weight, X_clean=None):
-        Recorder.pairs.append(("fit", X, X_clean))
-        return super()._fit(X, y, sample_weight, X_clean)
-
-    def score(self, X, y=None, sample_weight=None, X_clean=None):
-        Recorder.pairs.append(("score", X, X_clean))
-        return super().score(X, y, sample_weight, X_clean)
-
-
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize("search", [False, True])
 def test_cross_validation_splits_the_clean_rows_along(monkeypatch, search):
-    monkeypatch.setattr(Recorder, "pairs", [])
+    monkeypatch.setattr(Recorder, "received", [])
     estimator = make(kind=Recorder).set_fit_request(X_clean=True)
     estimator.set_score_request(X_clean=True)
     if search:
@@ -456,8 +438,8 @@ def test_cross_validation_splits_the_clean_rows_along(monkeypatch, search):
             estimator, NOISY, cv=3, params={"X_clean": X}, error_score="raise"
         )
         assert np.isfinite(result["test_score"]).all()
-    assert len(Recorder.pairs) == (3 * 2 * 2 + 1 if search else 3 * 2)
-    for call, noisy, clean in Recorder.pairs:
+    assert len(Recorder.received) == (3 * 2 * 2 + 1 if search else 3 * 2)
+    for call, noisy, clean, _ in Recorder.received:
         assert len(noisy) == {"fit": 80, "score": 40}[call] or len(noisy) == len(X)
         row = nearest(noisy, NOISY)
         np.testing.assert_array_equal(clean, X[row])

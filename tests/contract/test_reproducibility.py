@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 import os
 import pickle
 import random
@@ -20,6 +21,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skae import Autoencoder
+from skae._training.blocks import block_rows
 from skae._training.net import Net
 from skae.networks import DenseNetwork
 
@@ -116,10 +118,15 @@ def test_a_generator_instance_goes_on_and_an_integer_starts_again():
     assert make().fit(X).loss_curve_ == make().fit(X).loss_curve_
 
 
-def test_partial_fit_does_not_repeat_its_shuffle():
-    estimator = make().partial_fit(X)
-    seeds = [estimator._draw_seed(keep=True) for _ in range(3)]
-    assert len(set(seeds)) == 3
+def test_partial_fit_does_not_repeat_its_shuffle(calls):
+    estimator, passes = make(), []
+    for _ in range(3):
+        calls.clear()
+        estimator.partial_fit(X)
+        passes.append(np.concatenate([call.x for call in calls]))
+    for one, other in itertools.combinations(passes, 2):
+        assert not np.array_equal(one, other)
+        np.testing.assert_array_equal(np.sort(one[:, 0]), np.sort(other[:, 0]))
 
 
 def states():
@@ -168,7 +175,7 @@ def test_a_row_does_not_depend_on_its_neighbours(d, width, k, seed, auto):
     rows = rng.normal(size=(40, d))
     network = DenseNetwork((width,), linear_path=auto)
     estimator = Autoencoder(k, network=network, max_iter=1, random_state=seed).fit(rows)
-    n = estimator._block_rows_ + 37  # over the edge of a block
+    n = block_rows(estimator.net_, d) + 37  # over the edge of a block
     rows = rng.normal(size=(n, d))
     order = rng.permutation(n)
     some = np.sort(rng.choice(n, size=11, replace=False))

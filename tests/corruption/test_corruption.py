@@ -13,7 +13,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, likelihoods
-from skae._codes.base import AutoencoderModule
 from skae._training.net import Net
 from skae.corruption import (
     Compose,
@@ -588,17 +587,10 @@ def test_every_corruption_runs_and_is_seeded(kind, name):
     assert np.isfinite(estimator.score(X))
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """What the module is given, as (training, x, clean)."""
-    batches, forward = [], AutoencoderModule.forward
-
-    def record(self, x, clean, *moment):
-        batches.append((self.training, x.numpy().copy(), clean.numpy().copy()))
-        return forward(self, x, clean, *moment)
-
-    monkeypatch.setattr(AutoencoderModule, "forward", record)
-    return batches
+def given(calls, training=None):
+    """Rows that modules were given, and their targets; in training, judged, or both."""
+    pairs = [(c.x, c.target) for c in calls if training in (None, c.training)]
+    return tuple(np.concatenate(part) for part in zip(*pairs, strict=True))
 
 
 def standardized(estimator, X):
@@ -615,11 +607,10 @@ def nearest(rows, whole):
 
 @pytest.mark.parametrize("X", [TABLE, GREY], ids=["table", "grey"])
 @pytest.mark.parametrize("kind", [Autoencoder, DenoisingAutoencoder])
-def test_targets_stay_clean_and_noise_is_drawn_anew(seen, kind, X):
+def test_targets_stay_clean_and_noise_is_drawn_anew(calls, kind, X):
     estimator = make(kind, corruption=Gaussian(0.5), max_iter=3).fit(X)
     whole = standardized(estimator, X)
-    train = [(x, clean) for training, x, clean in seen if training]
-    x, clean = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    x, clean = given(calls, training=True)
     row = nearest(clean, whole)
     assert (np.bincount(row, minlength=len(X)) % 3 == 0).all()
     noise = (x - clean).ravel()
@@ -627,9 +618,9 @@ def test_targets_stay_clean_and_noise_is_drawn_anew(seen, kind, X):
     assert (x != clean).all()
 
 
-def test_held_out_rows_get_the_same_noise_each_time(seen):
+def test_held_out_rows_get_the_same_noise_each_time(calls):
     make(corruption=["masking", "gaussian"], max_iter=4).fit(TABLE)
-    judged = [(x, clean) for training, x, clean in seen if not training]
+    judged = [(call.x, call.target) for call in calls if not call.training]
     assert len(judged) == 5
     for x, clean in judged:
         np.testing.assert_array_equal(x, judged[0][0])
@@ -637,9 +628,9 @@ def test_held_out_rows_get_the_same_noise_each_time(seen):
         assert (x != clean).all()
 
 
-def test_without_corruption_the_input_is_the_target(seen):
+def test_without_corruption_the_input_is_the_target(calls):
     make().fit(TABLE)
-    assert all((x == clean).all() for _, x, clean in seen)
+    assert all((call.x == call.target).all() for call in calls)
 
 
 LIKELIHOODS = [
@@ -651,11 +642,11 @@ LIKELIHOODS = [
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=repr)
-def test_in_tables_noise_is_half_of_each_column_whatever_the_scale(seen, likelihood):
+def test_in_tables_noise_is_half_of_each_column_whatever_the_scale(calls, likelihood):
     X = np.tile(TABLE * [1, 1e-2, 1e2, 1, 1], (10, 1))
     params = {"early_stopping": False, "max_iter": 5, "learning_rate": 1e-9}
     make(likelihood=likelihood, corruption=Gaussian(0.5), **params).fit(X)
-    x, clean = (np.concatenate(parts) for parts in list(zip(*seen, strict=True))[1:])
+    x, clean = given(calls)
     share = (x - clean).std(0) / clean.std(0)
     np.testing.assert_allclose(share, 0.5, rtol=5 / np.sqrt(2 * len(x)))
     if likelihood == likelihoods.Gaussian():
@@ -664,10 +655,10 @@ def test_in_tables_noise_is_half_of_each_column_whatever_the_scale(seen, likelih
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=repr)
 @pytest.mark.parametrize("X", [GREY, COLOUR], ids=["grey", "colour"])
-def test_in_pictures_noise_has_the_units_of_the_data(seen, likelihood, X):
+def test_in_pictures_noise_has_the_units_of_the_data(calls, likelihood, X):
     params = {"early_stopping": False, "max_iter": 5, "learning_rate": 1e-9}
     estimator = make(likelihood=likelihood, corruption=Gaussian(0.3), **params).fit(X)
-    x, clean = (np.concatenate(parts) for parts in list(zip(*seen, strict=True))[1:])
+    x, clean = given(calls)
     noise = (x - clean) * estimator.net_.module_.likelihood.scale
     channels = noise.reshape(len(x), 1 if X is GREY else 3, -1).swapaxes(0, 1)
     for channel in channels:
@@ -675,30 +666,30 @@ def test_in_pictures_noise_has_the_units_of_the_data(seen, likelihood, X):
         assert channel.std() == pytest.approx(0.3, rel=bound)
 
 
-def test_flat_rows_of_a_convolutional_network_are_pictures_too(seen):
+def test_flat_rows_of_a_convolutional_network_are_pictures_too(calls):
     params = {"early_stopping": False, "max_iter": 5}
     estimator = make(
         ConvolutionalAutoencoder, image_shape=(5, 7), corruption=Gaussian(0.3), **params
     ).fit(GREY.reshape(len(GREY), -1))
-    x, clean = (np.concatenate(parts) for parts in list(zip(*seen, strict=True))[1:])
+    x, clean = given(calls)
     noise = (x - clean) * estimator.net_.module_.likelihood.scale
     assert noise.std() == pytest.approx(0.3, rel=0.1)
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS[:2], ids=repr)
-def test_masked_and_salted_cells_are_what_they_are_called(seen, likelihood):
+def test_masked_and_salted_cells_are_what_they_are_called(calls, likelihood):
     params = {"early_stopping": False, "likelihood": likelihood}
     for corruption in (Masking(0.5, "max"), SaltAndPepper(0.5, salt=1.0)):
-        seen.clear()
+        calls.clear()
         estimator = make(corruption=corruption, **params).fit(TABLE)
         highest = standardized(estimator, TABLE).max(0)
-        x, clean = (np.concatenate(parts) for parts in list(zip(*seen, strict=True))[1:])
+        x, clean = given(calls)
         assert (np.isclose(x, highest, atol=1e-5) | (x == clean)).all()
         assert_share(x != clean, 0.5 * (1 - 1 / len(TABLE)))
-    seen.clear()
+    calls.clear()
     estimator = make(corruption=Masking(0.5, 2.5), **params).fit(TABLE)
     number = standardized(estimator, np.full((1, 5), 2.5))[0]
-    _, x, clean = seen[0]
+    x, clean = calls[0].x, calls[0].target
     assert (np.isclose(x, number, rtol=1e-4, atol=1e-4) | (x == clean)).all()
     assert (x != clean).any(0).all()
 
@@ -706,63 +697,80 @@ def test_masked_and_salted_cells_are_what_they_are_called(seen, likelihood):
 # Hidden dropout
 
 
-def hooks(estimator):
-    return [m for m in estimator.net_.module_.modules() if m._forward_hooks]
+def drops(estimator):
+    """Whether an estimator's network, as it is now, would drop units in training."""
+    module = estimator.net_.module_
+    was_training, x = module.training, torch.ones(9, estimator.n_features_in_)
+    with torch.no_grad():
+        first, second = (module.train().encode(x) for _ in range(2))
+    module.train(was_training)
+    return not torch.equal(first, second)
 
 
-def test_hidden_dropout_drops_units_in_training_only(monkeypatch):
-    outputs, layer_of = {True: [], False: []}, AutoencoderModule.encode
+@pytest.fixture
+def outputs():
+    """What an encoder's 50 units put out, by whether it is being trained."""
+    found = {True: [], False: []}
 
-    def record(self, x):
-        first = self.encoder.layers[:2]
-        outputs[self.training].append(first(x).detach().numpy().copy())
-        return layer_of(self, x)
+    def record(layer, args):
+        if isinstance(layer, torch.nn.Linear) and layer.weight.shape == (2, 50):
+            found[layer.training].append(args[0].detach().numpy().copy())
 
-    monkeypatch.setattr(AutoencoderModule, "encode", record)
-    network = DenseNetwork((50,), activation="sigmoid")
-    make(network=network, corruption=HiddenDropout(0.3), max_iter=8).fit(TABLE)
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(record)
+    yield found
+    hook.remove()
+
+
+SMALL = ConvolutionalNetwork(filters=(4, 6))
+FIFTY = DenseNetwork((50,), activation="sigmoid")
+
+
+def test_hidden_dropout_drops_units_in_training_only(outputs):
+    make(network=FIFTY, corruption=HiddenDropout(0.3), max_iter=8).fit(TABLE)
     dropped = np.concatenate(outputs[True])
     assert_share(dropped == 0, 0.3)
     assert dropped.max() > 1
     assert np.concatenate(outputs[False]).min() > 0
     assert np.concatenate(outputs[False]).max() <= 1
     outputs[True].clear()
-    make(network=network, corruption=HiddenDropout((0.1, 0.9)), max_iter=8).fit(TABLE)
+    make(network=FIFTY, corruption=HiddenDropout((0.1, 0.9)), max_iter=8).fit(TABLE)
     shares = (np.concatenate(outputs[True]) == 0).mean(1)
     quartiles = np.quantile(shares, [0.25, 0.5, 0.75])
     np.testing.assert_allclose(quartiles, [0.3, 0.5, 0.7], atol=0.08)
 
 
-def test_hidden_dropout_keeps_the_mean_of_units():
-    torch.manual_seed(0)
-    layer = DenseNetwork((8,), activation="sigmoid").build(3, 2, 3)[0].train()
-    x = torch.zeros(1, 3)
-    expected = layer.layers[:2](x)
-    HiddenDropout((0.2, 0.8)).attach(layer, torch.Generator().manual_seed(0))
-    mean = layer.layers[:2](x.expand(20_000, 3)).mean(0, keepdim=True)
-    torch.testing.assert_close(mean, expected, rtol=0.06, atol=0)
+def test_hidden_dropout_keeps_the_mean_of_units(outputs):
+    params = {"early_stopping": False, "max_iter": 200, "learning_rate": 1e-30}
+    make(network=FIFTY, corruption=HiddenDropout((0.2, 0.8)), batch_size=90, **params).fit(
+        TABLE
+    )
+    dropped, whole = (np.concatenate(outputs[mode]) for mode in (True, False))
+    assert len(dropped) == 200 * 90
+    np.testing.assert_allclose(dropped.mean(0), whole[:90].mean(0), rtol=0.06)
 
 
 @pytest.mark.parametrize("corruption", ["hidden_dropout", ["gaussian", HiddenDropout(0.5)]])
 @pytest.mark.parametrize("kind", [Autoencoder, ConvolutionalAutoencoder])
-def test_no_hook_is_left_and_the_estimator_pickles(kind, corruption):
-    estimator = make(kind, corruption=corruption, warm_start=True).fit(GREY)
-    assert not hooks(estimator)
+def test_nothing_is_dropped_after_training_and_the_estimator_pickles(kind, corruption):
+    network = SMALL if kind is ConvolutionalAutoencoder else FIFTY
+    params = {"corruption": corruption, "network": network, "warm_start": True}
+    estimator = make(kind, **params).fit(GREY)
+    assert not drops(estimator)
     other = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(other.transform(GREY), estimator.transform(GREY))
     np.testing.assert_array_equal(other.transform(GREY), other.transform(GREY))
     assert other.fit(GREY).loss_curve_ == estimator.fit(GREY).loss_curve_
     assert other.partial_fit(GREY).loss_curve_ == estimator.partial_fit(GREY).loss_curve_
-    assert not hooks(estimator)
+    assert not drops(estimator)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_no_hook_is_left_by_a_failed_fit(monkeypatch, error):
-    estimator = make(corruption="hidden_dropout", warm_start=True).fit(TABLE)
-    codes = estimator.transform(TABLE)
+def test_nothing_is_dropped_after_a_failed_fit(monkeypatch, error):
+    estimator = make(corruption="hidden_dropout", network=FIFTY, warm_start=True)
+    codes = estimator.fit(TABLE).transform(TABLE)
 
     def fail(self, batch, **kwargs):
-        assert hooks(estimator)
+        assert drops(estimator)
         raise error("on purpose")
 
     monkeypatch.setattr(Net, "train_step", fail)
@@ -772,7 +780,7 @@ def test_no_hook_is_left_by_a_failed_fit(monkeypatch, error):
     else:
         with pytest.warns(UserWarning, match="interrupted"):
             estimator.fit(TABLE)
-    assert not hooks(estimator)
+    assert not drops(estimator)
     np.testing.assert_array_equal(estimator.transform(TABLE), codes)
 
 
@@ -793,10 +801,10 @@ def test_two_rows_and_single_rows_can_be_corrupted(name):
     assert np.isfinite(estimator.partial_fit(TABLE[:1]).transform(TABLE)).all()
 
 
-def test_streamed_rows_are_corrupted_too(monkeypatch, seen):
+def test_streamed_rows_are_corrupted_too(monkeypatch, calls):
     monkeypatch.setattr("skae._data.rows.RESIDENT_BYTES", {"cpu": 0})
     estimator = make(corruption=Gaussian(0.5)).fit(TABLE)
     whole = standardized(estimator, TABLE)
-    for _, x, clean in seen:
-        nearest(clean, whole)
-        assert (x != clean).all()
+    for call in calls:
+        nearest(call.target, whole)
+        assert (call.x != call.target).all()

@@ -211,11 +211,9 @@ def test_the_cost_of_a_row_is_counted_at_each_pixel(textbook):
     c_out=st.integers(1, 3),
     size=SIDES,
     k=st.sampled_from([None, 1, 3]),
-    path=st.booleans(),
 )
-def test_any_picture_is_halved_with_ceil_and_comes_back(network, c, c_out, size, k, path):
+def test_any_picture_is_halved_with_ceil_and_comes_back(network, c, c_out, size, k):
     network.image_shape = (c, *size)
-    network.linear_path = path and k is not None
     network.validate()
     n_in, n_out = c * math.prod(size), c_out * math.prod(size)
     encoder, decoder = network.build(n_in, k, n_out, generator=torch.Generator())
@@ -229,11 +227,6 @@ def test_any_picture_is_halved_with_ceil_and_comes_back(network, c, c_out, size,
         assert maps(decoder, codes) == sizes[::-1]
         assert decoder(codes).shape == (2, n_out)
         assert torch.isfinite(decoder(codes)).all()
-    assert (
-        (encoder.linear is not None)
-        == (decoder.linear is not None)
-        == bool(network.linear_path)
-    )
 
 
 def test_a_build_without_image_shape_takes_a_square_or_a_signal():

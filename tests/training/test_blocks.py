@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import skae._training.blocks
+from skae._training.blocks import block_rows
 from skae.networks import ConvolutionalNetwork
 from tests.pictures import (
     METHODS,
@@ -43,14 +44,14 @@ def alone_and_in_company(estimator, rows, rng):
             )
 
 
-@pytest.mark.parametrize("path", [False, True], ids=["map", "linear_path"])
+@pytest.mark.parametrize("n_components", [None, 3], ids=["map", "code"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
-def test_a_row_does_not_depend_on_its_neighbours(monkeypatch, options, path):
+def test_a_row_does_not_depend_on_its_neighbours(monkeypatch, options, n_components):
     monkeypatch.setattr(skae._training.blocks, "BLOCK_ACTIVATION_BYTES", 2**18)
-    network = ConvolutionalNetwork(filters=(5, 7), linear_path=path, **options)
-    estimator = make(3 if path else None, network, max_iter=1).fit(RGB)
-    rows = pictures(estimator._block_rows_ + 37, 3, 6, 5, seed=1)
-    assert estimator._block_rows_ < 300
+    network = ConvolutionalNetwork(filters=(5, 7), **options)
+    estimator = make(n_components, network, max_iter=1).fit(RGB)
+    rows = pictures(block_rows(estimator.net_, 90) + 37, 3, 6, 5, seed=1)
+    assert len(rows) < 337
     alone_and_in_company(estimator, rows, np.random.default_rng(0))
 
 
@@ -66,9 +67,7 @@ def test_no_picture_depends_on_its_neighbours(network, c, size, k, seed):
     assume(not is_single_number(network, size))
     network.image_shape = (c, *size)
     estimator = make(k, network, max_iter=1).fit(pictures(12, c, *size))
-    block = skae._training.blocks.block_rows
-    assert estimator._block_rows_ == block(estimator.net_, c * math.prod(size))
-    n = min(estimator._block_rows_, 150) + 37
+    n = min(block_rows(estimator.net_, c * math.prod(size)), 150) + 37
     rng = np.random.default_rng(seed)
     alone_and_in_company(estimator, rng.normal(size=(n, c, *size)), rng)
 
@@ -76,6 +75,6 @@ def test_no_picture_depends_on_its_neighbours(network, c, size, k, seed):
 def test_a_row_is_the_same_beyond_a_block_of_the_default_size():
     X = pictures(20, 65, 33)
     estimator = make(4, max_iter=1).fit(X)
-    rows = pictures(estimator._block_rows_ + 19, 65, 33, seed=1)
+    rows = pictures(block_rows(estimator.net_, 65 * 33) + 19, 65, 33, seed=1)
     assert len(rows) < 600
     alone_and_in_company(estimator, rows, np.random.default_rng(0))
