@@ -35,7 +35,7 @@ from skae._data.frames import (
 )
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
-from skae._params import Sizes
+from skae._params import Sizes, Versioned
 from skae._training.task import find_device
 from skae._training.train import train_module
 from skae.impute._calibration import HiddenCells, in_blocks, skill
@@ -66,7 +66,11 @@ class _Read(NamedTuple):
 
 
 class AutoencoderImputer(
-    MultipleImputationMixin, CheckedRowsMixin, TransformerMixin, BaseEstimator
+    Versioned,
+    MultipleImputationMixin,
+    CheckedRowsMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Imputation of missing cells in tables of numbers and categories.
 
