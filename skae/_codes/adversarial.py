@@ -22,6 +22,7 @@ from skae._codes.base import (
     Terms,
     natural_size,
     pair,
+    tempered,
 )
 from skae._codes.clusters import known_clusters
 from skae._codes.normal import Discriminator, places
@@ -247,6 +248,7 @@ class Adversarial(Code):
             k = natural_size(task)
         center, scale = self._measure(as_prior(self.prior), k)
         down, up = task.principal.whitened_starts(likelihood, k, n_clusters)
+        up = tempered(up, task)
         if n_clusters:  # clusters start nearly alike
             noise = torch.randn(n_clusters, likelihood.n_inputs, generator=task.generator)
             if self.cluster_init != "random":  # and are soon told which they are

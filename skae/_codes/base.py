@@ -120,7 +120,7 @@ class Code(Parameters):
 
     def start(self, task):
         """Return where encoder and decoder start; None is at random."""
-        return task.principal.start(task.likelihood)
+        return tempered(task.principal.start(task.likelihood), task)
 
     def build(self, task):
         """Return the module to train."""
@@ -269,6 +269,28 @@ def pair(task, start, width=..., more_inputs=0):
                 f"torch.nn.Module. Got {type(module).__name__}."
             )
     return [module.float() for module in built]
+
+
+def tempered(start, task):
+    """Return a linear start, nearer to the mean where it would be worse than that.
+
+    It is right for a likelihood whose link is the identity, and else to first order only.
+    """
+    likelihood, x = task.likelihood, task.some
+    with torch.no_grad():
+        weight, shift, back, bias = (
+            torch.as_tensor(a, dtype=torch.float32, device=x.device) for a in start
+        )
+        added = (likelihood.embed(x) @ weight.T + shift) @ back.T
+
+        def cost(gain):
+            return float(likelihood.nll(bias + gain * added, x).double().sum())
+
+        worst = cost(0.0)
+        for gain in (1.0, 0.5, 0.25, 0.125, 0.0625):
+            if cost(gain) <= worst + 1e-6 * abs(worst):
+                return start._replace(decoder_weight=gain * start.decoder_weight)
+    return start._replace(decoder_weight=0.0 * start.decoder_weight)
 
 
 def natural_size(task):

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skae._codes import signs
-from skae._codes.base import AutoencoderModule, Code, Terms, natural_size, pair
+from skae._codes.base import AutoencoderModule, Code, Terms, natural_size, pair, tempered
 from skae._data.split import Told
 from skae._losses import normal_kl, total_correlation
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -40,6 +40,13 @@ class Discriminator(nn.Module):
 
     def forward(self, z):
         return self.layers(z).squeeze(1)
+
+    def mistaken(self, z, noise):
+        """Return the cross-entropy of telling codes from exchanged ones; ()."""
+        exchanged = z.gather(0, noise.argsort(0))
+        logits = self(torch.cat([z, exchanged]))
+        real = (torch.arange(len(logits), device=z.device) < len(z)).to(logits)
+        return binary_cross_entropy_with_logits(logits, real)
 
     def frozen(self, z):
         """Return the logits; gradients reach z, but not the weights."""
@@ -91,6 +98,7 @@ class Normal(Code):
         n_repeats = math.prod(network.image_shape[-2:]) if is_map else 1
         more = n_classes * n_repeats
         down, up, noise = task.principal.factor_starts(likelihood, k, more)
+        up = tempered(up, task)
         encoder, _ = pair(task, down, 2 * k, more)
         _, decoder = pair(task, up, k + n_classes)
         likelihood.learn_noise(noise)
@@ -181,7 +189,8 @@ class Normal(Code):
             tc = total_correlation(z, mean, log_variance)
         else:
             tc = ae.discriminator.frozen(z)
-            aside = _mistaken(ae, z.detach(), noise[1]) / target.shape[1]
+            mistaken = ae.discriminator.mistaken(z.detach(), noise[1])
+            aside = mistaken / target.shape[1]
         return Terms(nll, share * (kl.sum(1) + (self.beta - 1) * tc), aside=aside)
 
     def _share(self, progress):
@@ -218,14 +227,6 @@ def _told(ae, x, known, n_repeats=1):
         return x
     (classes,) = known or (x.new_zeros(len(x), ae.n_classes),)
     return torch.cat([x, classes.repeat_interleave(n_repeats, 1)], 1)
-
-
-def _mistaken(ae, z, noise):
-    """Return the discriminator's cross-entropy on codes and exchanged ones; ()."""
-    exchanged = z.gather(0, noise.argsort(0))
-    logits = ae.discriminator(torch.cat([z, exchanged]))
-    real = (torch.arange(len(logits), device=z.device) < len(z)).to(logits)
-    return binary_cross_entropy_with_logits(logits, real)
 
 
 def places(known, values, name, of="class that `fit` has not seen"):

@@ -13,6 +13,7 @@ from torch import nn
 
 VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
 LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
+LARGEST_LOG = 30.0  # of a rate
 TINY = 0.02  # how near a bounded link's ends the starting point may lie
 
 
@@ -30,6 +31,7 @@ LINKS = {
         torch.sigmoid, lambda m: np.log(m / (1 - m)), lambda m: 1 / (m * (1 - m))
     ),
     "tanh": _Link(torch.tanh, np.arctanh, lambda m: 1 / (1 - m**2)),
+    "log": _Link(lambda u: torch.exp(u.clamp(max=LARGEST_LOG)), np.log, lambda m: 1 / m),
     "softmax": _Link(lambda u: torch.softmax(u, dim=1), np.log, lambda m: 1 / m),
 }
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
@@ -164,7 +166,7 @@ class LikelihoodModule(nn.Module):
         return link.inverse(mean), link.slope(mean)[:, None] * components.T
 
 
-def _check_range(X, low, high, what):
+def check_range(X, low, high, what):
     outside = np.less(X, low) | np.greater(X, high)
     if outside.any():
         row, column = np.argwhere(outside)[0]

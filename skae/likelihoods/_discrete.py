@@ -11,7 +11,7 @@ import torch
 
 from skae._losses import bernoulli_nll, categorical_nll
 from skae._params import Parameters
-from skae.likelihoods._base import TINY, LikelihoodModule, _check_range
+from skae.likelihoods._base import TINY, LikelihoodModule, check_range
 
 
 class _CrossEntropyModule(LikelihoodModule):
@@ -63,7 +63,7 @@ class Bernoulli(Parameters):
 
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
-        _check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
+        check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
 
     def build(self, stats):
         """Return the module for columns of these statistics."""
@@ -89,7 +89,7 @@ class Categorical(Parameters):
 
     def check(self, X):
         """Raise a ``ValueError`` if a row is not a distribution."""
-        _check_range(X, 0.0, np.inf, "likelihood='categorical'")
+        check_range(X, 0.0, np.inf, "likelihood='categorical'")
         off = np.abs(X.sum(axis=1, dtype=np.float64) - 1)
         if off.max() > 1e-3:
             raise ValueError(

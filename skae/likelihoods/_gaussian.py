@@ -26,7 +26,7 @@ from skae.likelihoods._base import (
     LEARNT_FLOOR,
     RANGES,
     LikelihoodModule,
-    _check_range,
+    check_range,
 )
 
 
@@ -137,7 +137,7 @@ class Gaussian(Parameters):
         """Raise a ``ValueError`` if rows lie outside of the support."""
         if self.scale is None and self.link in RANGES:
             low, high = RANGES[self.link]
-            _check_range(X, low, high, f"Gaussian(scale=None, link={self.link!r})")
+            check_range(X, low, high, f"Gaussian(scale=None, link={self.link!r})")
 
     def build(self, stats):
         """Return the module for columns of these statistics."""

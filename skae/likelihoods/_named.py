@@ -1,5 +1,6 @@
 """Likelihoods by name."""
 
+from skae.likelihoods._counts import Poisson
 from skae.likelihoods._discrete import Bernoulli, Categorical
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import Mixed
@@ -8,6 +9,7 @@ NAMED = {
     "gaussian": Gaussian,
     "bernoulli": Bernoulli,
     "categorical": Categorical,
+    "poisson": Poisson,
     "mixed": Mixed,
 }
 

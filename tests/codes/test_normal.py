@@ -147,18 +147,19 @@ def test_the_kl_has_a_gradient_at_defaults():
 def test_a_beta_of_one_is_the_plain_objective(name):
     module, x, noise = module_and_batch("gaussian")
     plain = module(x, x, noise)
-    module.objective = Objective(name=name)
+    module.code = normal.Normal(objective=name, kl_warm_up=0.0)
     module.discriminator = Discriminator(2, torch.Generator()).double()
-    other = module(x, x, module.draw(6, torch.Generator()).double() * 0 + noise)
+    more = module.code.draw(module, 6, torch.Generator()).double()
+    other = module(x, x, more * 0 + noise)
     torch.testing.assert_close(other.reg, plain.reg)
     torch.testing.assert_close(other.nll, plain.nll)
 
 
 def test_a_discriminator_learns_from_its_mistakes_and_codes_from_its_opinion():
     module, x, _ = module_and_batch("gaussian")
-    module.objective = Objective(name="factor", beta=6.0)
+    module.code = normal.Normal(beta=6.0, objective="factor", kl_warm_up=0.0)
     module.discriminator = Discriminator(2, torch.Generator()).double()
-    noise = module.draw(6, torch.Generator().manual_seed(0)).double()
+    noise = module.code.draw(module, 6, torch.Generator().manual_seed(0)).double()
     assert noise.shape == (2, 6, 2)
     terms = module(x, x, noise)
     judge, encoder = (list(m.parameters()) for m in (module.discriminator, module.encoder))
@@ -167,10 +168,10 @@ def test_a_discriminator_learns_from_its_mistakes_and_codes_from_its_opinion():
     )
     assert all(g is None for g in of_judge)
     of_codes = torch.autograd.grad(
-        terms.penalty, encoder, retain_graph=True, allow_unused=True
+        terms.aside, encoder, retain_graph=True, allow_unused=True
     )
     assert all(g is None for g in of_codes)
-    assert any(g.any() for g in torch.autograd.grad(terms.penalty, judge))
+    assert any(g.any() for g in torch.autograd.grad(terms.aside, judge))
     mean, log_variance = module.code.posterior(module, x)
     z = mean + (0.5 * log_variance).exp() * noise[0]
     expected = normal_kl(mean, log_variance).sum(1) + 5 * module.discriminator(z)
@@ -185,24 +186,24 @@ def test_a_discriminator_tells_exchanged_codes():
     for _ in range(200):
         z = torch.randn(200, 1, generator=generator).double().expand(-1, 2)
         noise = torch.randn(200, 2, generator=generator).double()
-        loss = module._mistaken(z, noise)
+        loss = module.discriminator.mistaken(z, noise)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     assert loss < 0.45  # log 2 by chance
     z = torch.randn(200, 2, generator=generator).double()
-    assert module._mistaken(z, noise) > 0.6
+    assert module.discriminator.mistaken(z, noise) > 0.6
 
 
 def test_a_module_is_compiled_once_whatever_rises(monkeypatch):
     """What changes from step to step is a tensor: no number that is compiled in."""
-    seen, forward = [], VariationalModule.forward
+    seen, loss = [], normal.Normal.loss
 
     def record(self, *args):
-        seen.append(args[3])
-        return forward(self, *args)
+        seen.append(args[4])
+        return loss(self, *args)
 
-    monkeypatch.setattr(VariationalModule, "forward", record)
+    monkeypatch.setattr(normal.Normal, "loss", record)
     X = load_wine().data
     VariationalAutoencoder(2, max_iter=8, kl_warm_up=0.5, random_state=0).fit(X)
     assert all(isinstance(progress, torch.Tensor) for progress in seen)
