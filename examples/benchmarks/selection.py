@@ -1,7 +1,7 @@
 """Which columns say most of the others, and of labels that were not told.
 
-Selectors choose k columns of the training rows. Printed are, as means over splits (their
-spread over splits in brackets):
+Selectors choose k columns of the training rows. Measured are, as means ± standard
+deviations over splits:
 
 - the explained variance of all columns of the test rows, rebuilt from the k by the
   decoder that `AutoencoderFeatureSelector` trains, and by ridge regression: each is
@@ -11,24 +11,20 @@ spread over splits in brackets):
 - the share of the columns that planted data were made from, where there are any;
 - the seconds that the choice takes, the decoder's training included.
 
-Where there are more columns than rows, "skae" is "skae, greedy", and "skae, one scale" is
-the same where columns are not standardised, so that those of a large variance count more.
-SelectKBest is told the labels, and is the only one that is. "variance" takes the columns
-of the largest variance as they are, "PCA loadings" for each component the column of the
-largest loading that is left, "true columns" those that planted data were made from, "all
-columns" all there are.
+Where there are more columns than rows, the default is the greedy choice, and
+``scale="global"`` is the same where columns are not standardised, so that those of a large
+variance count more. SelectKBest is told the labels, and is the only one that is. "largest
+variance" takes the columns of the largest variance as they are, "PCA loadings" for each
+component the column of the largest loading that is left, "the true columns" those that
+planted data were made from, "all columns" all there are.
 
 In the planted data 5 hidden columns are among 60: 10 are linear and 15 are curved
 functions of them with noise of 0.3 standard deviations, and 30 are noise. Of nci60, the
 classes of five tumour lines and more are kept.
 """
 
-import time
-import warnings
-from concurrent.futures import ProcessPoolExecutor
-
 import numpy as np
-from _common import machine, parser, table, use_threads
+from _common import Table, seconds, spread
 from _data import load
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
@@ -113,27 +109,27 @@ def choices(X, y, k, true, one_unit, seed):
         )
         return selector.fit(X).get_support(indices=True)
 
-    yield "skae", ours
+    yield "AutoencoderFeatureSelector", ours
     if X.shape[1] > len(X):
-        yield "skae, concrete", lambda: ours(method="concrete", n_init=1)
-        yield "skae, one scale", lambda: ours(Gaussian(scale="global"))
+        yield 'the same, method="concrete"', lambda: ours(method="concrete", n_init=1)
+        yield 'the same, scale="global"', lambda: ours(Gaussian(scale="global"))
     else:
-        yield "skae, concrete", lambda: ours(method="concrete")
-    yield "skae, greedy", lambda: ours(method="greedy")
+        yield 'the same, method="concrete"', lambda: ours(method="concrete")
+    yield 'the same, method="greedy"', lambda: ours(method="greedy")
     yield "PCA loadings", lambda: by_loadings(X, k, one_unit)
-    yield "variance", lambda: np.argsort(-X.var(0))[:k]
+    yield "largest variance", lambda: np.argsort(-X.var(0))[:k]
     rng = np.random.default_rng(seed)
-    yield "random", lambda: rng.choice(X.shape[1], k, replace=False)
+    yield "random columns", lambda: rng.choice(X.shape[1], k, replace=False)
     kbest = SelectKBest(f_classif, k=k)
-    yield "SelectKBest, told y", lambda: kbest.fit(X, y).get_support(indices=True)
+    yield "SelectKBest, told the labels", lambda: kbest.fit(X, y).get_support(indices=True)
     if true is not None:
-        yield "true columns", lambda: true
+        yield "the true columns", lambda: true
 
 
 class Given(AutoencoderFeatureSelector):
     """The decoder alone, of columns that are given."""
 
-    def _greedy(self, fitting):
+    def _greedy(self, *_):
         return np.asarray(self.columns)
 
 
@@ -142,12 +138,13 @@ def decoded(X, X_test, columns, one_unit, seed):
     likelihood = Gaussian(scale="global" if one_unit else "auto")
     given = Given(len(columns), method="greedy", likelihood=likelihood, random_state=seed)
     given.columns = columns
-    return given.fit(X).reconstruct(X_test)
+    given.fit(X)
+    assert (given.get_support(indices=True) == columns).all()
+    return given.reconstruct(X_test)
 
 
-def run(arguments):
+def choose(name, seed):
     """Return {selector: (decoder's, ridge's, accuracy, share that is true, seconds)}."""
-    name, k, seed = arguments
     X, y, true = rows_of(name, seed)
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.3, random_state=seed, stratify=y
@@ -160,70 +157,40 @@ def run(arguments):
             X_test, rebuilt, standardize=not one_unit, X_train=X
         )
 
-    with warnings.catch_warnings(), use_threads(1):
-        warnings.simplefilter("ignore")
-        for selector, choose in choices(X, y, k, true, one_unit, seed):
-            start = time.perf_counter()
-            columns = np.sort(choose())
-            seconds = time.perf_counter() - start
-            scaler = StandardScaler().fit(X[:, columns])
-            known, known_test = (scaler.transform(A[:, columns]) for A in (X, X_test))
-            ridge = RidgeCV(np.logspace(-2, 4, 13)).fit(known, X).predict(known_test)
-            right = classifier.fit(X[:, columns], y).score(X_test[:, columns], y_test)
-            result[selector] = (
-                explained(decoded(X, X_test, columns, one_unit, seed)),
-                explained(ridge),
-                right,
-                np.nan if true is None else np.isin(true, columns).mean(),
-                seconds,
-            )
-        right = classifier.fit(X, y).score(X_test, y_test)
-        result["all columns"] = 1.0, 1.0, right, np.nan, 0.0
-    print(
-        name, k, seed, {n: np.round(r, 3).tolist() for n, r in result.items()}, flush=True
-    )
-    return result
+    for selector, chosen in choices(X, y, SETS[name], true, one_unit, seed):
+        time, columns = seconds(lambda chosen=chosen: np.sort(chosen()))
+        scaler = StandardScaler().fit(X[:, columns])
+        known, known_test = (scaler.transform(A[:, columns]) for A in (X, X_test))
+        ridge = RidgeCV(np.logspace(-2, 4, 13)).fit(known, X).predict(known_test)
+        result[selector] = (
+            explained(decoded(X, X_test, columns, one_unit, seed)),
+            explained(ridge),
+            100 * classifier.fit(X[:, columns], y).score(X_test[:, columns], y_test),
+            np.nan if true is None else np.isin(true, columns).mean(),
+            time,
+        )
+    right = 100 * classifier.fit(X, y).score(X_test, y_test)
+    return result | {"all columns": (np.nan, np.nan, right, np.nan, np.nan)}
 
 
-def main():
-    arguments = parser(__doc__)
-    arguments.add_argument("--seeds", type=int, default=5)
-    arguments.add_argument("--sets", nargs="+", default=list(SETS))
-    arguments.add_argument("--jobs", type=int, default=1)
-    arguments = arguments.parse_args()
-    if arguments.quick:
-        arguments.sets, arguments.seeds = ["wine"], 1
-    machine(1)
-    jobs = [
-        (name, SETS[name], seed)
-        for name in arguments.sets
-        for seed in range(arguments.seeds)
-    ]
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        results = iter(list(pool.map(run, jobs)))
-    runs = {
-        name: [next(results) for _ in range(arguments.seeds)] for name in arguments.sets
-    }
-    titles = (
-        "Explained variance of the test rows, by the decoder",
-        "Explained variance of the test rows, by ridge regression",
-        "Accuracy of a logistic regression on the chosen columns",
-        "Share of the true columns that is chosen",
-        "Seconds",
-    )
-    header = ["selector", *(f"{name}, k={SETS[name]}" for name in arguments.sets)]
-    for i, title in enumerate(titles):
-        print(f"\n{title}\n")
+def selection(options):
+    """Choose columns of each set, in each split."""
+    sets, seeds = options.few(list(SETS), ["wine"]), range(options.n_seeds(5))
+    results = iter(options.each(choose, [(name, seed) for name in sets for seed in seeds]))
+    runs = {name: [next(results) for _ in seeds] for name in sets}
+    header = ["columns chosen by"]
+    for name in sets:
+        n_columns = rows_of(name, 0)[0].shape[1]
+        header.append(f"{name.replace('_', ' ')}, {SETS[name]} of {n_columns:,}")
+    tables = ("decoder", 3), ("ridge", 3), ("accuracy", 1), ("true", 2), ("seconds", 2)
+    for i, (table, digits) in enumerate(tables):
         rows = []
         for selector in dict.fromkeys(s for of_set in runs.values() for s in of_set[0]):
-            cells = []
-            for name in arguments.sets:
-                values = np.array([run.get(selector, EMPTY)[i] for run in runs[name]])
-                seen = np.isfinite(values).all()
-                cells.append(f"{values.mean():.3f} ({values.std():.3f})" if seen else "")
-            rows.append([selector, *cells])
-        table(header, rows)
+            values = [[run.get(selector, EMPTY)[i] for run in runs[name]] for name in sets]
+            cells = [spread(v, digits) if np.isfinite(v).all() else None for v in values]
+            if any(cells):
+                rows.append([selector, *cells])
+        yield Table(f"selection_{table}", header, rows, len(seeds))
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"selection": selection}
