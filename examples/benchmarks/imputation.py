@@ -318,7 +318,7 @@ def ratings(options):
     """Complete the matrix of ratings."""
     data = load("movielens_small")
     user, film = (np.unique(data[k], return_inverse=True)[1] for k in ("user", "movie"))
-    rating, few = data["rating"].astype(float), user < options.few(np.inf, 100)
+    rating, few = data["rating"].astype(float), user < options.few(np.inf, 50)
     user, film, rating = user[few], film[few], rating[few]
     shape, found = (user.max() + 1, film.max() + 1), {}
     for seed in range(options.n_seeds()):
@@ -350,7 +350,7 @@ def holed(n):
 def speed(options):
     """Time fits of growing tables."""
     rows, new = [], holed(50_000)
-    for n in options.few((1000, 4000, 16_000), (1000,)):
+    for n in options.few((1000, 4000, 16_000), (300,)):
         X, ours = holed(n), AutoencoderImputer(random_state=0)
         took, _ = seconds(lambda: ours.fit(X))  # noqa: B023
         trees, _ = seconds(lambda: rivals(0)[TREES].imputer.fit(X))  # noqa: B023
@@ -364,7 +364,7 @@ def speed(options):
 def memory(options):
     """Measure processes, which start with the peak of the one that starts them."""
     rows = []
-    for n in options.few((100_000, 200_000, 400_000), (100_000,)):
+    for n in options.few((100_000, 200_000, 400_000), (20_000,)):
         command = [sys.executable, __file__, str(n)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append([n, int(done.stdout) / 2**20])

@@ -156,7 +156,7 @@ def sets(options):
     """Score the real sets, contaminated and clean."""
     data = load("anomaly")
     names = sorted(key[:-3] for key in data if key.endswith("__X"))
-    names, seeds = options.few(names, names[:3]), range(options.n_seeds())
+    names, seeds = options.few(names, names[:2]), range(options.n_seeds())
     for kind in ("contaminated", "novelty"):
         tasks = [
             (data[f"{name}__X"], data[f"{name}__y"], seed, kind == "novelty")
@@ -324,7 +324,7 @@ def changed(kind, options):
     results, seeds = {}, range(options.n_seeds())
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        for name, X in tables(seed):
+        for name, X in list(tables(seed))[: options.few(None, 5)]:
             X = X[rng.permutation(len(X))]
             n = min(200, len(X) // 4)
             rows, column = planted(X[n:], X[:n], kind, rng)

@@ -47,7 +47,17 @@ from functools import partial
 import numpy as np
 import torch
 from _coder import Flat, at_rates, curve, files, kilobytes
-from _common import FIGURES, Table, interleaved, needed, optional, seconds, spread, train
+from _common import (
+    FIGURES,
+    Table,
+    interleaved,
+    needed,
+    optional,
+    pyplot,
+    seconds,
+    spread,
+    train,
+)
 from _data import load
 from scipy.ndimage import median_filter
 from sklearn.decomposition import PCA
