@@ -334,7 +334,7 @@ def machine(threads):
         model = names[0].split(":")[1].strip() if names else model
     return (
         f"{model}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)}, "
-        f"load {os.getloadavg()[0]:.1f}, {platform.platform()}"
+        f"load {os.getloadavg()[0]:.1f}, {platform.system()}"
     )
 
 

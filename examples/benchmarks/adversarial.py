@@ -15,22 +15,23 @@ priors: 10,000 of MNIST's pictures in [0, 1] to train on and 5,000 to judge on. 
     the variational autoencoder's codes, drawn, of as many components.
 samples: the two-sample test of `generation.py`, of generated digits.
 clusters_digits, clusters_mnist: MNIST's 10,000 training rows, divided by 255, and
-    scikit-learn's 1,797 digits, divided by 16, are put into 10, 16 and 30 clusters by rows
-    alone, and judged on the very rows they were found in, by errors in % of the rows.
-    Clusters get their labels "matched": one cluster for each class, so that most rows are
-    right (the Hungarian algorithm; further clusters are errors); "commonest": the
-    commonest label among a cluster's rows; "example": the label of its single best example
-    (Makhzani et al., 2016, though there it is a row of a validation set), of the highest
-    `predict_proba`, otherwise nearest to the mean of the cluster's rows. Median (worst)
-    over seeds. "seconds" is without PCA, code or pretraining, which several methods share.
-    Rivals: `KMeans(n_init=10)` of pixels, of 32 principal components, and of the code of
-    an `Autoencoder(10)`; `GaussianMixture` (`reg_covar` 0.001) and `SpectralClustering` (8
-    nearest neighbours, k-means) of 32 components; clustpy's DEC and IDEC, where it is
-    installed: one scale, dense layers d-400-400-10-400-400-d, 50 epochs of pretraining
-    (shared) and 50 of clustering. Ours: "dense (400, 400)" has a code of 5, that network,
-    the Bernoulli likelihood, and on MNIST Gaussian noise of 0.3 in the input; "defaults"
-    has none of that; "random start" is "dense" whose clusters start at random, as in the
-    paper; "t-SNE start" from a Gaussian mixture of t-SNE's two dimensions.
+    scikit-learn's 1,797 digits, divided by 16 (20 and 100 epochs), are put into 10, 16 and
+    30 clusters by rows alone, and judged on the very rows they were found in, by errors in
+    % of the rows. Clusters get their labels "matched": one cluster for each class, so that
+    most rows are right (the Hungarian algorithm; further clusters are errors);
+    "commonest": the commonest label among a cluster's rows; "example": the label of its
+    single best example (Makhzani et al., 2016, though there it is a row of a validation
+    set), of the highest `predict_proba`, otherwise nearest to the mean of the cluster's
+    rows. Median (worst) over seeds. "seconds" is without PCA, code or pretraining, which
+    several methods share. Rivals: `KMeans(n_init=10)` of pixels, of 32 principal
+    components, and of the code of an `Autoencoder(10)`; `GaussianMixture` (`reg_covar`
+    0.001) and `SpectralClustering` (8 nearest neighbours, k-means) of 32 components;
+    clustpy's DEC and IDEC, where it is installed: one scale, dense layers
+    d-400-400-10-400-400-d, 50 epochs of pretraining (shared) and 50 of clustering. Ours:
+    "dense (400, 400)" has a code of 5, that network, the Bernoulli likelihood, and on
+    MNIST Gaussian noise of 0.3 in the input; "defaults" has none of that; "random start"
+    is "dense" whose clusters start at random, as in the paper; "t-SNE start" from a
+    Gaussian mixture of t-SNE's two dimensions.
 labels: a classifier from 100 labels. Of MNIST's 10,000 training rows ten of each class
     have their label; a seed draws which. Errors in % on the 5,000 test rows and on the
     9,900 training rows whose labels were hidden; mean (worst). What is chosen is chosen by
