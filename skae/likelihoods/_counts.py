@@ -92,8 +92,8 @@ class Poisson(Parameters):
             row, column = np.argwhere(broken)[0]
             raise ValueError(
                 "likelihood='poisson' needs counts, whole numbers; column "
-                f"{column} of X holds {X[row, column]:g}. Round it if it is a count, or use "
-                "likelihood='gaussian'."
+                f"{column} of X holds {X[row, column]:g}. Round them if they are counts, "
+                "or use likelihood='gaussian'."
             )
 
     def build(self, stats):

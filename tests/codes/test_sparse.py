@@ -68,13 +68,13 @@ def test_repeated_and_dead_units_start_anew():
         module.energy.fill_(1.0)
         module.energy[0] = 2.0
         before = weight.clone()
-    module.after_step()
+    module.code.after_step(module)
     batches = type("Batches", (), {})()
     batches.index, batches.batch_size = torch.arange(len(X)), 256
     batches.rows = type("Rows", (), {"device": "cpu"})()
     standardised = torch.from_numpy(module.likelihood.standardize(X))
     batches.rows.take = standardised.__getitem__
-    module.before_epoch(batches, torch.Generator().manual_seed(0))
+    module.code.before_epoch(module, batches, torch.Generator().manual_seed(0))
     cosine = (module.encoder.layer.weight * before).sum(0)
     moved = (cosine < 0.99).nonzero()[:, 0].tolist()
     assert {1, 5} <= set(moved)
