@@ -1,6 +1,11 @@
 """How the documentation is built: ``python -m sphinx -W -b html docs docs/_build/html``."""
 
+import sys
+from pathlib import Path
+
 import skae
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "skae"
 author = "The skae developers"
@@ -8,6 +13,7 @@ copyright = f"2026, {author}"
 release = version = skae.__version__
 
 extensions = [
+    "measured",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "myst_parser",

@@ -32,6 +32,12 @@ def categorical_nll(logits, x):
     return -x * F.log_softmax(logits, dim=1)
 
 
+def poisson_nll(log_rate, x, largest=30.0):
+    """-log Poisson(x; rate), cell by cell; (B, d). Log-rates are cut off at `largest`."""
+    u = log_rate.clamp(max=largest)
+    return torch.exp(u) - x * log_rate + torch.lgamma(x + 1)
+
+
 def normal_kl(mean, log_variance):
     """KL(N(mean, variance) || N(0, 1)), component by component; (B, k)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

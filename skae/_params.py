@@ -1,7 +1,15 @@
 """Parameter objects: small dataclasses that scikit-learn can clone and search."""
 
+import warnings
 from dataclasses import fields
 from numbers import Integral
+from typing import ClassVar
+
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
 
 
 class Parameters:
@@ -11,6 +19,9 @@ class Parameters:
     ``get_params`` and ``set_params`` are read off the dataclass's fields, so that
     ``autoencoder__network__activation`` is a name that a grid can use.
     """
+
+    _belongs_to = ""  # the estimators' parameter that such an object is for
+    _parameter_constraints: ClassVar[dict] = {}  # as an estimator's
 
     def get_params(self, deep=True):
         """Return the parameters by name."""
@@ -27,6 +38,56 @@ class Parameters:
                 )
             setattr(self, name, value)
         return self
+
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        params, owner = self.get_params(deep=False), type(self).__name__
+        try:
+            validate_parameter_constraints(self._parameter_constraints, params, owner)
+        except InvalidParameterError as error:
+            raise ValueError(f"{self._belongs_to}: {error}") from None
+
+
+class Number(Interval):
+    """A number in an interval, but no bool, which Python takes for an integer."""
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a number."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+class Strength(Number):
+    """A number in an interval, or a pair (low, high) of such."""
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a number or pair."""
+        pair = val if isinstance(val, tuple | list) else (val, val)
+        within = all(map(super().is_satisfied_by, pair))
+        return within and len(pair) == 2 and pair[0] <= pair[1]
+
+    def __str__(self):
+        """Say what is allowed."""
+        return f"{super().__str__()} or a pair (low, high) of such"
+
+
+class Sizes(Number):
+    """A tuple of positive integers, of one of some lengths if these are given."""
+
+    def __init__(self, example, lengths=None):
+        super().__init__(Integral, 1, None, closed="left")
+        self.example, self.lengths = example, lengths
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a tuple."""
+        return (
+            isinstance(val, tuple | list)
+            and (self.lengths is None or len(val) in self.lengths)
+            and all(map(super().is_satisfied_by, val))
+        )
+
+    def __str__(self):
+        """Say what is allowed."""
+        return f"a tuple of positive integers such as {self.example}"
 
 
 def check_instance(name, value):
@@ -46,14 +107,28 @@ def check_option(owner, name, value, options):
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")
 
 
-def check_sizes(name, sizes, lengths=None, example=(256, 128)):
-    """Raise a ``ValueError`` unless `sizes` is a tuple of so many positive integers."""
-    ok = isinstance(sizes, tuple | list) and all(
-        isinstance(size, Integral) and not isinstance(size, bool) and size > 0
-        for size in sizes
-    )
-    if not ok or (lengths is not None and len(sizes) not in lengths):
-        raise ValueError(
-            f"network: {name} must be a tuple of positive integers, for instance "
-            f"{example}. Got {sizes!r}."
-        )
+class Versioned:
+    """An estimator that carries the version it was fitted by, and says so if it differs."""
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if any(name[-1] == "_" for name in state):
+            state.setdefault("_skae_version_", _version())
+        return state
+
+    def __setstate__(self, state):
+        fitted_by = state.get("_skae_version_", _version())
+        if fitted_by != _version():
+            warnings.warn(
+                f"This {type(self).__name__} was fitted by skae {fitted_by}, and is loaded "
+                f"by {_version()}: it may fail, or give other results. Fit it anew, or "
+                f"load it with skae {fitted_by}.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+
+def _version():
+    from skae import __version__
+
+    return __version__

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from _common import MissingError
 
 _HOW = """\
 There is no {name}.npz in {folder}.
@@ -42,9 +43,11 @@ def folder():
 
 
 def load(name):
-    """Return the arrays of the file `name`.npz as a dict, or leave with what to do."""
+    """Return the arrays of the file `name`.npz as a dict, or say what to do."""
     path = folder() / f"{name}.npz"
     if not path.is_file():
-        raise SystemExit(_HOW.format(name=name, folder=folder(), more=_MORE.get(name, "")))
+        raise MissingError(
+            _HOW.format(name=name, folder=folder(), more=_MORE.get(name, ""))
+        )
     with np.load(path) as file:
         return dict(file)

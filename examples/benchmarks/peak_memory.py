@@ -11,27 +11,17 @@ on unstandardised X, so that no copy by a scaler counts against it; it is not ru
 file. Linux only.
 """
 
-import argparse
+import itertools
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-import time
+from pathlib import Path
 
 import numpy as np
-from _common import (
-    MLPRegressor,
-    curved,
-    curved_blocks,
-    machine,
-    parser,
-    quiet,
-    table,
-    use_threads,
-)
+from _common import Table, curved, curved_blocks, quiet, seconds, use_threads
+from sklearn.neural_network import MLPRegressor
 
 import skae
 
@@ -65,17 +55,17 @@ class Watch(threading.Thread):
         return max(self.peak, anonymous())
 
 
-def fit(rival, X, max_iter):
-    """Fit one of the rivals."""
+def fit(rival, X):
+    """Fit one of the rivals, for one epoch."""
     if rival == "MLPRegressor":
-        return MLPRegressor(hidden_layer_sizes=(128, 16, 128), max_iter=max_iter).fit(X, X)
-    return skae.Autoencoder(16, max_iter=max_iter, random_state=0, device="cpu").fit(X)
+        return MLPRegressor(hidden_layer_sizes=(128, 16, 128), max_iter=1).fit(X, X)
+    return skae.Autoencoder(16, max_iter=1, random_state=0, device="cpu").fit(X)
 
 
-def child(rival, kind, n, path, threads, max_iter):
+def child(rival, kind, n, path):
     """Run one case and print what it took, as JSON."""
-    with use_threads(threads), quiet():
-        fit(rival, curved(500), 1)
+    with use_threads(1), quiet():
+        fit(rival, curved(500))
         baseline = anonymous()
         if kind == "memmap":
             X = np.memmap(path, dtype=np.float32, mode="r", shape=(n, D))
@@ -84,18 +74,9 @@ def child(rival, kind, n, path, threads, max_iter):
         with_X = anonymous()
         watch = Watch()
         watch.start()
-        start = time.perf_counter()
-        fit(rival, X, max_iter)
-        elapsed = time.perf_counter() - start
+        time, _ = seconds(lambda: fit(rival, X))
         peak = watch.stop()
-    result = {
-        "size": X.nbytes,
-        "above": peak - baseline,
-        "besides": peak - with_X,
-        "seconds": elapsed,
-        "baseline": baseline,
-    }
-    print(json.dumps(result))
+    print(json.dumps((X.nbytes, peak - baseline, peak - with_X, time, baseline)))
 
 
 def write(path, n, dtype):
@@ -105,66 +86,31 @@ def write(path, n, dtype):
             file.write(rows.astype(dtype).tobytes())
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.add_argument("--gigabytes", type=float, default=None, help="of the file: 2")
-    options.add_argument("--megabytes", type=float, default=None, help="in memory: 200")
-    options.add_argument("--dir", default=None, help="where the temporary file goes")
-    options.add_argument("--max-iter", type=int, default=1, help="epochs")
-    options.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
-    args = options.parse_args()
-    if args.child:
-        rival, kind, n, path = args.child
-        child(rival, kind, int(n), path, args.threads, args.max_iter)
-        return
-    gigabytes = args.gigabytes or (0.3 if args.quick else 2)
-    megabytes = args.megabytes or (40 if args.quick else 200)
-    cases = [
-        (rival, kind, int(megabytes * MB / (D * np.dtype(kind).itemsize)))
-        for kind in ("float32", "float64")
-        for rival in ("skae", "MLPRegressor")
-    ]
-    cases.append(("skae", "memmap", int(gigabytes * 1e9 / (D * 4))))
-    folder = tempfile.mkdtemp(dir=args.dir)
+def peak_memory(options):
+    """Run each case in a process of its own."""
+    n, n_file = options.few((800_000, 8_000_000), (160_000, 1_200_000))
+    kinds = itertools.product(("float32", "float64"), ("skae", "MLPRegressor"))
+    cases = [(rival, k, n * 4 // np.dtype(k).itemsize) for k, rival in kinds]
     rows = []
-    try:
-        for rival, kind, n in cases:
-            path = os.path.join(folder, kind)
-            if not os.path.exists(path):
+    with tempfile.TemporaryDirectory() as folder:
+        for rival, kind, n in [*cases, ("skae", "memmap", n_file)]:
+            path = Path(folder, kind)
+            if not path.exists():
                 write(path, n, np.float32 if kind == "memmap" else kind)
-            command = [sys.executable, __file__, "--threads", str(args.threads)]
-            command += ["--max-iter", str(args.max_iter)]
-            command += ["--child", rival, kind, str(n), path]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                error = done.stderr.strip().splitlines()[-1:]
-                rows.append((kind, n, None, rival, f"failed: {error}", *[None] * 5))
-                continue
-            r = json.loads(done.stdout.strip().splitlines()[-1])
-            rows.append(
-                (
-                    "float32 file" if kind == "memmap" else kind,
-                    n,
-                    r["size"] / MB,
-                    rival,
-                    r["above"] / MB,
-                    f"{r['above'] / r['size']:.2f}",
-                    r["besides"] / MB,
-                    f"{r['besides'] / r['size']:.2f}",
-                    r["seconds"],
-                    r["baseline"] / MB,
-                )
-            )
-    finally:
-        shutil.rmtree(folder)
-    machine(args.threads)
+            command = [sys.executable, __file__, rival, kind, str(n), str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            size, above, besides, time, baseline = json.loads(done.stdout.splitlines()[-1])
+            sizes = above / MB, f"{above / size:.2f}", besides / MB, f"{besides / size:.2f}"
+            name = "float32 file" if kind == "memmap" else kind
+            rows.append((name, n, size / MB, rival, *sizes, time, baseline / MB))
     header = (
         "X", "rows", "X, MB", "fit", "above baseline, MB", "times X", "besides X, MB",
-        "times X", "seconds", "baseline, MB",
+        "times X, besides X", "seconds", "baseline, MB",
     )  # fmt: skip
-    table(header, rows)
+    yield Table("peak_memory", header, rows)
 
+
+PARTS = {"peak_memory": peak_memory}
 
 if __name__ == "__main__":
-    main()
+    child(*sys.argv[1:3], int(sys.argv[3]), sys.argv[4])

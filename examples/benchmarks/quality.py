@@ -8,17 +8,15 @@ standardised ones. Values are means over seeds, of split and training; "smallest
 is the smallest difference to PCA over the seeds; "time ratio" is the Autoencoder's
 median fit time over the MLPRegressor's (with --jobs above 1 these times are rough).
 
-Data: scikit-learn's digits, breast cancer, wine and diabetes, and "curved": 2,000 rows of
+Data: scikit-learn's digits, breast cancer, wine and diabetes, and a noisy
+curved manifold: 2,000 rows of
 20 columns, sines of a random linear map of two uniform variables, with noise of 0.1.
-
-`evaluate(factory, ...)` judges any other estimator on the same cells.
 """
 
-import time
+import itertools
 
 import numpy as np
-from _common import Judge, MLPAutoencoder, machine, parser, quiet, table, use_threads
-from joblib import Parallel, delayed
+from _common import Judge, MLPAutoencoder, Table, seconds
 from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -42,138 +40,61 @@ DATASETS = {
     "breast cancer": lambda: datasets.load_breast_cancer().data,
     "wine": lambda: datasets.load_wine().data,
     "diabetes": lambda: datasets.load_diabetes().data,
-    "curved": _curved,
+    "noisy curved manifold": _curved,
 }
 
 
-def autoencoder(n_components, seed):
-    """Return ours, at defaults."""
-    return skae.Autoencoder(n_components, random_state=seed, device="cpu")
+RIVALS = {
+    "PCA": lambda k, seed: make_pipeline(StandardScaler(), PCA(k, random_state=seed)),
+    "MLPRegressor": lambda k, seed: MLPAutoencoder(k, random_state=seed),
+    "Autoencoder": lambda k, seed: skae.Autoencoder(k, random_state=seed, device="cpu"),
+}
 
 
-def pca(n_components, seed):
-    """Return PCA of standardised columns."""
-    return make_pipeline(StandardScaler(), PCA(n_components, random_state=seed))
-
-
-def mlp(n_components, seed):
-    """Return an MLPRegressor from standardised columns to themselves."""
-    return MLPAutoencoder(n_components, random_state=seed)
-
-
-def reconstruct(estimator, X):
-    """Return X encoded and decoded, in its own units."""
-    if hasattr(estimator, "reconstruct"):
-        return estimator.reconstruct(X)
-    return estimator.inverse_transform(estimator.transform(X))
-
-
-def evaluate_one(estimator_factory, dataset, n_components, seed, threads=1):
-    """Return one cell: the held-out explained variance and the seconds of `fit`."""
+def evaluate(rival, dataset, k, seed):
+    """Return the held-out explained variance, and the seconds of `fit`."""
     X = DATASETS[dataset]()
     X_train, X_test = train_test_split(X, test_size=0.25, random_state=seed)
-    with use_threads(threads), quiet():
-        estimator = estimator_factory(n_components, seed)
-        start = time.perf_counter()
-        estimator.fit(X_train)
-        elapsed = time.perf_counter() - start
-        explained = Judge(X_train, X_test)(reconstruct(estimator, X_test))
-    return {
-        "dataset": dataset,
-        "n_components": n_components,
-        "seed": seed,
-        "explained": float(explained),
-        "seconds": elapsed,
-    }
+    time, model = seconds(lambda: RIVALS[rival](k, seed).fit(X_train))
+    if rival == "PCA":
+        back = model.inverse_transform(model.transform(X_test))
+    else:
+        back = model.reconstruct(X_test)
+    return float(Judge(X_train, X_test)(back)), time
 
 
-def evaluate(
-    estimator_factory,
-    dataset_names=tuple(DATASETS),
-    components=COMPONENTS,
-    seeds=range(3),
-    jobs=1,
-    threads=1,
-):
-    """Return the cells of an estimator, as a list of dicts (see `evaluate_one`).
-
-    `estimator_factory(n_components, seed)` returns an unfitted estimator that has `fit`
-    and either `reconstruct`, or `transform` and `inverse_transform`.
-    """
-    return Parallel(jobs)(
-        delayed(evaluate_one)(estimator_factory, name, k, seed, threads)
-        for name in dataset_names
-        for k in components
-        for seed in seeds
-    )
+HEADER = (
+    "data", "k", *RIVALS, "its minimum", "smallest margin, PCA", "smallest margin, MLP",
+    "fit s", "time ratio to MLP",
+)  # fmt: skip
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.add_argument("--datasets", nargs="+", choices=DATASETS, default=None)
-    options.add_argument("--components", nargs="+", type=int, default=None)
-    options.add_argument("--seeds", type=int, default=None)
-    options.add_argument("--jobs", type=int, default=1)
-    args = options.parse_args()
-    names = args.datasets or (["wine", "diabetes"] if args.quick else list(DATASETS))
-    components = args.components or COMPONENTS
-    n_seeds = args.seeds or (2 if args.quick else 3)
-    with use_threads(args.threads), quiet():  # imports and first calls are not timed
-        for factory in (autoencoder, mlp):
-            factory(2, 0).fit(DATASETS["wine"]())
-    rivals = {"PCA": pca, "MLPRegressor": mlp, "Autoencoder": autoencoder}
-    tasks = [
-        (name, k, seed, rival)
-        for name in names
-        for k in components
-        for seed in range(n_seeds)
-        for rival in rivals
-    ]
-    results = Parallel(args.jobs)(
-        delayed(evaluate_one)(rivals[rival], name, k, seed, args.threads)
-        for name, k, seed, rival in tasks
-    )
-    cells = dict(zip(tasks, results, strict=True))
-    rows, margins = [], []
-    for name in names:
-        for k in components:
-            explained, taken = (
-                {
-                    rival: np.array([cells[name, k, s, rival][key] for s in range(n_seeds)])
-                    for rival in rivals
-                }
-                for key in ("explained", "seconds")
+def quality(options):
+    """Judge each rival on each data set, size and seed."""
+    for rival in ("Autoencoder", "MLPRegressor"):  # first calls are not timed
+        evaluate(rival, "wine", 2, 0)
+    names = options.few(list(DATASETS), ["wine", "diabetes"])
+    seeds = range(options.n_seeds())
+    tasks = list(itertools.product(RIVALS, names, COMPONENTS, seeds))
+    cells = dict(zip(tasks, options.each(evaluate, tasks), strict=True))
+    rows = []
+    for name, k in itertools.product(names, COMPONENTS):
+        found = {r: np.array([cells[r, name, k, seed] for seed in seeds]) for r in RIVALS}
+        score = {rival: values[:, 0] for rival, values in found.items()}
+        ours, fit = score["Autoencoder"], {r: np.median(v[:, 1]) for r, v in found.items()}
+        rows.append(
+            (
+                name,
+                str(k),
+                *(f"{score[rival].mean():.4f}" for rival in RIVALS),
+                f"{ours.min():.4f}",
+                f"{(ours - score['PCA']).min():+.4f}",
+                f"{(ours - score['MLPRegressor']).min():+.4f}",
+                float(fit["Autoencoder"]),
+                float(fit["Autoencoder"] / fit["MLPRegressor"]),
             )
-            margin = explained["Autoencoder"] - explained["PCA"]
-            against_mlp = explained["Autoencoder"] - explained["MLPRegressor"]
-            margins += [(value, name, k, seed) for seed, value in enumerate(margin)]
-            means = (f"{explained[rival].mean():.4f}" for rival in rivals)
-            middle = {rival: float(np.median(value)) for rival, value in taken.items()}
-            rows.append(
-                (
-                    name,
-                    k,
-                    *means,
-                    f"{explained['Autoencoder'].min():.4f}",
-                    f"{margin.min():+.4f}",
-                    f"{against_mlp.min():+.4f}",
-                    middle["Autoencoder"],
-                    f"{middle['Autoencoder'] / middle['MLPRegressor']:.2f}",
-                )
-            )
-    machine(args.threads)
-    header = (
-        "data", "k", *rivals, "its minimum", "smallest margin, PCA",
-        "smallest margin, MLP", "fit s", "time ratio to MLP",
-    )  # fmt: skip
-    table(header, rows)
-    value, name, k, seed = min(margins)
-    print(
-        f"Worst margin to PCA over {len(margins)} cells: {value:+.4f} ({name}, "
-        f"k = {k}, seed {seed}); {sum(m[0] < 0 for m in margins)} below PCA."
-    )
+        )
+    yield Table("quality", HEADER, rows, len(seeds))
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"quality": quality}

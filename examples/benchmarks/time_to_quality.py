@@ -16,7 +16,8 @@ Rivals:
 - MLPRegressor: `MLPRegressor((128, 16, 128))`, otherwise its defaults, from standardised
   columns to themselves.
 - textbook loop: PyTorch, d-128-16-128-d with ReLU, Adam at 1e-3, batches of 128, 100
-  epochs over all rows, no schedule, no validation; written to be fast (see fit_time.py).
+  epochs over all rows, no schedule, no validation; written to be fast (see
+  `_common.train`).
 - PyOD: its AutoEncoder at defaults: 64-32-64 with batch normalisation and dropout, 10
   epochs, batches of 32. Its code has 32 components: `Autoencoder(32)` stands against it.
   Its `fit` ends with scoring the training rows, which is part of its time.
@@ -30,19 +31,7 @@ import time
 
 import numpy as np
 import torch
-from _common import (
-    Judge,
-    MLPAutoencoder,
-    curved,
-    dense,
-    machine,
-    parser,
-    pyod_autoencoder,
-    quiet,
-    seconds,
-    table,
-    use_threads,
-)
+from _common import Judge, MLPAutoencoder, Table, curved, dense, pyod_autoencoder, seconds
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -159,48 +148,39 @@ def compare(n, seed, rivals):
     return results
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.add_argument("--rows", type=int, nargs="+", default=None)
-    options.add_argument("--seeds", type=int, default=None)
-    args = options.parse_args()
-    sizes = args.rows or ([2_000] if args.quick else [2_000, 20_000])
-    n_seeds = args.seeds or (1 if args.quick else 3)
+HEADER = (
+    "rows", "k", "rival", "its fit s", "its EV", "ours to reach it s", "ratio",
+    "our fit s", "our EV", "ratio, whole fit", "PCA's EV", "never reached",
+)  # fmt: skip
+
+
+def time_to_quality(options):
+    """Compare with each rival at each size."""
     rivals = {
         "MLPRegressor": (16, lambda seed: MLPAutoencoder(16, random_state=seed)),
         "textbook loop": (16, lambda seed: Textbook(16)),
     }
-    if pyod_autoencoder() is not None:
+    if pyod_autoencoder():
         rivals["PyOD"] = (32, PyOD)
-    rows = []
-    with use_threads(args.threads), quiet():
-        warm_up = curved(500, seed=1)
-        for _, make in rivals.values():
-            make(0).fit(warm_up)
-        skae.Autoencoder(16, max_iter=2, device="cpu").fit(warm_up)
-        for n in sizes:
-            runs = [compare(n, seed, rivals) for seed in range(n_seeds)]
-            for name, (k, _) in rivals.items():
-                result = np.array([run[name] for run in runs])
-                their_time, quality, reached, our_time, our_quality, by_pca = result.T
-                values = (
-                    their_time, quality, reached, their_time / reached, our_time,
-                    our_quality, their_time / our_time, by_pca,
-                )  # fmt: skip
-                middle = [float(np.median(value)) for value in values]
-                middle[1], middle[5], middle[7] = (f"{middle[i]:.4f}" for i in (1, 5, 7))
-                never = f"{int(np.isinf(reached).sum())} of {n_seeds}"
-                rows.append((n, k, name, *middle, never))
-            if "PyOD" not in rivals:
-                rows.append((n, 32, "PyOD", "not installed", *[None] * 8))
-    machine(args.threads)
-    header = (
-        "rows", "k", "rival", "its fit s", "its EV", "ours to reach it s", "ratio",
-        "our fit s", "our EV", "ratio, whole fit", "PCA's EV", "never reached",
-    )  # fmt: skip
-    table(header, rows)
+    warm_up = curved(500, seed=1)
+    for _, make in rivals.values():
+        make(0).fit(warm_up)
+    skae.Autoencoder(16, max_iter=2, device="cpu").fit(warm_up)
+    n_seeds, rows = options.n_seeds(), []
+    for n in options.few([2_000, 20_000], [2_000]):
+        runs = [compare(n, seed, rivals) for seed in range(n_seeds)]
+        for name, (k, _) in rivals.items():
+            result = np.array([run[name] for run in runs])
+            their_time, quality, reached, our_time, our_quality, by_pca = result.T
+            values = (
+                their_time, quality, reached, their_time / reached, our_time,
+                our_quality, their_time / our_time, by_pca,
+            )  # fmt: skip
+            middle = [float(np.median(value)) for value in values]
+            middle[1], middle[5], middle[7] = (f"{middle[i]:.4f}" for i in (1, 5, 7))
+            never = f"{int(np.isinf(reached).sum())} of {n_seeds}"
+            rows.append((n, k, name, *middle, never))
+    yield Table("time_to_quality", HEADER, rows, n_seeds)
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"time_to_quality": time_to_quality}

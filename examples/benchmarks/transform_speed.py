@@ -8,9 +8,11 @@ float32 tensor: the work that nobody can leave out, in the form that most people
 medians. "largest difference" is between the codes of `transform` and of the bare forward.
 """
 
+import itertools
+
 import numpy as np
 import torch
-from _common import curved, interleaved, machine, medians, parser, quiet, table, use_threads
+from _common import Table, curved, interleaved, use_threads
 from sklearn.decomposition import PCA
 
 import skae
@@ -20,8 +22,7 @@ def measure(n, network, dtype, repeats):
     """Return rows a second of the three, and how much the two codes differ."""
     X = curved(n, seed=0, dtype=dtype)
     ours = skae.Autoencoder(16, network=network, max_iter=2, random_state=0, device="cpu")
-    with quiet():
-        ours.fit(X[:2000])
+    ours.fit(X[:2000])
     pca = PCA(16).fit(X[:2000])
     module = ours.net_.module_
     standardized = module.likelihood.standardize(X, out=np.empty(X.shape, np.float32))
@@ -36,46 +37,29 @@ def measure(n, network, dtype, repeats):
         "bare": bare,
         "pca": lambda: pca.transform(X),
     }
-    speeds = {k: n / t for k, t in medians(interleaved(functions, repeats)).items()}
+    times = interleaved(functions, repeats)
+    speeds = {name: float(n / np.median(t)) for name, t in times.items()}
     difference = float(np.abs(ours.transform(X) - bare().numpy()).max())
     return speeds, difference
 
 
-def main():
-    """Measure and print."""
-    options = parser(__doc__)
-    options.set_defaults(threads=[1, 2])
-    for action in options._actions:
-        if action.dest == "threads":
-            action.nargs = "+"
-    args = options.parse_args()
-    sizes, repeats = ([20_000], 5) if args.quick else ([20_000, 200_000], 11)
+def transform_speed(options):
+    """Measure each case with one thread and with two."""
+    sizes, repeats = options.few(([20_000, 200_000], 11), ([20_000], 5))
     rows = []
-    for threads in args.threads:
+    cases = itertools.product((1, 2), sizes, ((128,), "auto"), (np.float32, np.float64))
+    for threads, n, network, dtype in cases:
         with use_threads(threads):
-            for n in sizes:
-                for network in ((128,), "auto"):
-                    for dtype in (np.float32, np.float64):
-                        speed, difference = measure(n, network, dtype, repeats)
-                        rows.append(
-                            (
-                                threads,
-                                n,
-                                str(network),
-                                np.dtype(dtype).name,
-                                *(f"{speed[k]:,.0f}" for k in ("ours", "bare", "pca")),
-                                speed["ours"] / speed["bare"],
-                                speed["ours"] / speed["pca"],
-                                f"{difference:.1e}",
-                            )
-                        )
-    machine(args.threads)
+            speed, difference = measure(n, network, dtype, repeats)
+        about = threads, n, str(network), np.dtype(dtype).name
+        speeds = (f"{speed[k]:,.0f}" for k in ("ours", "bare", "pca"))
+        ratios = speed["ours"] / speed["bare"], speed["ours"] / speed["pca"]
+        rows.append((*about, *speeds, *ratios, f"{difference:.1e}"))
     header = (
         "threads", "rows", "network", "X", "transform, rows/s", "bare forward, rows/s",
         "PCA, rows/s", "ours/bare", "ours/PCA", "largest difference",
     )  # fmt: skip
-    table(header, rows)
+    yield Table("transform_speed", header, rows)
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"transform_speed": transform_speed}

@@ -14,6 +14,19 @@ from skae._params import check_option
 from skae._training.blocks import apply, padded
 
 
+def encode(net, X, fn=None, width=None, *, check=True):
+    """Return rows X (n, d), checked, through a net: their codes, as float32 (n, k).
+
+    Or what another function of standardised rows gives, so many numbers `width` for each.
+    If `check`, rows must lie in the likelihood's support.
+    """
+    module = net.module_
+    out = np.empty((X.shape[0], width or module.n_components), dtype=np.float32)
+    standardize = partial(module.likelihood.standardize, check=check)
+    blocks = padded(X, net.block_rows, standardize)
+    return apply(fn or module.encode, blocks, net.device, out)
+
+
 def by_steps(X, shape):
     """Return rows (n * n_steps, ...) by pairs and steps, but those of a DataFrame flat."""
     return X if is_frame(X) else X.reshape(*shape, *X.shape[1:])
@@ -70,12 +83,10 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     def _codes(self, X):
         return self._encode(self._check_rows(X))
 
-    def _encode(self, X, encode=None):
+    def _encode(self, X, fn=None, width=None):
         """Return checked rows through the module's `encode`, or another function."""
-        codes = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
-        blocks = padded(X, self._block_rows_, self._standardize())
-        encode = self.net_.module_.encode if encode is None else encode
-        return apply(encode, blocks, self.net_.device, codes)
+        check = self._inputs_are_checked
+        return encode(self.net_, X, fn, width, check=check)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes, in the units of the training data.
@@ -137,11 +148,11 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         if mask is None:
             return self._contained(self._reconstruct(fn, X, self._standardize()), table)
         X, mask = densify(X), self._check_mask(mask, X.shape)
-        blank = np.where(mask, self._fill_, X)
+        blank = np.where(mask, self._trained_.fill, X)
         assert_all_finite(blank, allow_nan=self._is_mixed_, input_name="X outside of mask")
         likelihood = self.net_.module_.likelihood.likelihood
         if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
-            inside = np.nan if self._is_mixed_ else self._statistics_.mean
+            inside = np.nan if self._is_mixed_ else self._trained_.statistics.mean
             likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(
             fn,
@@ -228,14 +239,14 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         standardize = module.likelihood.standardize
         clean = None
         if X_clean is not None:
-            clean = padded(X_clean, self._block_rows_, standardize)
+            clean = padded(X_clean, self.net_.block_rows, standardize)
             standardize = partial(standardize, check=False)
 
         def log_prob(params, x):
             target = x if clean is None else next(clean)[1]
             return module.likelihood.log_prob(params, target).numpy()
 
-        blocks = padded(X, self._block_rows_, standardize)
+        blocks = padded(X, self.net_.block_rows, standardize)
         return apply(
             lambda x: module.decode(module.encode(x)),
             blocks,
@@ -279,7 +290,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     def _reconstruct(self, fn, X, standardize):
         out = np.empty((X.shape[0], self.n_features_in_), dtype=self._dtype_)
         restore = self.net_.module_.likelihood.restore
-        blocks = padded(X, self._block_rows_, standardize)
+        blocks = padded(X, self.net_.block_rows, standardize)
         apply(fn, blocks, self.net_.device, out, lambda mean, x: restore(mean.numpy()))
         return out
 

@@ -12,10 +12,11 @@ from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._data.checks import check_count
 from skae._data.rows import densify
+from skae._params import Versioned
 from skae.priors import sample_density
 
 
-class LatentSampler(BaseEstimator):
+class LatentSampler(Versioned, BaseEstimator):
     """Generator of rows from any autoencoder: its codes get a density to draw from.
 
     A plain autoencoder has no prior: nobody says which codes are likely. Here a density
@@ -104,12 +105,13 @@ class LatentSampler(BaseEstimator):
                 "of numbers does not draw. Use another autoencoder."
             )
         autoencoder.fit(X, y)
-        encode = getattr(autoencoder, "_codes", autoencoder.transform)
-        codes = np.asarray(densify(encode(X)), dtype=np.float64)
+        with config_context(transform_output="default"):
+            codes = np.asarray(densify(autoencoder.transform(X)), dtype=np.float64)
         if self.density is None:
             density.set_params(n_components=min(density.n_components, len(codes)))
         with config_context(array_api_dispatch=False):  # codes are NumPy's
             density.fit(codes)
+        vars(self).pop("_skae_version_", None)  # of an earlier fit
         self.autoencoder_, self.density_ = autoencoder, density
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(autoencoder, name):

@@ -63,7 +63,7 @@ def hidden_rows(module, x, folds, epochs, generator):
 
     Returns
     -------
-    hidden : Tensor of shape (n_times * n, 2 d + 2 Q)
+    seen, folds, guess, by_scores : Tensor of n_times * n rows
         Which cells are seen, the folds, and the two guesses.
     """
     n, d = x.shape
@@ -77,12 +77,8 @@ def hidden_rows(module, x, folds, epochs, generator):
             mine = rows % n
             seen = there[mine] & ~hidden[rows]
             guesses = module.guesses(x[mine].to(device), seen.to(device))
-            parts.append(
-                torch.cat(
-                    [seen.float(), folds[mine].float(), *(g.cpu() for g in guesses)], 1
-                )
-            )
-    return torch.cat(parts)
+            parts.append((seen, folds[mine], *(g.cpu() for g in guesses)))
+    return tuple(map(torch.cat, zip(*parts, strict=True)))
 
 
 class HiddenBatches(Batches):
@@ -90,7 +86,7 @@ class HiddenBatches(Batches):
 
     def __init__(self, rows, n, batch_size, generator):
         super().__init__(rows, torch.arange(n), batch_size, generator)
-        self.passes, self.times = 0, len(rows.condition) // n
+        self.passes, self.times = 0, len(rows.known[0]) // n
 
     def __iter__(self):
         n = len(self.index)

@@ -35,10 +35,9 @@ from skae._data.frames import (
 )
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
-from skae._params import check_sizes
-from skae._training.blocks import block_rows
-from skae._training.net import Job, Net
-from skae._training.parts import find_device
+from skae._params import Sizes, Versioned
+from skae._training.task import find_device
+from skae._training.train import train_module
 from skae.impute._calibration import HiddenCells, in_blocks, skill
 from skae.impute._draws import MultipleImputationMixin
 from skae.impute._guesses import PRIOR_CELLS
@@ -67,7 +66,11 @@ class _Read(NamedTuple):
 
 
 class AutoencoderImputer(
-    MultipleImputationMixin, CheckedRowsMixin, TransformerMixin, BaseEstimator
+    Versioned,
+    MultipleImputationMixin,
+    CheckedRowsMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Imputation of missing cells in tables of numbers and categories.
 
@@ -181,7 +184,7 @@ class AutoencoderImputer(
 
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "network": [StrOptions({"auto"}), tuple, list],
+        "network": [StrOptions({"auto"}), Sizes((256, 128))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -247,8 +250,6 @@ class AutoencoderImputer(
             If a parameter or X cannot be, before any training, or if training diverges.
             The imputer is then what it was before the call.
         """
-        if not isinstance(self.network, str):
-            check_sizes("network", self.network)
         with self._all_or_nothing(warm=False):
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             rng = np.random.default_rng(seed)
@@ -335,19 +336,12 @@ class AutoencoderImputer(
             most = max(STEPS[0] // 4, MOST_WORK // n_weights)
             steps = min(np.clip(STEPS_A_ROW * len(X), *STEPS), most)
             epochs = max(1, round(steps / np.ceil(len(X) / batch_size)))
-        hidden = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator).numpy()
-        X = np.tile(X, (len(hidden) // len(X), 1))
-        rows = Rows(X, None, self._likelihood_, device, condition=hidden)
+        known = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator)
+        X = np.tile(X, (len(known[0]) // len(X), 1))
+        rows = Rows(X, None, self._likelihood_, device, known=known)
         batches = HiddenBatches(rows, len(x), batch_size, generator)
-        net = Net(
-            lambda: module, device=device, lr=self.learning_rate, verbose=self.verbose
-        ).initialize()
-        net.module = type(module)
-        net.train(Job(batches, None, "trapezoid"), epochs)
-        if net.interrupted_:  # at a rate that has not fallen, nothing is worth keeping
-            raise KeyboardInterrupt
-        net.block = block_rows(net, X.shape[1])
-        return net
+        tuning = {"lr": self.learning_rate, "verbose": self.verbose}
+        return train_module(module, batches, epochs, device, **tuning)
 
     # Reading and writing tables
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._codes.base import Terms, TrainedModule
+from skae._codes.base import Code, Terms
 from skae.impute._guesses import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
 from skae.networks._layers import Dropout
 
@@ -56,7 +56,7 @@ class MemberLinear(nn.Module):
         return u[..., : self.n_out]
 
 
-class ImputationModule(TrainedModule):
+class ImputationModule(nn.Module):
     """u = b(x) + r_m(x): a base guess and what member m's network adds, per parameter.
 
     Parameters
@@ -76,7 +76,7 @@ class ImputationModule(TrainedModule):
 
     def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
         super().__init__()
-        self.likelihood, self.n_members = likelihood, n_members
+        self.likelihood, self.n_members, self.code = likelihood, n_members, Code()
         fold = 1 + torch.arange(n_members) % FOLDS
         self.register_buffer("fold_of_member", fold[:, None, None])
         numbers = len(likelihood.numbers)
@@ -200,13 +200,9 @@ class ImputationModule(TrainedModule):
             h = F.layer_norm(h, h.shape[-1:])
         return params, params[0] + self.last(h)
 
-    def encode(self, x):
-        """Return the members' parameters, a row's side by side; (B, M P)."""
-        _, members = self.members(x, ~torch.isnan(x))
-        return members.transpose(0, 1).flatten(1)
-
-    def decode(self, z):
-        return z
+    def params(self, x):
+        """Return the members' parameters; (M, B, P)."""
+        return self.members(x, ~torch.isnan(x))[1]
 
     def _mean(self, params):
         """Return parameters (..., P) as means: no number beyond those in training."""
@@ -232,11 +228,11 @@ class ImputationModule(TrainedModule):
         drawn, sd = self.guess.noise(spread, there, generator)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
 
-    def forward(self, x, clean, noise=None, progress=1.0, hidden=None):
-        """Return what rows cost: their hidden cells, and a little their seen ones."""
-        d, q = x.shape[1], self.n_known
-        seen, folds, *guesses = hidden.split([d, d, q, q], 1)
-        seen = seen > 0
+    def forward(self, x, target, noise, progress, seen, folds, *guesses):
+        """Return what rows cost: their hidden cells, and a little their seen ones.
+
+        `seen` (B, d) says which cells are seen, `folds` (B, d) who never learns from one.
+        """
         _, members = self.members(x, seen, guesses)
         weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
         return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))

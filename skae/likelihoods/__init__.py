@@ -8,6 +8,7 @@ units.
 B is the number of rows, d the number of columns.
 """
 
+from skae.likelihoods._counts import Poisson
 from skae.likelihoods._discrete import Bernoulli, Categorical
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import Mixed
@@ -17,4 +18,5 @@ __all__ = [
     "Categorical",
     "Gaussian",
     "Mixed",
+    "Poisson",
 ]

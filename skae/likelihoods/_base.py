@@ -13,6 +13,7 @@ from torch import nn
 
 VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
 LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
+LARGEST_LOG = 30.0  # of a rate
 TINY = 0.02  # how near a bounded link's ends the starting point may lie
 
 
@@ -30,9 +31,16 @@ LINKS = {
         torch.sigmoid, lambda m: np.log(m / (1 - m)), lambda m: 1 / (m * (1 - m))
     ),
     "tanh": _Link(torch.tanh, np.arctanh, lambda m: 1 / (1 - m**2)),
+    "log": _Link(lambda u: torch.exp(u.clamp(max=LARGEST_LOG)), np.log, lambda m: 1 / m),
     "softmax": _Link(lambda u: torch.softmax(u, dim=1), np.log, lambda m: 1 / m),
 }
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
+
+
+def _inverse(scale):
+    """Return 1 / scale, and 0 where nothing can be learnt; (d,)."""
+    with np.errstate(divide="ignore"):
+        return np.where(scale > 0, 1 / scale, 0.0)
 
 
 class LikelihoodModule(nn.Module):
@@ -53,10 +61,28 @@ class LikelihoodModule(nn.Module):
         self.scale = scale  # (d,) data units; 0 where nothing can be learnt
         self.active = active  # (d,) bool: the columns that count in a score
         self.noise_variance = np.ones(len(location))  # (d,) standardised units
-        with np.errstate(divide="ignore"):
-            self.inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
+        self.inverse_scale = _inverse(scale)
         self.n_inputs = self.n_params = len(location)
         self.clip = getattr(likelihood, "clip", None)  # standardised units
+
+    def get_extra_state(self):
+        """Return what `fit` learnt of the columns beside the weights; (4 or 5, d)."""
+        return torch.from_numpy(np.stack([np.asarray(a, float) for a in self.learnt()]))
+
+    def set_extra_state(self, state):
+        """Take what `fit` learnt of the columns from a saved state."""
+        location, scale, active, noise, *levels = state.cpu().numpy()
+        if not all(map(np.array_equal, levels, self.learnt()[4:])):
+            raise ValueError(
+                "The saved net is of a table whose categories have other numbers of "
+                "levels. Load it into an estimator that was fitted on such a table."
+            )
+        self.location, self.scale, self.noise_variance = location, scale, noise
+        self.active, self.inverse_scale = active > 0, _inverse(scale)
+
+    def learnt(self):
+        """Return what `fit` learnt, as arrays (d,)."""
+        return [self.location, self.scale, self.active, self.noise_variance]
 
     def standardize(self, X, out=None, check=True):
         """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
@@ -140,7 +166,7 @@ class LikelihoodModule(nn.Module):
         return link.inverse(mean), link.slope(mean)[:, None] * components.T
 
 
-def _check_range(X, low, high, what):
+def check_range(X, low, high, what):
     outside = np.less(X, low) | np.greater(X, high)
     if outside.any():
         row, column = np.argwhere(outside)[0]

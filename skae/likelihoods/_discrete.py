@@ -11,7 +11,7 @@ import torch
 
 from skae._losses import bernoulli_nll, categorical_nll
 from skae._params import Parameters
-from skae.likelihoods._base import TINY, LikelihoodModule, _check_range
+from skae.likelihoods._base import TINY, LikelihoodModule, check_range
 
 
 class _CrossEntropyModule(LikelihoodModule):
@@ -56,17 +56,14 @@ class Bernoulli(Parameters):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Bernoulli
+    >>> from skae.likelihoods import Bernoulli
     >>> Autoencoder(2, likelihood=Bernoulli())
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
 
-    def validate(self):
-        """Nothing to check: there are no parameters."""
-
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
-        _check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
+        check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
 
     def build(self, stats):
         """Return the module for columns of these statistics."""
@@ -83,19 +80,16 @@ class Categorical(Parameters):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Categorical
+    >>> from skae.likelihoods import Categorical
     >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
     Categorical()
     """
 
     is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
 
-    def validate(self):
-        """Nothing to check: there are no parameters."""
-
     def check(self, X):
         """Raise a ``ValueError`` if a row is not a distribution."""
-        _check_range(X, 0.0, np.inf, "likelihood='categorical'")
+        check_range(X, 0.0, np.inf, "likelihood='categorical'")
         off = np.abs(X.sum(axis=1, dtype=np.float64) - 1)
         if off.max() > 1e-3:
             raise ValueError(

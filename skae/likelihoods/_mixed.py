@@ -40,7 +40,7 @@ class Mixed(Parameters):
     >>> import numpy as np
     >>> import pandas as pd
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Mixed
+    >>> from skae.likelihoods import Mixed
     >>> rng = np.random.default_rng(0)
     >>> size = rng.normal(size=200)
     >>> table = pd.DataFrame({"size": size, "kind": np.where(size > 0, "big", "small")})
@@ -153,6 +153,10 @@ class MixedModule(LikelihoodModule):
         self.owner = torch.from_numpy(np.concatenate(owner))  # (P,) column of each
         self.register_parameter("log_variance", None)  # of numbers, if training learns it
         self.register_buffer("counted", torch.from_numpy(active[numbers]).float())
+
+    def learnt(self):
+        """Return what `fit` learnt, as arrays (d,); the numbers of levels last."""
+        return [*super().learnt(), self.n_levels]
 
     def _logits(self, params):
         """Yield the columns (c,) of each block and their logits (..., c, levels)."""

@@ -4,21 +4,21 @@ import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral
+from typing import ClassVar
 
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from skae._params import Parameters, check_option, check_sizes
+from skae._params import Number, Parameters, Sizes
 from skae.networks._layers import (
     ACTIVATIONS,
     Activation,
     Stack,
     ToMap,
     convolution,
-    last_layer,
     linear,
     normalization,
     put,
-    start_paths,
     transposed_convolution,
 )
 
@@ -62,10 +62,6 @@ class ConvolutionalNetwork(Parameters):
     normalization : {"layer", "batch"} or None, default=None
         Normalisation before each activation: of a picture's maps together ("layer"),
         or of each channel over the pictures of a batch ("batch").
-    linear_path : bool, default=False
-        Whether a linear map of all pixels runs beside the convolutions of the encoder
-        and of the decoder. It starts as PCA, so that training begins at PCA's error;
-        it needs a number as `n_components`.
 
     References
     ----------
@@ -81,7 +77,7 @@ class ConvolutionalNetwork(Parameters):
     code the 1,568 numbers of the last map:
 
     >>> from skae import Autoencoder
-    >>> from skae.networks._dense import ConvolutionalNetwork
+    >>> from skae.networks import ConvolutionalNetwork
     >>> network = ConvolutionalNetwork(
     ...     image_shape=(28, 28), filters=(16, 32), kernel_size=3, activation="relu",
     ...     downsampling="max_pool", upsampling="nearest",
@@ -96,31 +92,17 @@ class ConvolutionalNetwork(Parameters):
     upsampling: str = "transposed"
     activation: str = "silu"
     normalization: str | None = None
-    linear_path: bool = False
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        owner = "network"
-        if self.image_shape is not None:
-            check_sizes(
-                "ConvolutionalNetwork.image_shape", self.image_shape, (2, 3), (28, 28)
-            )
-        check_sizes("ConvolutionalNetwork.filters", self.filters, range(1, 32), (16, 32))
-        kernel_size = self.kernel_size
-        if not isinstance(kernel_size, Integral) or kernel_size < 1 or kernel_size is True:
-            raise ValueError(
-                "network: ConvolutionalNetwork.kernel_size must be a positive integer. "
-                f"Got {self.kernel_size!r}."
-            )
-        for name, options in (
-            ("downsampling", ("stride", "max_pool", "average_pool")),
-            ("upsampling", ("transposed", "nearest", "bilinear")),
-            ("activation", ACTIVATIONS),
-            ("normalization", (None, "layer", "batch")),
-        ):
-            check_option(
-                owner, f"ConvolutionalNetwork.{name}", getattr(self, name), options
-            )
+    _belongs_to = "network"
+    _parameter_constraints: ClassVar[dict] = {
+        "image_shape": [Sizes((28, 28), lengths=(2, 3)), None],
+        "filters": [Sizes((16, 32), lengths=range(1, 32))],
+        "kernel_size": [Number(Integral, 1, None, closed="left")],
+        "downsampling": [StrOptions({"stride", "max_pool", "average_pool"})],
+        "upsampling": [StrOptions({"transposed", "nearest", "bilinear"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions({"layer", "batch"}), None],
+    }
 
     def resolve(self, sample_shape):
         """Return this network with the `image_shape` that samples have.
@@ -177,17 +159,12 @@ class ConvolutionalNetwork(Parameters):
         generator : torch.Generator or None, default=None
             Source of the initial weights.
         start : LinearStart or None, default=None
-            Where the linear path and the output's bias start.
+            Where the output's bias starts.
 
         Returns
         -------
         encoder, decoder : torch.nn.Module
         """
-        if self.linear_path and n_components is None:
-            raise ValueError(
-                "network: ConvolutionalNetwork.linear_path=True needs a number as "
-                "n_components. Got None."
-            )
         size = tuple((self.image_shape or self.resolve((n_inputs,)).image_shape)[-2:])
         sizes = [size]
         for _ in self.filters:
@@ -218,18 +195,7 @@ class ConvolutionalNetwork(Parameters):
         decoder = [
             linear(n_components, n, generator), Activation(self.activation), *decoder,
         ]  # fmt: skip
-        paths = None, None
-        if self.linear_path:
-            paths = (
-                linear(n_inputs, n_components, generator),
-                linear(n_components, n_outputs, generator),
-            )
-        encoder, decoder = Stack(encoder, paths[0]), Stack(decoder, paths[1])
-        if self.linear_path and start is not None:
-            put(decoder.linear.bias, start.decoder_bias)
-            start_paths(encoder, decoder, start)
-            last_layer(decoder).bias.data.zero_()
-        return encoder, decoder
+        return Stack(encoder), Stack(decoder)
 
     def _down(self, c_in, c_out, size, generator):
         halve = tuple(min(2, n) for n in size)

@@ -205,7 +205,7 @@ def test_anything_that_can_be_drawn_from_is_a_prior(prior):
         ({"prior": lambda n, random_state: np.zeros((n, 0))}, "returned shape"),
         ({"prior": KernelDensity(kernel="linear").fit(SMALL[:, :3])}, "cannot be drawn"),
         ({"prior": priors.Uniform}, "must be an instance"),
-        ({"prior": priors.Uniform(1, 0)}, "low must be a number below high"),
+        ({"prior": priors.Uniform(1, 0)}, "low must be below high"),
         ({"prior": priors.CircleMixture(0)}, "n_modes"),
         ({"prior": priors.CircleMixture(radius=-1)}, "radius"),
         ({"prior": priors.SwissRoll(0)}, "n_turns"),

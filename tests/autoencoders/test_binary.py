@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 import skae._data.neighbors
 import skae._data.rows
 from skae import BinaryAutoencoder, LatentSampler
-from skae._training.members import fit_together
+from skae._autoencoders.together import fit_together
 from skae.metrics import hamming_distances
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 

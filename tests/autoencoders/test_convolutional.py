@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
-from skae._training import signs as _diagnostics
+from skae._codes import signs as _diagnostics
 from skae._training.net import Net
 from skae.likelihoods import Gaussian
 from skae.networks import ConvolutionalNetwork, DenseNetwork
@@ -239,7 +239,7 @@ BAD = {
     "normalization": ({"normalization": "group"}, "normalization.*'batch'"),
     "too_small": ({"image_shape": (7, 8)}, r"image_shape=\(7, 8\) holds 56"),
     **{
-        f"image_shape_{name}": ({"image_shape": shape}, "image_shape must be a tuple")
+        f"image_shape_{name}": ({"image_shape": shape}, "image_shape.* must be a tuple")
         for name, shape in IMAGE_SHAPES.items()
     },
 }

@@ -21,7 +21,7 @@ from skae import (
     LatentSampler,
     VariationalAutoencoder,
 )
-from skae._training.members import fit_together
+from skae._autoencoders.together import fit_together
 from skae.corruption import Gaussian, Masking, RegionMasking, SaltAndPepper, SwapNoise
 from skae.likelihoods import Mixed
 from skae.likelihoods import Mixed as Original

@@ -242,26 +242,26 @@ FIT_CASES = [
             "activation",
             {"network": NET(activation="swoosh")},
             ValueError,
-            r"network: DenseNetwork.activation must be one of .*'silu'.*Got 'swoosh'",
+            r"network: The 'activation' .* DenseNetwork must be .*'silu'.*Got 'swoosh'",
         ),
         (
             "activation_list",
             {"network": NET(activation=["relu", "relu"])},
             ValueError,
-            r"network: DenseNetwork.activation must be one of",
+            r"network: The 'activation' parameter of DenseNetwork must be a str among",
         ),
         (
             "normalization",
             {"network": NET(normalization="group")},
             ValueError,
-            r"DenseNetwork.normalization must be one of .*'layer'.*Got 'group'",
+            r"'normalization' .* DenseNetwork must be .*'layer'.*None. Got 'group'",
         ),
         *(
             (
                 f"dropout_{value}",
                 {"network": NET(dropout=value)},
                 ValueError,
-                r"DenseNetwork.dropout must be a number in \[0, 1\)",
+                r"'dropout' parameter of DenseNetwork must be a float .*\[0.0, 1.0\)",
             )
             for value in (1, 1.0, -0.1, "half", None, np.nan)
         ),
@@ -270,7 +270,7 @@ FIT_CASES = [
                 f"sizes_{value!r}",
                 {"network": NET(value)},
                 ValueError,
-                r"DenseNetwork.hidden_layer_sizes must be a tuple of positive integers",
+                r"'hidden_layer_sizes' .* DenseNetwork must be a tuple of positive int",
             )
             for value in ((8, 0), (8, -1), (8.0,), ("8",), 8, "8", (True,), None)
         ),
@@ -280,7 +280,7 @@ FIT_CASES = [
             "decoder_sizes",
             {"network": NET(decoder_layer_sizes=(0,))},
             ValueError,
-            r"decoder_layer_sizes must be a tuple of positive integers",
+            r"'decoder_layer_sizes' .* must be a tuple of positive integers",
         ),
         (
             "tied_and_decoder_sizes",
@@ -304,13 +304,13 @@ FIT_CASES = [
             "scale",
             {"likelihood": Gaussian(scale="robust")},
             ValueError,
-            r"Gaussian.scale must be one of .*'column'.*Got 'robust'",
+            r"likelihood: The 'scale' .* Gaussian must be .*'column'.*Got 'robust'",
         ),
         (
             "link",
             {"likelihood": Gaussian(link="softplus")},
             ValueError,
-            r"Gaussian.link must be one of .*'sigmoid'.*Got 'softplus'",
+            r"likelihood: The 'link' .* Gaussian must be .*'sigmoid'.*Got 'softplus'",
         ),
         *(
             (

@@ -468,7 +468,7 @@ def test_a_fit_that_fails_changes_nothing():
         imputer(learning_rate=1e30, max_iter=20).fit(table)
     with pytest.raises(NotFittedError):
         imputer().transform(table)
-    with pytest.raises(ValueError, match="network: network must be a tuple"):
+    with pytest.raises(ValueError, match=r"'network' parameter .* a tuple of positive"):
         imputer(network=(0,)).fit(table)
 
 

@@ -72,7 +72,7 @@ def test_contributions_name_the_changed_column_first(framed, planted):
 def test_a_contribution_is_the_drop_of_the_score(framed, planted):
     frame, _ = planted
     row = frame.iloc[[0]]
-    expected = framed._expected(row.to_numpy())
+    expected = framed._abnormality_.expected(row.to_numpy())
     before, drops = framed.score_samples(row)[0], []
     for j, name in enumerate(frame.columns):
         replaced = row.assign(**{name: expected[0, j]})
@@ -86,7 +86,7 @@ def test_what_is_expected_is_the_regression_on_the_others():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(3000, 3)) @ rng.normal(size=(3, 3)) + 5
     detector = quick(purify=False).fit(rows)
-    got = detector._expected(rows[:50])[:, 1]
+    got = detector._abnormality_.expected(rows[:50])[:, 1]
     others = np.c_[np.ones(len(rows)), rows[:, [0, 2]]]
     weights = np.linalg.lstsq(others, rows[:, 1], rcond=None)[0]
     np.testing.assert_allclose(got, others[:50] @ weights, atol=0.1)

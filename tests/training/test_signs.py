@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import LRScheduler
 
 from skae import Autoencoder
-from skae._training import signs as _diagnostics
+from skae._codes import signs as _diagnostics
 from skae.networks import DenseNetwork
 
 BUNDLED = ["breast_cancer", "wine", "diabetes", "iris", "linnerud"]

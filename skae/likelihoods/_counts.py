@@ -1,0 +1,101 @@
+"""The likelihood of counts.
+
+B is the number of rows, d the number of columns.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from skae._losses import poisson_nll
+from skae._params import Parameters
+from skae.likelihoods._base import LARGEST_LOG, LikelihoodModule, check_range
+
+LEAST_RATE = 1e-3  # where a column that holds zeros only starts
+LEAST_SLOPE_RATE = 0.25  # below it, log rates start as if they moved as those of more
+
+
+class _PoissonModule(LikelihoodModule):
+    """Rows as they are; the encoder sees log(1 + x), less that of the mean."""
+
+    def __init__(self, likelihood, mean):
+        d = len(mean)
+        super().__init__(likelihood, "log", np.zeros(d), np.ones(d), np.ones(d, bool))
+        self.register_buffer("rate", torch.tensor(mean, dtype=torch.float32))
+
+    def embed(self, x):
+        return torch.log1p(x.clamp(min=0)) - torch.log1p(self.rate)
+
+    def target(self, x):
+        return self.embed(x)
+
+    def spread(self, x):
+        return self.embed(x)
+
+    def nll(self, params, x):
+        return poisson_nll(params, x, LARGEST_LOG)
+
+    def squared_error(self, params, x):
+        """Return the squared error of the logarithms, as the encoder sees them; (B, d)."""
+        return (self.embed(self.mean(params)) - self.embed(x)).square()
+
+    def highest(self, x):
+        nll = poisson_nll(torch.log(x.double()).clamp(min=-LARGEST_LOG), x.double())
+        return -nll.sum(1)
+
+    def sample(self, params, random_state):
+        return random_state.poisson(self.mean(params).double().numpy()).astype(np.float64)
+
+    def noise_around(self, mean, residual_variance):
+        rate = self.rate.cpu().double().numpy()
+        return np.maximum(residual_variance, rate / (1 + rate) ** 2)
+
+    def linearize(self, mean, components):
+        """Return bias (d,) and weight (d, k) of log rates around the mean count."""
+        rate = self.rate.cpu().double().numpy()
+        bias = np.log(np.maximum(rate, LEAST_RATE))
+        slope = 1 + 1 / np.maximum(rate, LEAST_SLOPE_RATE)  # of log x in log(1 + x)
+        return bias, slope[:, None] * components.T
+
+
+@dataclass
+class Poisson(Parameters):
+    """Counts: a Poisson distribution around the reconstruction, through an exponential.
+
+    X holds whole numbers that are not negative: purchases, words of a text, molecules in
+    a cell. The encoder sees their logarithms, log(1 + x); reconstructions are expected
+    counts, and the score is a log-probability. How much is explained (in warnings) is
+    counted in these logarithms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import Autoencoder
+    >>> from skae.likelihoods import Poisson
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.poisson(np.exp(rng.normal(size=(300, 1)) + np.linspace(-1, 2, 8)))
+    >>> autoencoder = Autoencoder(1, likelihood=Poisson(), random_state=0).fit(X)
+    >>> bool((autoencoder.reconstruct(X) >= 0).all())
+    True
+    """
+
+    _belongs_to: ClassVar[str] = "likelihood"
+    _parameter_constraints: ClassVar[dict] = {}
+
+    def check(self, X):
+        """Raise a ``ValueError`` if X holds anything but counts."""
+        check_range(X, 0.0, np.inf, "likelihood='poisson'")
+        broken = np.rint(X) != X
+        if broken.any():
+            row, column = np.argwhere(broken)[0]
+            raise ValueError(
+                "likelihood='poisson' needs counts, whole numbers; column "
+                f"{column} of X holds {X[row, column]:g}. Round them if they are counts, "
+                "or use likelihood='gaussian'."
+            )
+
+    def build(self, stats):
+        """Return the module for columns of these statistics."""
+        return _PoissonModule(self, stats.mean)
