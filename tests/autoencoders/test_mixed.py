@@ -347,7 +347,7 @@ def test_members_are_what_their_own_fit_makes_of_them(kind):
 def test_weights_count():
     weight = np.where(FRAME["bool"], 1.0, 0.0)
     autoencoder = Autoencoder(2, **QUICK).fit(FRAME, sample_weight=weight)
-    assert autoencoder._statistics_.mean[0] > 101
+    assert autoencoder.net_.module_.likelihood.location[0] > 101
     assert np.isfinite(autoencoder.score(FRAME, sample_weight=weight))
 
 
