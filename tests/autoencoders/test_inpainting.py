@@ -181,7 +181,7 @@ def test_training_and_filling_in_share_what_stands_for_a_lost_cell():
         x, out = seen[-1]
         lost = (x != out).numpy()
         likelihood = estimator.net_.module_.likelihood
-        fill = estimator._fill_
+        fill = getattr(TABLE, fill)(0) if isinstance(fill, str) else fill
         np.testing.assert_allclose(
             likelihood.restore(out.numpy())[lost], np.broadcast_to(fill, x.shape)[lost],
             rtol=1e-4, atol=1e-4,
@@ -191,10 +191,13 @@ def test_training_and_filling_in_share_what_stands_for_a_lost_cell():
 
 def test_another_fit_brings_another_filling():
     estimator = make(corruption=Masking(fill=0.0)).fit(TABLE)
-    np.testing.assert_array_equal(estimator._fill_, 0)
-    estimator.set_params(corruption=None).fit(TABLE)
-    np.testing.assert_allclose(estimator._fill_, TABLE.mean(0))
+    expected = estimator.reconstruct(filled(TABLE, TABLE_MASK, 0.0))
     out = estimator.reconstruct(TABLE, mask=TABLE_MASK)
+    np.testing.assert_array_equal(out[TABLE_MASK], expected[TABLE_MASK])
+    estimator.set_params(corruption=None).fit(TABLE)
+    expected = estimator.reconstruct(filled(TABLE, TABLE_MASK, TABLE.mean(0)))
+    out = estimator.reconstruct(TABLE, mask=TABLE_MASK)
+    np.testing.assert_allclose(out[TABLE_MASK], expected[TABLE_MASK], rtol=1e-5, atol=1e-5)
     estimator.set_params(corruption=Masking(fill=50.0))  # not fitted with
     np.testing.assert_array_equal(estimator.reconstruct(TABLE, mask=TABLE_MASK), out)
     again = copy.deepcopy(estimator)

@@ -22,7 +22,7 @@ from skae import (
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
-from skae.outliers import _detector as outliers_module
+from skae.networks import DenseNetwork
 from skae.outliers._purify import opinion
 from tests.outliers.rows import CLEAN, FAR, SCALE, X, quick, rows_near_a_plane
 
@@ -150,9 +150,10 @@ def test_a_fit_that_breaks_half_way_leaves_the_old_one(detector, monkeypatch):
     def broken(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(outliers_module, "fit_together", broken)
-    with pytest.raises(KeyboardInterrupt):
-        detector.fit(X[:, :4])
+    with monkeypatch.context() as patch:
+        patch.setattr(DenseNetwork, "build", broken)
+        with pytest.raises(KeyboardInterrupt):
+            detector.fit(X[:, :4])
     assert detector.n_features_in_ == 6
     np.testing.assert_array_equal(detector.score_samples(CLEAN), before)
     assert len(detector.calibration_scores_) == len(CLEAN)
