@@ -12,7 +12,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._training.course import Course
-from skae._training.members import fit_together
+from skae._autoencoders.together import fit_together
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
 
