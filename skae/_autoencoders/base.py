@@ -404,6 +404,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             )
         return X_clean
 
+    @property
+    def _reads_tables(self):
+        return is_mixed(self.likelihood)  # lead: reads_tables(self.likelihood)
+
     # What scikit-learn asks of an estimator
 
     def set_params(self, **params):

@@ -63,8 +63,12 @@ def hidden_rows(module, x, folds, epochs, generator):
 
     Returns
     -------
-    hidden : Tensor of shape (n_times * n, 2 d + 2 Q)
-        Which cells are seen, the folds, and the two guesses.
+    seen : Tensor of shape (n_times * n, d), dtype bool
+        Which cells are neither missing nor hidden.
+    folds : Tensor of shape (n_times * n, d), dtype int8
+        Those of `x`, again and again.
+    guess, by_scores : Tensor of shape (n_times * n, Q)
+        What the two guesses are then.
     """
     n, d = x.shape
     most = min(DRAWN_ROWS, DRAWN_NUMBERS // (2 * d + 2 * module.n_known))
@@ -77,12 +81,19 @@ def hidden_rows(module, x, folds, epochs, generator):
             mine = rows % n
             seen = there[mine] & ~hidden[rows]
             guesses = module.guesses(x[mine].to(device), seen.to(device))
-            parts.append(
-                torch.cat(
-                    [seen.float(), folds[mine].float(), *(g.cpu() for g in guesses)], 1
-                )
-            )
-    return torch.cat(parts)
+            parts.append([seen, folds[mine], *(guess.cpu() for guess in guesses)])
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def packed(known):  # lead: known
+    """Return what `hidden_rows` returns as one array."""
+    return torch.cat([part.float() for part in known], 1).numpy()
+
+
+def unpacked(known, d):  # lead: known
+    """Return the parts of what `packed` returned."""
+    seen, folds, guesses = known.split([d, d, known.shape[1] - 2 * d], 1)
+    return seen > 0, folds, *guesses.chunk(2, 1)
 
 
 class HiddenBatches(Batches):
@@ -90,7 +101,7 @@ class HiddenBatches(Batches):
 
     def __init__(self, rows, n, batch_size, generator):
         super().__init__(rows, torch.arange(n), batch_size, generator)
-        self.passes, self.times = 0, len(rows.condition) // n
+        self.passes, self.times = 0, len(rows.condition) // n  # lead: known
 
     def __iter__(self):
         n = len(self.index)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from skae._codes.base import Terms, TrainedModule
 from skae.impute._guesses import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
+from skae.impute._hidden import unpacked
 from skae.networks._layers import Dropout
 
 MOST_ONE_HOT = 24  # levels; a category of more is embedded
@@ -146,20 +147,22 @@ class ImputationModule(TrainedModule):
         out[: len(self.likelihood.numbers)] = 0
         return out
 
-    def guesses(self, x, seen):
+    def guesses(self, x, seen, by=None):
         """Return the two guesses, normal and by scores, of what they know; (B, Q).
 
-        Of a wide table there is one, twice.
+        They are made by what `guesses_from` returned, by default on training rows. Of a
+        wide table there is one, twice.
         """
+        normal, copula = by or (self.guess, self.copula)
         spread, there = self._known(x, seen)
         if self.is_wide:
-            guess = self.guess(spread, there)
+            guess = normal(spread, there)
             return guess, guess
-        scores = self.copula.score(spread)
-        (guess, _, _), (mean, sd, _) = self.guess.together(
-            [self.guess, self.copula.guess], [spread, scores], there
+        scores = copula.score(spread)
+        (guess, _, _), (mean, sd, _) = normal.together(
+            [normal, copula.guess], [spread, scores], there
         )
-        by_scores = torch.where(there, spread, self.copula.restore(mean, sd))
+        by_scores = torch.where(there, spread, copula.restore(mean, sd))
         return guess, by_scores
 
     def _params(self, guess):
@@ -184,9 +187,8 @@ class ImputationModule(TrainedModule):
             parts.append(layer(code.nan_to_num(levels).long()))
         return torch.cat(parts, 1)
 
-    def members(self, x, seen, guesses=None):
+    def members(self, x, seen, guesses):
         """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
-        guesses = self.guesses(x, seen) if guesses is None else guesses
         params = [self._params(guess) for guess in guesses]
         h = self.features(x, seen, *guesses)
         for i, layer in enumerate(self.layers):
@@ -202,7 +204,8 @@ class ImputationModule(TrainedModule):
 
     def encode(self, x):
         """Return the members' parameters, a row's side by side; (B, M P)."""
-        _, members = self.members(x, ~torch.isnan(x))
+        seen = ~torch.isnan(x)
+        _, members = self.members(x, seen, self.guesses(x, seen))
         return members.transpose(0, 1).flatten(1)
 
     def decode(self, z):
@@ -215,9 +218,10 @@ class ImputationModule(TrainedModule):
         bounded = mean[..., :numbers].clamp(self.low, self.high)
         return torch.cat([bounded, mean[..., numbers:]], -1)
 
-    def experts(self, x, which=slice(None)):
+    def experts(self, x, which=slice(None), by=None):
         """Return what the guesses and the members (or some) expect; (EXPERTS, B, P)."""
-        guesses, members = self.members(x, ~torch.isnan(x))
+        seen = ~torch.isnan(x)
+        guesses, members = self.members(x, seen, self.guesses(x, seen, by))
         members = self._mean(members[which]).mean(0)
         return torch.stack([*map(self._mean, guesses), members])
 
@@ -225,19 +229,21 @@ class ImputationModule(TrainedModule):
         """Return what is expected of rows, by the shares that experts earned; (B, P)."""
         return (self.share[:, None] * self.experts(x, which)).sum(0)
 
-    def noise(self, x, generator=None):
-        """Return the guess's draw around rows' cells and their deviation; (B, d)."""
+    def noise(self, x, generator=None, by=None):
+        """Return the normal guess's draw around rows' cells and their deviation; (B, d)."""
+        normal, _ = by or (self.guess, self.copula)
         spread, there = self._known(x, ~torch.isnan(x))
         numbers = len(self.likelihood.numbers)
-        drawn, sd = self.guess.noise(spread, there, generator)
+        drawn, sd = normal.noise(spread, there, generator)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
 
-    def forward(self, x, clean, noise=None, progress=1.0, hidden=None):
+    def forward(
+        self, x, clean, noise, progress, seen, folds=None, guess=None, by_scores=None
+    ):
         """Return what rows cost: their hidden cells, and a little their seen ones."""
-        d, q = x.shape[1], self.n_known
-        seen, folds, *guesses = hidden.split([d, d, q, q], 1)
-        seen = seen > 0
-        _, members = self.members(x, seen, guesses)
+        if folds is None:  # lead: known (and no defaults above)
+            seen, folds, guess, by_scores = unpacked(seen, x.shape[1])
+        _, members = self.members(x, seen, (guess, by_scores))
         weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
         return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))
 

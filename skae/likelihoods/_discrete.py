@@ -61,6 +61,8 @@ class Bernoulli(Parameters):
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
 
+    reads_tables: ClassVar[bool] = False
+
     def validate(self):
         """Nothing to check: there are no parameters."""
 
@@ -87,6 +89,8 @@ class Categorical(Parameters):
     >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
     Categorical()
     """
+
+    reads_tables: ClassVar[bool] = False
 
     is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
 

@@ -9,6 +9,7 @@ B is the number of rows, d the number of columns.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -118,6 +119,8 @@ class Gaussian(Parameters):
     >>> Gaussian(link="sigmoid")
     Gaussian(scale='auto', link='sigmoid', clip=None)
     """
+
+    reads_tables: ClassVar[bool] = False
 
     scale: str | None = "auto"
     link: str = "identity"

@@ -1,4 +1,4 @@
-"""Likelihoods by name."""
+"""Likelihoods by name, and what can be told of one before it is built."""
 
 from skae.likelihoods._discrete import Bernoulli, Categorical
 from skae.likelihoods._gaussian import Gaussian
@@ -10,3 +10,10 @@ NAMED = {
     "categorical": Categorical,
     "mixed": Mixed,
 }
+
+
+def reads_tables(likelihood):
+    """Tell whether a parameter `likelihood` is for tables of numbers and categories."""
+    if isinstance(likelihood, str):
+        likelihood = NAMED.get(likelihood)
+    return getattr(likelihood, "reads_tables", False)  # a user's own may not say

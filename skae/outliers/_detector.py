@@ -14,8 +14,10 @@ from skae._autoencoders.plain import Autoencoder
 from skae._data.checks import CheckedRowsMixin
 from skae._data.rows import densify
 from skae._training.members import fit_together
+from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
-from skae.likelihoods._mixed import as_mixed, is_mixed
+from skae.likelihoods._mixed import as_mixed
+from skae.likelihoods._named import reads_tables
 from skae.outliers._abnormality import CRITERIA, Abnormality
 from skae.outliers._purify import as_points, most_normal, opinion, with_varying
 from skae.outliers._reasons import ExplanationMixin
@@ -165,8 +167,8 @@ class AutoencoderOutlierDetector(
         self.random_state = random_state
 
     @property
-    def _is_mixed(self):
-        return is_mixed(getattr(self.autoencoder, "likelihood", None))
+    def _reads_tables(self):
+        return self.autoencoder is not None and reads_tables(self.autoencoder.likelihood)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
@@ -192,12 +194,12 @@ class AutoencoderOutlierDetector(
             The estimator is then what it was before the call.
         """
         self._check_criteria()
-        with self._all_or_nothing(warm=False):
+        with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             random_state = check_random_state(self.random_state)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
-                points = as_points(X, self._likelihood()) if self._is_mixed else X
+                points = as_points(X, self._likelihood()) if self._reads_tables else X
                 scores = opinion(points, random_state.randint(LARGEST_SEED))
                 keep = with_varying(X, most_normal(scores), scores)
             members = self._members(X, keep.sum(), random_state)
@@ -269,7 +271,7 @@ class AutoencoderOutlierDetector(
         for _ in range(self.n_estimators):
             if self.autoencoder is not None:
                 member = clone(self.autoencoder)
-                if self._is_mixed:  # members are given codes
+                if self._reads_tables:  # members are given codes
                     member.set_params(likelihood=self._likelihood())
             else:
                 member = Autoencoder(

@@ -7,7 +7,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count
-from skae._data.frames import is_frame
+from skae._data.frames import is_frame, row_labels
 from skae._data.rows import BLOCK_BYTES, densify
 
 
@@ -108,7 +108,7 @@ class ExplanationMixin:
         if len(self._sample_shape_) > 1:
             shares = self._heat_map(checked)
             return shares.reshape(-1, *self._sample_shape_)
-        return self._shares(checked, self._expected(checked), getattr(X, "index", None))
+        return self._shares(checked, self._expected(checked), row_labels(X))
 
     def explain(self, X, top=3):
         """Return the columns that make rows abnormal, and what was expected there.
@@ -148,7 +148,7 @@ class ExplanationMixin:
             )
         checked = densify(self._check_rows(X))
         expected = self._expected(checked)
-        shares = self._shares(checked, expected, getattr(X, "index", None))
+        shares = self._shares(checked, expected, row_labels(X))
         order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
         observed = checked
         if self._schema_ is not None and is_frame(X):
