@@ -197,8 +197,7 @@ def _built(like, columns, keep, index):
     """Return some of the columns of a frame as one, under row labels if there are any."""
     kept = [column for column, is_kept in zip(columns, keep, strict=True) if is_kept]
     if not _is_pandas(like):
-        named = {column.name: column for column in kept}
-        return nw.from_dict(named, backend=like.implementation).to_native()
+        return like.select(kept).to_native()
     native = {i: column.to_native() for i, column in enumerate(kept)}
     frame = pd.DataFrame(native, index=index, copy=True)
     frame.columns = like.to_native().columns[keep]

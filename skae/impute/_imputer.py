@@ -445,7 +445,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
             The column "probability", indexed by the row in X (its index label), the
             column and the value.
         """
-        return probability_table(self.net_, self._gaps(X, self._read(X, reset=False)))
+        gaps = self._gaps(X, self._read(X, reset=False))
+        return probability_table(self.net_, gaps)
 
     def score(self, X, y=None):
         """Return how well cells of X that are hidden here are imputed.
