@@ -2,6 +2,13 @@
 
 from dataclasses import fields
 from numbers import Integral
+from typing import ClassVar
+
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
 
 
 class Parameters:
@@ -11,6 +18,9 @@ class Parameters:
     ``get_params`` and ``set_params`` are read off the dataclass's fields, so that
     ``autoencoder__network__activation`` is a name that a grid can use.
     """
+
+    _belongs_to = ""  # the estimators' parameter that such an object is for
+    _parameter_constraints: ClassVar[dict] = {}  # as an estimator's
 
     def get_params(self, deep=True):
         """Return the parameters by name."""
@@ -28,6 +38,56 @@ class Parameters:
             setattr(self, name, value)
         return self
 
+    def validate(self):
+        """Raise a ``ValueError`` for a parameter that cannot be."""
+        params, owner = self.get_params(deep=False), type(self).__name__
+        try:
+            validate_parameter_constraints(self._parameter_constraints, params, owner)
+        except InvalidParameterError as error:
+            raise ValueError(f"{self._belongs_to}: {error}") from None
+
+
+class Number(Interval):
+    """A number in an interval, but no bool, which Python takes for an integer."""
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a number."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+class Strength(Number):
+    """A number in an interval, or a pair (low, high) of such."""
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a number or pair."""
+        pair = val if isinstance(val, tuple | list) else (val, val)
+        within = all(map(super().is_satisfied_by, pair))
+        return within and len(pair) == 2 and pair[0] <= pair[1]
+
+    def __str__(self):
+        """Say what is allowed."""
+        return f"{super().__str__()} or a pair (low, high) of such"
+
+
+class Sizes(Number):
+    """A tuple of positive integers, of one of some lengths if these are given."""
+
+    def __init__(self, example, lengths=None):
+        super().__init__(Integral, 1, None, closed="left")
+        self.example, self.lengths = example, lengths
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a tuple."""
+        return (
+            isinstance(val, tuple | list)
+            and (self.lengths is None or len(val) in self.lengths)
+            and all(map(super().is_satisfied_by, val))
+        )
+
+    def __str__(self):
+        """Say what is allowed."""
+        return f"a tuple of positive integers such as {self.example}"
+
 
 def check_instance(name, value):
     """Raise a ``ValueError`` if a class was passed where its instance belongs."""
@@ -44,16 +104,3 @@ def check_option(owner, name, value, options):
     if value not in options:
         allowed = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")
-
-
-def check_sizes(name, sizes, lengths=None, example=(256, 128)):
-    """Raise a ``ValueError`` unless `sizes` is a tuple of so many positive integers."""
-    ok = isinstance(sizes, tuple | list) and all(
-        isinstance(size, Integral) and not isinstance(size, bool) and size > 0
-        for size in sizes
-    )
-    if not ok or (lengths is not None and len(sizes) not in lengths):
-        raise ValueError(
-            f"network: {name} must be a tuple of positive integers, for instance "
-            f"{example}. Got {sizes!r}."
-        )

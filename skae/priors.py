@@ -10,25 +10,28 @@ from copy import copy, deepcopy
 from dataclasses import dataclass
 from inspect import signature
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
-from skae._params import Parameters, check_instance
+from skae._params import Number, Parameters, check_instance
 
 __all__ = ["CircleMixture", "Gaussian", "SwissRoll", "Uniform"]
 
 LARGEST = 1e12  # draw, in size
+FINITE = Number(Real, None, None, closed="neither")
+POSITIVE = Number(Real, 0, None, closed="neither")
 
 
 class Prior(Parameters):
     """A prior of any number of components, each of about unit variance."""
 
     n_shaped = 1  # components that the shape needs
+    n_components = None  # that it draws; None for any number
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
+    _belongs_to = "prior"
 
 
 @dataclass
@@ -68,17 +71,13 @@ class Uniform(Prior):
     low: float = -1.75
     high: float = 1.75
 
+    _parameter_constraints: ClassVar[dict] = {"low": [FINITE], "high": [FINITE]}
+
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
-        ends = self.low, self.high
-        if (
-            not all(isinstance(e, Real) and np.isfinite(e) for e in ends)
-            or ends[0] >= ends[1]
-        ):
-            raise ValueError(
-                f"prior: Uniform's low must be a number below high. Got {ends[0]!r} and "
-                f"{ends[1]!r}."
-            )
+        super().validate()
+        if self.low >= self.high:
+            raise ValueError(f"prior: low must be below high in {self!r}.")
 
     def sample(self, n_samples, n_components, random_state=None):
         """Return draws of shape (n_samples, n_components)."""
@@ -118,20 +117,12 @@ class CircleMixture(Prior):
 
     n_shaped = 2
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        if not isinstance(self.n_modes, Integral) or self.n_modes < 1:
-            raise ValueError(
-                "prior: CircleMixture's n_modes must be an integer of at least 1. Got "
-                f"{self.n_modes!r}."
-            )
-        for name in ("radius", "radial_scale", "tangential_scale"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or not 0 < value < np.inf:
-                raise ValueError(
-                    f"prior: CircleMixture's {name} must be a positive number. Got "
-                    f"{value!r}."
-                )
+    _parameter_constraints: ClassVar[dict] = {
+        "n_modes": [Number(Integral, 1, None, closed="left")],
+        "radius": [POSITIVE],
+        "radial_scale": [POSITIVE],
+        "tangential_scale": [POSITIVE],
+    }
 
     def sample(self, n_samples, n_components, random_state=None):
         """Return draws of shape (n_samples, n_components)."""
@@ -171,18 +162,10 @@ class SwissRoll(Prior):
 
     n_shaped = 2
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        if not isinstance(self.n_turns, Real) or not 0 < self.n_turns < np.inf:
-            raise ValueError(
-                "prior: SwissRoll's n_turns must be a positive number. Got "
-                f"{self.n_turns!r}."
-            )
-        if not isinstance(self.noise, Real) or not 0 <= self.noise < np.inf:
-            raise ValueError(
-                "prior: SwissRoll's noise must be a number of at least 0. Got "
-                f"{self.noise!r}."
-            )
+    _parameter_constraints: ClassVar[dict] = {
+        "n_turns": [POSITIVE],
+        "noise": [Number(Real, 0, None, closed="left")],
+    }
 
     def sample(self, n_samples, n_components, random_state=None):
         """Return draws of shape (n_samples, n_components)."""
@@ -275,6 +258,7 @@ def as_prior(prior):
     if sample is not None and "n_components" in signature(sample).parameters:
         prior = copy(prior)
         prior.n_shaped = getattr(prior, "n_shaped", 1)
+        prior.n_components = getattr(prior, "n_components", None)
         return prior
     try:
         return _Foreign(prior)

@@ -33,12 +33,20 @@ ESTIMATORS = [
     AutoencoderFeatureSelector(max_iter=2, random_state=0),
 ]
 
+#: what reads tables of numbers and categories, with missing cells
+MIXED = [
+    Autoencoder(likelihood="mixed", max_iter=2, random_state=0),
+    VariationalAutoencoder(likelihood="mixed", max_iter=2, random_state=0),
+    AutoencoderOutlierDetector(
+        Autoencoder(likelihood="mixed"), n_estimators=2, max_iter=2, random_state=0
+    ),
+]
+
 #: what cannot do without y
 NEEDS_Y = [AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0)]
 
 #: what takes no pictures
 IMPUTERS = [e for e in ESTIMATORS if isinstance(e, AutoencoderImputer)]
-
 SELECTORS = [e for e in ESTIMATORS if isinstance(e, AutoencoderFeatureSelector)]
 
 #: what has no `partial_fit`

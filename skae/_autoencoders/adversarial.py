@@ -1,44 +1,23 @@
 """The adversarial autoencoder."""
 
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.utils import (
-    ClassifierTags,
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-)
+from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skae._autoencoders.base import MAX_AUTO_COMPONENTS, BaseAutoencoder
-from skae._autoencoders.conditional import places
+from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
-from skae._codes.adversarial import AdversarialModule
-from skae._codes.clusters import Graph, first_clusters
+from skae._codes.adversarial import OF_LABELS, Adversarial, shares_of
+from skae._codes.normal import places
 from skae._data.checks import check_count
-from skae._training import signs as _diagnostics
-from skae._training.blocks import apply, padded
-from skae._training.phases import (
-    JUDGED_ROWS,
-    AdversarialNet,
-    Labelled,
-    Target,
-)
-from skae.networks._start import code_size
-from skae.priors import NAMED, as_prior, drawn
-
-MEASURED = 2**14  # draws by which a prior's center and scale are measured
-CLUSTERED_ROWS = 10_000  # that a first guess at the clusters is made of, at most
-UNLABELLED = -1
-OF_LABELS = "labels"
+from skae.priors import NAMED, drawn
 
 
 def _has_clusters(self):
@@ -205,239 +184,10 @@ class AdversarialAutoencoder(BaseAutoencoder):
         "instance_noise": [Interval(Real, 0, None, closed="left")],
     }
 
-    _net_class: ClassVar[type] = AdversarialNet
+    _code_class: ClassVar[type] = Adversarial
 
-    # Training
-
-    def _labels(self, y, X, *, reset):
-        if self.n_clusters != OF_LABELS or not (reset or hasattr(self, "classes_")):
-            return None
-        if y is None:
-            if not reset:
-                return np.full(X.shape[0], -1)
-            raise ValueError(
-                "n_clusters='labels' requires y to be passed, but the target y is None. "
-                "Pass the class of each row, -1 where it is not known, or set n_clusters "
-                "to a number."
-            )
-        y = column_or_1d(y)
-        check_consistent_length(X, y)
-        if y.dtype.kind in "US" and (y == str(UNLABELLED)).any():
-            raise ValueError(
-                "y holds the string '-1'. Mark rows of unknown class by the integer -1, in "
-                "an array of dtype object."
-            )
-        if pd.isna(y).any():
-            raise ValueError(
-                "y has missing values. Mark rows of unknown class by -1 instead."
-            )
-        known = np.asarray(y != UNLABELLED)
-        if reset:
-            if not known.any():
-                raise ValueError(
-                    "y holds no class, only -1 for rows of unknown class. Label some rows, "
-                    "or set n_clusters to a number."
-                )
-            named = y[known]
-            if named.dtype == object:
-                named = np.asarray(named.tolist())
-            check_classification_targets(named)
-            self.classes_ = np.unique(named)
-        labels = np.full(len(y), -1)
-        if known.any():
-            named = y[known].astype(self.classes_.dtype)
-            labels[known] = places(self.classes_, named, "y")
-        return labels
-
-    @property
-    def _n_clusters(self):
-        return len(self.classes_) if self.n_clusters == OF_LABELS else self.n_clusters or 0
-
-    def _n_principal(self, likelihood):
-        most = super()._n_principal(likelihood)
-        return max(most, MAX_AUTO_COMPONENTS) if self.n_clusters else most
-
-    def _auto_components(self, fitting):
-        prior = as_prior(self.prior)
-        wanted = super()._auto_components(fitting)
-        return getattr(prior, "n_components", max(prior.n_shaped, wanted))
-
-    def _more_structure(self):
-        return {"n_clusters": self.n_clusters}
-
-    def _target(self, fitting):
-        prior, k = as_prior(self.prior), self._n_clusters
-        wanted = self.n_components_ if fitting.warm else fitting.n_components
-        if wanted is not None:
-            self._check_prior(prior, wanted)
-        if not k:
-            return Target(prior, None, None)
-        known = self._known_clusters(fitting, k)
-        shares = torch.full((k,), 1 / k)
-        if fitting.warm:
-            shares = torch.from_numpy(self._cluster_shares_).float()
-        elif fitting.labels is not None:
-            given = torch.from_numpy(fitting.labels)[fitting.index]
-            shares = torch.bincount(given[given >= 0], minlength=k).float()
-        elif known is not None:
-            shares = torch.bincount(known.cluster.cpu(), known.weight.cpu(), k).float()
-        return Target(prior, (shares / shares.sum()).to(fitting.device), known)
-
-    def _check_prior(self, prior, n_components):
-        """Return what a prior's draws have as center and scale, if it can be drawn from."""
-        if n_components < prior.n_shaped:
-            raise ValueError(
-                f"prior={self.prior!r} needs at least {prior.n_shaped} components. Got "
-                f"n_components={n_components}."
-            )
-        draws = torch.from_numpy(drawn(prior, MEASURED, n_components, 0))
-        return draws.mean(0), draws.std(0, correction=0)
-
-    def _known_clusters(self, fitting, k):
-        """Return the rows whose clusters the encoder is told, or None."""
-        rows, index = fitting.own, fitting.index
-        if fitting.labels is not None:
-            index, cluster = self._spread_labels(fitting, k)
-        elif self.cluster_init == "random":
-            return None
-        else:
-            index = _some(index, CLUSTERED_ROWS, fitting.generator)
-            cluster = self._guess(fitting, index, k)
-            told = torch.isin(index, fitting.train.index)  # not those that judge
-            index, cluster = index[told], cluster[told.numpy()]
-        if not len(index):
-            return None
-        index = index.to(rows.device)
-        weight = torch.ones(len(index), device=rows.device)
-        if rows.weight is not None:
-            weight = rows.weight[index]
-        cluster = torch.from_numpy(cluster).to(rows.device)
-        return Labelled(index, cluster, weight / weight.mean())
-
-    def _spread_labels(self, fitting, k):
-        """Return rows, all labelled ones among them, and their classes."""
-        if self.cluster_init not in ("graph", "random"):
-            raise ValueError(
-                "cluster_init must be 'graph' or 'random' with n_clusters='labels', which "
-                f"says what the clusters are. Got {self.cluster_init!r}."
-            )
-        labels = torch.from_numpy(fitting.labels)
-        free = fitting.index[labels[fitting.index] < 0]
-        known = fitting.index[labels[fitting.index] >= 0]
-        if not len(known) and not fitting.warm:
-            raise ValueError(
-                "y: all rows of known class have a sample_weight of 0. Give some of them a "
-                "positive weight, or set n_clusters to a number."
-            )
-        given = labels[known].numpy()
-        # training that goes on in passes has no components to seek neighbours in
-        if self.cluster_init == "random" or not (len(known) and len(free)):
-            return known, given
-        if fitting.one_pass and fitting.warm:
-            return known, given
-        free = _some(free, CLUSTERED_ROWS, fitting.generator)
-        seeds = _some(torch.arange(len(known)), CLUSTERED_ROWS, fitting.generator)
-        index = torch.cat([known[seeds], free])
-        start = np.concatenate([given[seeds.numpy()], np.full(len(free), -1)])
-        spread = Graph(self._points(fitting, index), k).spread(start)[len(seeds) :]
-        reached = spread.max(1) > 0
-        index = torch.cat([known, free[torch.from_numpy(reached)]])
-        return index, np.concatenate([given, spread.argmax(1)[reached]])
-
-    def _points(self, fitting, index):
-        """Return rows as principal components, to seek neighbours in; (m, 32 at most)."""
-        x, principal = fitting.own.take(index.to(fitting.own.device)), fitting.principal
-        inputs = fitting.likelihood.embed(x).cpu().double().numpy()
-        return (inputs - principal.center) @ principal.components[:MAX_AUTO_COMPONENTS].T
-
-    def _guess(self, fitting, index, k):
-        """Return the clusters of rows before training, or before it goes on; (m,)."""
-        if fitting.warm:
-            module = fitting.estimator.net_.module_.eval()
-            with torch.inference_mode():
-                parts = fitting.own.take(index.to(fitting.own.device)).split(1024)
-                return (
-                    torch.cat([module.parts(x)[1].argmax(1) for x in parts]).cpu().numpy()
-                )
-        if len(index) < k:
-            raise ValueError(
-                f"n_clusters={k} is more than the {len(index)} rows to be clustered. Use "
-                "fewer clusters or more rows."
-            )
-        points = self._points(fitting, index)
-        return first_clusters(points, k, self.cluster_init, fitting.seed).astype(np.int64)
-
-    def _build_module(self, network, likelihood, n_components, principal):
-        k = self._n_clusters
-        if getattr(network, "tied_weights", False) and k:
-            raise ValueError(
-                "network: tied_weights=True is not for n_clusters, as the encoder then "
-                "returns more than the code. Use tied_weights=False."
-            )
-        natural = n_components is None
-        if natural:
-            encoder, _ = principal.build(network, likelihood, None, None)
-            n_components = code_size(encoder, likelihood.n_inputs)
-        center, scale = self._check_prior(as_prior(self.prior), n_components)
-        down, up = principal.whitened_starts(likelihood, n_components, k)
-        if k:  # clusters start nearly alike
-            noise = torch.randn(k, likelihood.n_inputs, generator=principal.generator)
-            if self.cluster_init != "random":  # and are soon told which they are
-                noise *= 0.1
-            down.encoder_weight[-k:] = noise.numpy() / likelihood.n_inputs**0.5
-            encoder, _ = principal.build(network, likelihood, n_components + k, down)
-            _, decoder = principal.build(network, likelihood, n_components, up)
-        else:
-            width = None if natural else n_components
-            encoder, decoder = principal.build(network, likelihood, width, up)
-        return AdversarialModule(
-            encoder, decoder, likelihood, center, scale, k, principal.generator
-        )
-
-    def _more_tuning(self):
-        return {
-            "adversarial_lr": self.adversarial_learning_rate,
-            "instance_noise": self.instance_noise,
-        }
-
-    def _shortfalls(self, fitting):
-        net = fitting.net
-        yield from _diagnostics.explains_nothing(
-            fitting.explained[0], "Lower adversarial_learning_rate, or raise max_iter"
-        )
-        loss = net.history[-1]["discriminator_loss"] / len(net.module_.adversaries())
-        n_judged = min(JUDGED_ROWS, len(self._judges(fitting).index))
-        yield from _diagnostics.prior_missed(fitting.apart[0], n_judged, loss)
-        if net.module_.n_clusters:
-            remedy = "Use fewer n_clusters or another cluster_init"
-            if self.n_clusters == OF_LABELS:
-                remedy = "Label more rows of each class"
-            yield from _diagnostics.empty_clusters(
-                fitting.n_used, net.module_.n_clusters, remedy
-            )
-
-    @staticmethod
-    def _judges(fitting):
-        """Return the rows whose codes are compared with the prior."""
-        return fitting.train if fitting.valid is None else fitting.valid
-
-    def _more_attributes(self, module, fitting):
-        fitting.apart = fitting.net.apart(fitting.job, self._judges(fitting))
-        more = {
-            "prior_": fitting.target.prior,
-            "prior_distance_": fitting.apart[0] ** 0.5,
-        }
-        if module.n_clusters:
-            logits = _logits(module, fitting.own.X, fitting.block, fitting.device)
-            place = logits.argmax(1)
-            fitting.n_used = len(np.unique(place))
-            more["labels_"] = self._named(place)
-            shares = fitting.target.cluster_shares.cpu().double().numpy()
-            more["_cluster_shares_"] = shares / shares.sum()
-            more["cluster_centers_"] = (
-                (module.heads.weight * module.scale).detach().cpu().numpy()
-            )
-        return more
+    def _further_rate(self):
+        return self.adversarial_learning_rate
 
     # Clusters
 
@@ -445,8 +195,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
         return self.classes_[place] if hasattr(self, "classes_") else place
 
     def _cluster_logits(self, X):
-        X = self._check_rows(X)
-        return _logits(self.net_.module_, X, self._block_rows_, self.net_.device)
+        ae = self.net_.module_
+        fn = partial(ae.code.style_and_logits, ae)
+        return self._encode(self._check_rows(X), lambda x: fn(x)[1], ae.n_clusters)
 
     @with_clusters
     def predict(self, X):
@@ -515,7 +266,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
         Z : ndarray of shape (n_samples, n_components), dtype float32
             Styles. ``inverse_transform(Z + cluster_centers_[c])`` shows them in cluster c.
         """
-        return self._encode(self._check_rows(X), self.net_.module_.style)
+        ae = self.net_.module_
+        return self._encode(self._check_rows(X), partial(ae.code.style, ae))
 
     # Generation
 
@@ -555,7 +307,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
     def _places(self, cluster, n_samples, n_clusters, random_state):
         """Return the places of clusters among all; (n_samples,)."""
         if cluster is None:
-            return random_state.choice(n_clusters, n_samples, p=self._cluster_shares_)
+            return random_state.choice(
+                n_clusters, n_samples, p=shares_of(self.net_.module_)
+            )
         known = self._named(np.arange(n_clusters))
         cluster = np.asarray(cluster)
         if cluster.shape not in ((), (n_samples,)):
@@ -576,17 +330,3 @@ class AdversarialAutoencoder(BaseAutoencoder):
         if self.n_clusters is not None:  # of `predict_proba`, as scikit-learn reads them
             tags.classifier_tags = ClassifierTags()
         return tags
-
-
-def _some(index, n, generator):
-    """Return an index, or n of its entries at random, in order."""
-    if len(index) <= n:
-        return index
-    return index[torch.randperm(len(index), generator=generator)[:n].sort().values]
-
-
-def _logits(module, X, block, device):
-    """Return the clusters' logits of rows X, by blocks; (n, K)."""
-    out = np.empty((X.shape[0], module.n_clusters), dtype=np.float32)
-    standardize = module.likelihood.standardize
-    return apply(lambda x: module.parts(x)[1], padded(X, block, standardize), device, out)

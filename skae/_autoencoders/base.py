@@ -1,32 +1,46 @@
 """The scikit-learn contract, written once for every autoencoder."""
 
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae._autoencoders.inference import InferenceMixin
-from skae._codes.base import AutoencoderModule
+from skae._codes.base import Plain
 from skae._data.checks import check_columns
 from skae._data.rows import flatten
-from skae._training import signs as _diagnostics
+from skae._data.split import Sample
+from skae._params import check_instance
 from skae._training.callbacks import CallbackBridge
-from skae._training.fit import Fitting
-from skae._training.net import Net
+from skae._training.runtime import all_or_nothing
+from skae._training.task import Recipe, Schedule
+from skae._training.train import train
 from skae.corruption._named import NAMED as CORRUPTIONS
 from skae.corruption._named import as_corruption
-from skae.likelihoods._mixed import is_mixed
-from skae.likelihoods._named import NAMED
+from skae.likelihoods._mixed import as_mixed
+from skae.likelihoods._named import NAMED, as_likelihood, reads_tables
+from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
 from skae.networks._layers import ACTIVATIONS
 
-MAX_AUTO_COMPONENTS = 32
-EXPLAINED_BY_AUTO = 0.9  # of the variance
+OWNED = {  # what the parameters say, and net_params may not
+    "module": "network", "criterion": "likelihood", "lr": "learning_rate",
+    "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
+    "batch_size": "batch_size", "train_split": "validation_fraction",
+    "device": "device", "warm_start": "warm_start", "verbose": "verbose",
+    "iterator_train": "batch_size", "iterator_valid": "batch_size",
+    "dataset": "batch_size", "predict_nonlinearity": "likelihood",
+    "alpha": "alpha", "l1_ratio": "l1_ratio", "patience": "n_iter_no_change",
+    "tol": "tol", "further_lr": "adversarial_learning_rate",
+    "adversarial_lr": "adversarial_learning_rate", "instance_noise": "instance_noise",
+}  # fmt: skip
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -176,7 +190,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    _net_class: ClassVar[type] = Net
+    _code_class: ClassVar[type] = Plain
     _example_network: ClassVar[str] = "DenseNetwork((128,))"
 
     _doc_link_module = "skae"
@@ -184,84 +198,74 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         "https://skae.readthedocs.io/en/stable/generated/skae.{estimator_name}.html"
     )
 
-    # What a subclass fills in
+    # What the parameters mean
 
-    def _build_module(self, network, likelihood, n_components, principal):
-        """Return the torch module to train, as `AutoencoderModule` is one."""
-        start = principal.start(likelihood)
-        encoder, decoder = principal.build(network, likelihood, n_components, start)
-        return AutoencoderModule(encoder, decoder, likelihood, self.code_activation)
-
-    def _set_objective(self, module):
-        """Tell a module, new or to be trained on, what the parameters minimise."""
-
-    def _shortfalls(self, fitting):
-        """Yield what a trained net does not reach, and what to do, as sentences."""
-        # what is learnt from corrupted rows may explain the clean ones less well
-        if fitting.parts.corruption is None and fitting.rows.clean is None:
-            k = min(fitting.n_components, len(fitting.principal.ratio))
-            yield from _diagnostics.underfitting(
-                fitting.explained[0], fitting.principal.ratio[k - 1], k
-            )
-
-    def _dead_units(self, fitting):
-        """Yield which units of a trained net are no use, and what to do, as sentences."""
-        width = fitting.n_components
-        if self.n_components is None:  # a map's units are its channels
-            width = getattr(fitting.parts.network, "filters", (width,))[-1]
-        yield from _diagnostics.dead_units(
-            _diagnostics.activations(fitting.net.module_, fitting.sample, width)
-        )
-
-    def _learning_rate(self, likelihood):
-        """Return the largest step size."""
-        return self.learning_rate
-
-    def _n_principal(self, likelihood):
-        """Return how many principal components start a network and measure it."""
-        wanted = self.n_components
-        return MAX_AUTO_COMPONENTS if wanted in ("auto", None) else wanted
-
-    def _auto_components(self, fitting):
-        """Return what ``n_components="auto"`` is."""
-        ratio = fitting.principal.ratio
-        return int(min(np.searchsorted(ratio, EXPLAINED_BY_AUTO) + 1, len(ratio)))
-
-    def _more_attributes(self, module, fitting):
-        """Return fitted attributes beyond the usual, of a module trained by `fitting`."""
-        return {}
-
-    def _condition(self, y, X, *, reset):
-        """Return what the module is told of the rows of X by y, (n, c), or None."""
-        return None
-
-    def _labels(self, y, X, *, reset):
-        """Return which class each row of X is of by y, (n,), -1 for none; or None."""
-        return None
-
-    def _target(self, fitting):
-        """Return what the codes should look like, where anything is asked of them."""
-        return None
-
-    def _more_structure(self):
-        """Return further parameters that training that goes on cannot change."""
-        return {}
-
-    def _more_tuning(self):
-        """Return what the net may be told anew in each training, beyond the usual."""
-        return {}
-
-    def _training_rows(self, fitting):
-        """Return the `Rows` to train on; those of `fitting` but for what they become."""
-        return fitting.rows
+    def _code(self):
+        """Return the code, whose fields are the parameters of the same names."""
+        names = [f.name for f in fields(self._code_class)]
+        return self._code_class(**{name: getattr(self, name) for name in names})
 
     def _network(self):
-        """Return the network object that the parameters mean."""
+        """Return the network object."""
         return as_network(self.network)
 
     def _corruption(self, has_pairs):
-        """Return the corruption object that the parameters mean, or None."""
+        """Return the corruption object, or None."""
         return as_corruption(self.corruption)
+
+    def _further_rate(self):
+        """Return the learning rate of the code's further losses, if there are any."""
+
+    @property
+    def _reads_tables(self):
+        """Whether the parameters ask for tables of numbers and categories."""
+        return reads_tables(self.likelihood)
+
+    def _recipe(self, code, has_pairs, one_pass):
+        """Return what to train, checked, or raise a ``ValueError``."""
+        likelihood = as_likelihood(self.likelihood)
+        network, corruption = self._network(), self._corruption(has_pairs)
+        for name, part in (
+            ("network", network),
+            ("likelihood", likelihood),
+            ("corruption", corruption),
+        ):
+            check_instance(name, part)
+            getattr(part, "validate", lambda: None)()
+        is_picture = isinstance(network, ConvolutionalNetwork)
+        if reads_tables(likelihood):
+            if is_picture:
+                raise ValueError(
+                    f"network: {type(network).__name__} is for pictures, and "
+                    "likelihood='mixed' for tables. Use network='auto' or a DenseNetwork."
+                )
+            likelihood = as_mixed(likelihood, self._schema_)
+        check_net_params(self.net_params)
+        if is_picture:
+            network = network.resolve(self._sample_shape_)
+        schedule = Schedule(
+            self.max_iter,
+            self.batch_size,
+            self.learning_rate,
+            self._further_rate(),
+            self.alpha,
+            self.l1_ratio,
+            self.n_iter_no_change,
+            self.tol,
+            self.verbose,
+            one_pass,
+        )
+        net_params = dict(self.net_params or {})
+        parts = network, likelihood, corruption, code, self.n_components, net_params
+        return Recipe(*parts, schedule, self.device, self._draw_seed(keep=one_pass))
+
+    def _draw_seed(self, keep):
+        """Return a seed from `random_state`; `keep` goes on where it was left."""
+        random_state = check_random_state(self.random_state)
+        if keep:
+            random_state = getattr(self, "random_state_", random_state)
+        self.random_state_ = random_state
+        return int(random_state.randint(np.iinfo(np.int32).max))
 
     # Fitting
 
@@ -298,11 +302,10 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, X_clean=None):
         warm = self.warm_start and self.__sklearn_is_fitted__()
-        with self._all_or_nothing(warm):
-            X_checked, sample_weight = self._check_fit(X, sample_weight, reset=not warm)
-            clean = self._check_clean(X_clean, X_checked)
-            condition = self._condition(y, X_checked, reset=not warm)
-            labels = self._labels(y, X_checked, reset=not warm)
+        with all_or_nothing(self, self.net_ if warm else None):
+            recipe, sample = self.__skae_begin__(
+                X, y, sample_weight, X_clean=X_clean, warm=warm
+            )
             arguments = {
                 "estimator": self,
                 "X": X,
@@ -313,27 +316,84 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
             }
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(**arguments)
-            fitting = Fitting(
-                self,
-                X_checked,
-                sample_weight,
-                warm=warm,
-                X_clean=clean,
-                condition=condition,
-                labels=labels,
-            )
             bridge = None
             if getattr(self, "_skl_callbacks", None):
-                bridge = CallbackBridge(context, fitting.attributes_now, **arguments)
-            fitting.run(bridge)
+                bridge = CallbackBridge(context, self._attributes, **arguments)
+            trained = train(recipe, sample, self._trained_ if warm else None, bridge)
             vars(self).pop("validation_loss_curve_", None)
-            vars(self).update(fitting.attributes(fitting.net))
-            fitting.report()
+            self.__skae_finish__(trained)
             context.call_on_fit_task_end(
-                reconstruction_attributes=lambda: fitting.attributes(fitting.net),
-                **arguments,
+                reconstruction_attributes=lambda: self._attributes(trained), **arguments
             )
         return self
+
+    def __skae_begin__(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        *,
+        X_clean=None,
+        warm=False,
+        one_pass=False,
+        like=None,
+    ):
+        """Return the recipe and the sample; `like` is such a pair of the same rows."""
+        X, sample_weight = self._check_fit(
+            X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
+        )
+        clean, code = self._check_clean(X_clean, X), self._code()
+        classes = getattr(self, "classes_", None)
+        told = code.read(y, X.shape[0], classes if warm else None, reset=not warm)
+        if told.classes is not None:
+            self.classes_ = told.classes
+        recipe = self._recipe(code, clean is not None, one_pass)
+        shape, statistics = recipe.shape_of(self._sample_shape_), None
+        if like is not None and like[0].likelihood == recipe.likelihood:
+            known = like[1].statistics
+            statistics = known if known.sample_shape == shape else None
+        if warm:
+            recipe.check_goes_on(self._trained_.recipe, self.n_components_)
+            statistics = self._trained_.statistics
+        holds_out = self.early_stopping and not one_pass
+        sample = Sample.of(
+            X,
+            target=clean,
+            weight=sample_weight,
+            told=told,
+            shape=shape,
+            check=recipe.likelihood.check,
+            statistics=statistics,
+            held_out=self.validation_fraction if holds_out else None,
+            seed=recipe.seed,
+        )
+        return recipe, sample
+
+    def __skae_finish__(self, trained, *, report=True):
+        """Become what came of a training, and warn of signs of trouble."""
+        vars(self).update(self._attributes(trained))
+        if trained.net.interrupted_:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        for sign in trained.signs if report else ():
+            warnings.warn(sign, ConvergenceWarning, stacklevel=4)
+
+    def _attributes(self, trained):
+        """Return what the fitted attributes are after a training."""
+        history = trained.net.history
+        attributes = {
+            "net_": trained.net,
+            "history_": history,
+            "loss_curve_": [row["train_loss"] for row in history],
+            "n_iter_": trained.n_iter,
+            "n_components_": trained.n_components,
+            "compression_ratio_": self.n_features_in_ / trained.n_components,
+            "_trained_": trained._replace(described={}, signs=()),
+            **trained.described,
+        }
+        held_out = [row["valid_loss"] for row in history if "valid_loss" in row]
+        if held_out:
+            attributes["validation_loss_curve_"] = held_out
+        return attributes
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -363,23 +423,11 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
 
     def _partial_fit(self, X, y, sample_weight, X_clean=None):
         warm = self.__sklearn_is_fitted__()
-        with self._all_or_nothing(warm):
-            X, sample_weight = self._check_fit(
-                X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
+        with all_or_nothing(self, self.net_ if warm else None):
+            recipe, sample = self.__skae_begin__(
+                X, y, sample_weight, X_clean=X_clean, warm=warm, one_pass=True
             )
-            fitting = Fitting(
-                self,
-                X,
-                sample_weight,
-                warm=warm,
-                one_pass=True,
-                X_clean=self._check_clean(X_clean, X),
-                condition=self._condition(y, X, reset=not warm),
-                labels=self._labels(y, X, reset=not warm),
-            )
-            fitting.run(None)
-            vars(self).update(fitting.attributes(fitting.net))
-            fitting.report()
+            self.__skae_finish__(train(recipe, sample, self._trained_ if warm else None))
         return self
 
     def _check_clean(self, X_clean, X):
@@ -387,7 +435,7 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
         if X_clean is None:
             return None
         try:
-            if self._is_mixed_:
+            if self._reads_tables_:
                 X_clean, shape = self._read_table(X_clean, reset=False), None
             else:
                 check_columns(X_clean)
@@ -403,10 +451,6 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
                 f"holds without noise: {X.shape[0]} rows of shape {wanted}."
             )
         return X_clean
-
-    @property
-    def _reads_tables(self):
-        return is_mixed(self.likelihood)  # lead: reads_tables(self.likelihood)
 
     # What scikit-learn asks of an estimator
 
@@ -444,15 +488,18 @@ class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect of X; codes are float32."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not is_mixed(self.likelihood)
-        tags.input_tags.allow_nan = tags.input_tags.categorical = is_mixed(self.likelihood)
+        tags.input_tags.sparse = not self._reads_tables
+        tags.input_tags.allow_nan = tags.input_tags.categorical = self._reads_tables
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _draw_seed(self, keep):
-        """Return a seed from `random_state`; `keep` goes on where it was left."""
-        random_state = check_random_state(self.random_state)
-        if keep:
-            random_state = getattr(self, "random_state_", random_state)
-        self.random_state_ = random_state
-        return int(random_state.randint(np.iinfo(np.int32).max))
+
+def check_net_params(net_params):
+    """Raise a ``ValueError`` for a parameter of the net that has one of its own."""
+    for name in net_params or ():
+        owner = OWNED.get(name, OWNED.get(name.split("__")[0]))
+        if owner is not None:
+            raise ValueError(
+                f"net_params: {name!r} is not for net_params; set it by the "
+                f"parameter {owner} instead."
+            )

@@ -1,6 +1,5 @@
 """The autoencoder of binary codes: semantic hashing."""
 
-import copy
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
@@ -13,9 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
 from skae._autoencoders.inference import by_steps, on_the_way
-from skae._codes.bits import BinaryModule
-from skae._data.neighbors import Means, nearest
-from skae.networks._start import code_size
+from skae._codes.bits import Bits
 
 
 @documented
@@ -116,29 +113,7 @@ class BinaryAutoencoder(BaseAutoencoder):
         "n_neighbors": [Interval(Integral, 0, None, closed="left")],
     }
 
-    # Training
-
-    def _build_module(self, network, likelihood, n_components, principal):
-        start = principal.start(likelihood)
-        pair = principal.build(network, likelihood, n_components, start)
-        module = BinaryModule(*pair, likelihood)
-        module.n_components = code_size(module.encoder, likelihood.n_inputs)
-        return module
-
-    def _set_objective(self, module):
-        module.bit_noise = float(self.bit_noise)
-
-    def _training_rows(self, fitting):
-        rows, likelihood = fitting.rows, fitting.likelihood
-        if not self.n_neighbors or likelihood.categories is not None:
-            return rows
-        rows = copy.copy(rows)
-        table = nearest(fitting.rows, fitting.index, self.n_neighbors, likelihood.spread)
-        rows.clean = Means(fitting.rows, table)
-        return rows
-
-    def _shortfalls(self, fitting):
-        return ()  # bits are no match for as many principal components
+    _code_class: ClassVar[type] = Bits
 
     # What a trained one does
 

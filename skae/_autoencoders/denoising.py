@@ -1,11 +1,10 @@
 """The denoising autoencoder."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import ClassVar
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
@@ -38,17 +37,6 @@ class DenoisingAutoencoder(BaseAutoencoder):
         or several, to be applied in turn. "auto" is "gaussian" (noise of half a
         standard deviation; "swap" with ``likelihood="mixed"``), and nothing where `fit`
         is given `X_clean`; any other is applied to X in that case too.
-    pretrain_max_iter : int, default=0
-        Epochs of greedy pre-training for each layer [2]_: from the data inwards, each
-        layer and its mirror in the decoder first learn to undo the corruption of that
-        layer's own input. It needs a dense network without a linear path, for instance
-        ``network=(512, 128)``. `partial_fit` and a warm start do without.
-
-    Attributes
-    ----------
-    pretraining_loss_curves_ : list of list of float
-        Training loss of each layer in each epoch of pre-training; only if
-        ``pretrain_max_iter > 0``.
 
     See Also
     --------
@@ -67,15 +55,13 @@ class DenoisingAutoencoder(BaseAutoencoder):
     ----------
     .. [1] Vincent, Larochelle, Bengio and Manzagol (2008). Extracting and composing
        robust features with denoising autoencoders. ICML.
-    .. [2] Vincent, Larochelle, Lajoie, Bengio and Manzagol (2010). Stacked denoising
-       autoencoders. JMLR 11, 3371-3408.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from skae import DenoisingAutoencoder
-    >>> from skae.corruption._base import Gaussian
+    >>> from skae.corruption import Gaussian
     >>> X = load_digits().images / 16  # (1797, 8, 8)
     >>> noise = Gaussian(0.3)
     >>> autoencoder = DenoisingAutoencoder(
@@ -88,7 +74,6 @@ class DenoisingAutoencoder(BaseAutoencoder):
     """
 
     corruption: object = "auto"
-    pretrain_max_iter: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
@@ -96,7 +81,6 @@ class DenoisingAutoencoder(BaseAutoencoder):
             StrOptions({"auto", *NAMED}),
             *BaseAutoencoder._parameter_constraints["corruption"][1:],
         ],
-        "pretrain_max_iter": [Interval(Integral, 0, None, closed="left")],
     }
     _inputs_are_checked: ClassVar[bool] = False
 
@@ -104,7 +88,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         if self.corruption == "auto":
             if has_pairs:
                 return None
-            return SwapNoise() if self._is_mixed else Gaussian()
+            return SwapNoise() if self._reads_tables else Gaussian()
         return super()._corruption(has_pairs)
 
     @_fit_context(prefer_skip_nested_validation=True)

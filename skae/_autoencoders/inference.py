@@ -8,10 +8,23 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._data.checks import CheckedRowsMixin, check_count
-from skae._data.frames import is_frame
+from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
 from skae._params import check_option
 from skae._training.blocks import apply, padded
+
+
+def encode(net, X, fn=None, width=None, *, check=True):
+    """Return rows X (n, d), checked, through a net: their codes, as float32 (n, k).
+
+    Or what another function of standardised rows gives, so many numbers `width` for each.
+    If `check`, rows must lie in the likelihood's support.
+    """
+    module = net.module_
+    out = np.empty((X.shape[0], width or module.n_components), dtype=np.float32)
+    standardize = partial(module.likelihood.standardize, check=check)
+    blocks = padded(X, net.block_rows, standardize)
+    return apply(fn or module.encode, blocks, net.device, out)
 
 
 def by_steps(X, shape):
@@ -70,12 +83,10 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     def _codes(self, X):
         return self._encode(self._check_rows(X))
 
-    def _encode(self, X, encode=None):
+    def _encode(self, X, fn=None, width=None):
         """Return checked rows through the module's `encode`, or another function."""
-        codes = np.empty((X.shape[0], self.n_components_), dtype=np.float32)
-        blocks = padded(X, self._block_rows_, self._standardize())
-        encode = self.net_.module_.encode if encode is None else encode
-        return apply(encode, blocks, self.net_.device, codes)
+        check = self._inputs_are_checked
+        return encode(self.net_, X, fn, width, check=check)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes, in the units of the training data.
@@ -137,11 +148,13 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         if mask is None:
             return self._contained(self._reconstruct(fn, X, self._standardize()), table)
         X, mask = densify(X), self._check_mask(mask, X.shape)
-        blank = np.where(mask, self._fill_, X)
-        assert_all_finite(blank, allow_nan=self._is_mixed_, input_name="X outside of mask")
+        blank = np.where(mask, self._trained_.fill, X)
+        assert_all_finite(
+            blank, allow_nan=self._reads_tables_, input_name="X outside of mask"
+        )
         likelihood = self.net_.module_.likelihood.likelihood
         if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
-            inside = np.nan if self._is_mixed_ else self._statistics_.mean
+            inside = np.nan if self._reads_tables_ else self._trained_.statistics.mean
             likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(
             fn,
@@ -158,7 +171,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return rows (n, d) as `fit` saw such, under the index of `like` if it has one."""
         if self._schema_ is None:
             return X.reshape(-1, *self._sample_shape_)
-        return self._schema_.frame(X, getattr(like, "index", None))
+        return self._schema_.frame(X, row_labels(like))
 
     def _check_mask(self, mask, shape):
         """Return which cells are lost as a flat bool array."""
@@ -228,14 +241,14 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         standardize = module.likelihood.standardize
         clean = None
         if X_clean is not None:
-            clean = padded(X_clean, self._block_rows_, standardize)
+            clean = padded(X_clean, self.net_.block_rows, standardize)
             standardize = partial(standardize, check=False)
 
         def log_prob(params, x):
             target = x if clean is None else next(clean)[1]
             return module.likelihood.log_prob(params, target).numpy()
 
-        blocks = padded(X, self._block_rows_, standardize)
+        blocks = padded(X, self.net_.block_rows, standardize)
         return apply(
             lambda x: module.decode(module.encode(x)),
             blocks,
@@ -279,7 +292,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     def _reconstruct(self, fn, X, standardize):
         out = np.empty((X.shape[0], self.n_features_in_), dtype=self._dtype_)
         restore = self.net_.module_.likelihood.restore
-        blocks = padded(X, self._block_rows_, standardize)
+        blocks = padded(X, self.net_.block_rows, standardize)
         apply(fn, blocks, self.net_.device, out, lambda mean, x: restore(mean.numpy()))
         return out
 

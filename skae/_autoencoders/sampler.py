@@ -104,8 +104,8 @@ class LatentSampler(BaseEstimator):
                 "of numbers does not draw. Use another autoencoder."
             )
         autoencoder.fit(X, y)
-        encode = getattr(autoencoder, "_codes", autoencoder.transform)
-        codes = np.asarray(densify(encode(X)), dtype=np.float64)
+        with config_context(transform_output="default"):
+            codes = np.asarray(densify(autoencoder.transform(X)), dtype=np.float64)
         if self.density is None:
             density.set_params(n_components=min(density.n_components, len(codes)))
         with config_context(array_api_dispatch=False):  # codes are NumPy's

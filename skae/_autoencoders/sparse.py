@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-import torch
 from sklearn.utils import _align_api_if_sparse
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -15,40 +14,16 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
-from skae._codes.pursuit import PursuitModule
-from skae._codes.sparse import (
-    BatchTopKModule,
-    KLModule,
-    L1Module,
-    Sparsity,
-    TopKModule,
-    geometric_median,
-    has_mirror,
-)
+from skae._codes.pursuit import MatchingPursuit
+from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
-from skae._training import signs as _diagnostics
+from skae._data.frames import row_labels
 from skae.likelihoods._gaussian import Gaussian
+from skae.likelihoods._named import as_likelihood
 from skae.networks._dense import DenseNetwork
-from skae.networks._layers import Linear, put
-from skae.networks._start import code_size
 
-MODULES = {
-    "topk": TopKModule,
-    "batch_topk": BatchTopKModule,
-    "l1": L1Module,
-    "kl": KLModule,
-}
-OWN = {  # parameters that some penalties alone have
-    "n_nonzero_coefs": ("topk", "batch_topk"),
-    "beta": ("l1", "kl"),
-    "target_activation": ("kl",),
-}
-MAX_UNITS, UNITS_PER_COLUMN, ROWS_PER_UNIT = 1024, 2, 4  # "auto"
-SHARE_ON, PURSUIT_RATE = 0.05, 0.01
-BETA = {"l1": 1.0, "kl": 20.0}  # the latter for each unit's share of the columns
-CENTER_ROWS = 2000  # from which the median and the signs are found
+PENALTIES = {"topk": TopK, "batch_topk": BatchTopK, "l1": L1, "kl": KL}
 SPARSE_ROWS = 8192  # that are dense at a time, where the output is sparse
-BLOCK = 256  # units, or columns, whose effects are found at a time
 
 
 @documented
@@ -200,7 +175,7 @@ class SparseAutoencoder(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "code_activation": [StrOptions({"linear"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "penalty": [StrOptions(set(MODULES))],
+        "penalty": [StrOptions(set(PENALTIES))],
         "n_nonzero_coefs": [
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
@@ -213,151 +188,19 @@ class SparseAutoencoder(BaseAutoencoder):
         "sparse_output": ["boolean"],
     }
 
-    # Training
+    @property
+    def _code_class(self):
+        """The code: units are chosen one after another, or as the penalty says."""
+        likelihood = as_likelihood(self.likelihood)
+        least_squares = isinstance(likelihood, Gaussian) and likelihood.link == "identity"
+        if self.penalty == "topk" and isinstance(self.network, str) and least_squares:
+            return MatchingPursuit
+        return PENALTIES[self.penalty]
 
     def _network(self):
         return DenseNetwork(()) if isinstance(self.network, str) else super()._network()
 
-    def _learning_rate(self, likelihood):
-        if self.learning_rate != "auto":
-            return self.learning_rate
-        is_pursuit = self._kind(likelihood) is PursuitModule
-        return PURSUIT_RATE if is_pursuit else BaseAutoencoder.learning_rate
-
-    def _auto_components(self, fitting):
-        most = _most_units(fitting.likelihood)
-        return max(1, min(most, len(fitting.index) // ROWS_PER_UNIT))
-
-    def _n_principal(self, likelihood):
-        wanted = self.n_components
-        if wanted in ("auto", None):
-            wanted = _most_units(likelihood)
-        return self._n_on(wanted) if "topk" in self.penalty else 1
-
-    def _n_on(self, n_units):
-        """Return how many of so many units are to be on."""
-        k = self.n_nonzero_coefs
-        if isinstance(k, Integral):
-            return int(k)
-        return max(1, round((SHARE_ON if k is None else k) * n_units))
-
-    def _check_penalty(self, n_units):
-        for name, penalties in OWN.items():
-            value = getattr(self, name)
-            if value is not None and self.penalty not in penalties:
-                raise ValueError(
-                    f"{name}={value!r} is for penalty={' or '.join(map(repr, penalties))}. "
-                    f"Use {name}=None with penalty={self.penalty!r}."
-                )
-        if self.positive_code is False and "topk" not in self.penalty:
-            raise ValueError(
-                f"positive_code=False is not for penalty={self.penalty!r}, whose codes "
-                "have no signs. Use positive_code=True, or penalty='topk'."
-            )
-        if self.sparse_output and self.penalty == "kl":
-            raise ValueError(
-                "sparse_output=True is not for penalty='kl', whose codes have no zeros. "
-                "Use sparse_output=False, or another penalty."
-            )
-        if self._n_on(n_units) > n_units:
-            raise ValueError(
-                f"n_nonzero_coefs={self.n_nonzero_coefs} must be at most the number of "
-                f"units, which is {n_units}. Lower it, or raise n_components."
-            )
-
-    def _build_module(self, network, likelihood, n_components, principal):
-        encoder, decoder = principal.build(network, likelihood, n_components, None)
-        if n_components is None:
-            n_components = code_size(encoder, likelihood.n_inputs)
-        self._check_penalty(n_components)
-        rows = principal.target[:: -(-len(principal.target) // CENTER_ROWS)]
-        rows = torch.from_numpy(np.where(np.isnan(rows), principal.mean, rows))
-        center = geometric_median(rows)
-        positive = self.positive_code
-        if positive == "auto":
-            positive = "topk" not in self.penalty or not has_mirror(rows - center)
-        goal = self._goal(n_components, len(center), positive)
-        kind = self._kind(likelihood)
-        module = kind(encoder, decoder, likelihood, n_components, goal)
-        if isinstance(network, DenseNetwork):
-            bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
-            put(decoder.layers[-1].bias, bias)
-            if module.encoder is encoder:
-                seen = likelihood.embed(center.float()[None])[0]
-                _start(module, torch.from_numpy(principal.inputs), seen)
-        return module
-
-    def _kind(self, likelihood):
-        """Return the class of the module: units are chosen one after another, or not."""
-        least_squares = (
-            isinstance(likelihood.likelihood, Gaussian)
-            and likelihood.link_name == "identity"
-        )
-        if self.penalty == "topk" and isinstance(self.network, str) and least_squares:
-            return PursuitModule
-        return MODULES[self.penalty]
-
-    def _goal(self, n_units, n_columns, positive):
-        beta, rho = self.beta, self.target_activation
-        if beta is None:
-            share = n_columns / n_units if self.penalty == "kl" else 1.0
-            beta = BETA.get(self.penalty, 0.0) * share
-        return Sparsity(
-            k=self._n_on(n_units),
-            positive=positive if self.positive_code == "auto" else self.positive_code,
-            beta=beta,
-            rho=SHARE_ON if rho is None else rho,
-            revive=self.revive,
-        )
-
-    def _set_objective(self, module):
-        n_units = len(module.idle)
-        self._check_penalty(n_units)
-        if type(module) is not self._kind(module.likelihood):
-            raise ValueError(
-                "Training that goes on (warm_start=True or partial_fit) cannot change "
-                f"penalty or network: they are {self.penalty!r} and {self.network!r}. Use "
-                "warm_start=False and fit."
-            )
-        n_columns = module.likelihood.n_params
-        module.goal = self._goal(n_units, n_columns, module.goal.positive)
-
-    def _shortfalls(self, fitting):
-        explained, goal = fitting.explained[0], fitting.net.module_.goal
-        remedy = "Lower beta" if self.penalty in BETA else "Raise max_iter or learning_rate"
-        yield from _diagnostics.explains_nothing(explained, remedy)
-        if "topk" in self.penalty:
-            k = min(goal.k, len(fitting.principal.ratio))
-            remedy = "Raise max_iter, learning_rate or n_components"
-            yield from _diagnostics.underfitting(
-                explained, fitting.principal.ratio[k - 1], k, remedy
-            )
-
-    def _dead_units(self, fitting):
-        if self.penalty == "kl":
-            return
-        remedy = "a lower beta" if self.penalty == "l1" else "a larger n_nonzero_coefs"
-        if not self.revive:
-            remedy += " or revive=True"
-        yield from _diagnostics.never_on(fitting.usage["dead_units_"], remedy)
-
     # What is known of a trained one
-
-    def _more_attributes(self, module, fitting):
-        usage = fitting.usage = _usage(fitting)
-        more = usage | {"positive_code_": module.goal.positive}
-        amount = more.pop("amount")
-        if fitting.likelihood.categories is not None:
-            return more
-        mean = usage["mean_activation_"]
-        base = mean if self.penalty == "kl" else np.zeros_like(mean)
-        added = _added(module, amount, base)
-        scale = fitting.likelihood.scale.astype(added.dtype)
-        weight = mean @ np.abs(added * _read(module, fitting.sample)) * (scale > 0)
-        return more | {
-            "components_": added * scale,
-            "feature_importances_": weight / (weight.sum() or 1.0),
-        }
 
     def transform(self, X):
         """Return the codes of X.
@@ -452,82 +295,11 @@ class SparseAutoencoder(BaseAutoencoder):
         codes = self._codes(X)[:, unit]
         order = np.argsort(-np.abs(codes), kind="stable")[:n_samples]
         order = order[codes[order] != 0]
-        index = X.index[order] if hasattr(X, "index") and hasattr(X, "iloc") else order
+        labels = row_labels(X)
+        index = order if labels is None else labels[order]
         return pd.Series(codes[order], index=index, name=f"unit {unit}")
 
     def _check_unit(self, unit):
         n = self.n_components_
         if not isinstance(unit, Integral) or isinstance(unit, bool) or not 0 <= unit < n:
             raise ValueError(f"unit must be an integer from 0 to {n - 1}. Got {unit!r}.")
-
-
-@torch.no_grad()
-def _start(module, rows, center):
-    """Let a dense encoder start sparse, and as the transposed decoder if it is linear.
-
-    `rows` (n, D) are what it sees, `center` (D,) is what they are around.
-    """
-    down, up = module.encoder.layers[-1], module.decoder.layers[-1]
-    if len(module.encoder.layers) == 1:
-        if isinstance(up, Linear) and up.weight.shape == down.weight.t().shape:
-            down.weight.copy_(up.weight.t())
-        down.bias.copy_(-down.weight @ center)
-    down.bias += module.shift(module.encoder.eval()(rows))
-
-
-def _most_units(likelihood):
-    return min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
-
-
-def _usage(fitting):
-    """Return how often, and how much, the rows that were learnt turn each unit on."""
-    module, totals, total = fitting.net.module_, 0.0, 0.0
-    with torch.inference_mode():
-        for part in fitting.in_order():
-            for x, w, _, _ in part:
-                z = module.encode(x).double()
-                w = z.new_ones(len(z)) if w is None else w.double()
-                on, size = module.is_on(z).double(), z.abs()
-                totals = totals + torch.stack([w @ on, w @ size, w @ (on * size)]).cpu()
-                total += float(w.sum())
-    on, size, size_on = totals.numpy() / total
-    return {
-        "activation_frequency_": on,
-        "mean_activation_": size,
-        "n_active_units_": float(on.sum()),
-        "dead_units_": on == 0,
-        "amount": np.divide(size_on, on, out=np.ones_like(on), where=on > 0),
-    }
-
-
-def _added(module, amount, base):
-    """Return what units add that are on by `amount` (n,), for 1 each, to `base`; (n, d)."""
-    added, mean, device = [], module.likelihood.mean, module.idle.device
-    amount, base = (torch.from_numpy(a).float().to(device) for a in (amount, base))
-    with torch.inference_mode():
-        module.eval()
-        before = mean(module.decode(base[None]))
-        for part in torch.arange(len(amount), device=device).split(BLOCK):
-            z = base.repeat(len(part), 1)
-            z[torch.arange(len(part)), part] += amount[part]
-            change = mean(module.decode(z)) - before
-            added.append((change / amount[part, None]).cpu())
-    return torch.cat(added).numpy()
-
-
-def _read(module, rows):
-    """Return what a unit of each column adds to the encoder, at the rows' mean; (n, d)."""
-    linear = module.linear_pair()
-    if linear is not None:
-        down, up = linear
-        weight = up.weight.t() if down is None else down.weight
-        return weight.detach().cpu().numpy()
-    read, x, device = [], rows.mean(0, keepdim=True), rows.device
-    with torch.inference_mode():
-        module.eval()
-        before = module.sensitivity(x)
-        for part in torch.arange(x.shape[1], device=device).split(BLOCK):
-            moved = x.repeat(len(part), 1)
-            moved[torch.arange(len(part)), part] += 1.0
-            read.append((module.sensitivity(moved) - before).cpu())
-    return torch.cat(read).numpy().T

@@ -1,6 +1,5 @@
 """The variational autoencoder."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -14,29 +13,23 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
-from skae._autoencoders.conditional import ConditionalMixin
 from skae._autoencoders.docs import documented
 from skae._autoencoders.inference import by_steps, on_the_way
 from skae._codes.normal import (
-    Discriminator,
-    Objective,
-    VariationalModule,
+    Normal,
     log_mean_of_weights,
     mean_of_log_prob,
+    one_hot,
     spread_noise,
 )
 from skae._data.checks import check_count
 from skae._losses import normal_kl
-from skae._training import signs as _diagnostics
 from skae._training.blocks import apply, padded
-from skae.networks._start import code_size
-
-ACTIVE = 0.01  # variance of a unit's posterior mean over the rows (Burda et al.)
 
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
+class VariationalAutoencoder(BaseAutoencoder):
     r"""Autoencoder with a prior on its codes: it scores and generates rows.
 
     An encoder gives each row a normal distribution of codes, q(z | x) = N(m(x), s(x)²),
@@ -162,81 +155,29 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
 
     __metadata_request__transform: ClassVar[dict] = {"return_std": UNUSED}
 
-    # Training
-
-    def _build_module(self, network, likelihood, n_components, principal):
-        if getattr(network, "tied_weights", False):
-            raise ValueError(
-                "network: tied_weights=True is not for a VariationalAutoencoder, whose "
-                "encoder returns two numbers for each component. Use tied_weights=False."
-            )
-        if n_components is None:
-            encoder, _ = principal.build(network, likelihood, None, None)
-            n_components = code_size(encoder, likelihood.n_inputs)
-        n_classes = len(self.classes_) if self.conditional else 0
-        # a network for pictures takes a class as a map, 1 or 0 in each pixel
-        n_repeats = math.prod(getattr(network, "image_shape", ())[-2:])
-        more = n_classes * n_repeats
-        down, up, noise = principal.factor_starts(likelihood, n_components, more)
-        encoder, _ = principal.build(network, likelihood, 2 * n_components, down, more)
-        _, decoder = principal.build(network, likelihood, n_components + n_classes, up)
-        likelihood.learn_noise(noise)
-        module = VariationalModule(
-            encoder, decoder, likelihood, n_components, n_classes, n_repeats
-        )
-        if self.objective == "factor":
-            module.discriminator = Discriminator(n_components, principal.generator)
-        return module
-
-    def _set_objective(self, module):
-        spent = self.free_bits or self.capacity is not None
-        if self.n_importance_samples > 1 and (
-            self.beta != 1 or spent or self.objective != "kl"
-        ):
-            raise ValueError(
-                "n_importance_samples > 1 trains the importance-weighted bound, which has "
-                "no KL term of its own. Use beta=1, free_bits=0, capacity=None and "
-                "objective='kl' with it, or n_importance_samples=1."
-            )
-        if self.objective != "kl" and spent:
-            raise ValueError(
-                f"objective={self.objective!r} knows no free_bits or capacity. Use "
-                "free_bits=0 and capacity=None with it, or objective='kl'."
-            )
-        if (self.objective == "factor") != (module.discriminator is not None):
-            raise ValueError(
-                "Training that goes on (warm_start=True or partial_fit) cannot change "
-                f"to or from objective='factor'. Got objective={self.objective!r}."
-            )
-        module.objective = Objective(
-            self.beta,
-            self.kl_warm_up,
-            self.free_bits,
-            self.capacity,
-            self.n_importance_samples,
-            self.objective,
-        )
-
-    def _shortfalls(self, fitting):
-        active = self._more_attributes(fitting.net.module_, fitting)["active_units_"]
-        yield from _diagnostics.collapse(active, fitting.explained[0])
-
-    def _more_attributes(self, module, fitting):
-        with torch.inference_mode():
-            spread = module.eval().encode(fitting.sample).var(0, correction=0)
-        return {"active_units_": (spread > ACTIVE).cpu().numpy()}
+    _code_class: ClassVar[type] = Normal
 
     # What a trained one knows of rows
 
     def _posterior(self, X, y):
         """Return the posterior means and log-variances of X."""
-        X, k = self._check_rows(X), self.n_components_
-        out = np.empty((X.shape[0], 2 * k), dtype=np.float32)
-        blocks = padded(X, self._block_rows_, self._standardize())
-        posterior = self.net_.module_.posterior
-        fn = self._given(lambda *known: torch.cat(posterior(*known), 1), y, X.shape[0])
-        apply(fn, blocks, self.net_.device, out)
+        X, k, ae = self._check_rows(X), self.n_components_, self.net_.module_
+        fn = self._given(
+            lambda *told: torch.cat(ae.code.posterior(ae, *told), 1), y, X.shape[0]
+        )
+        out = self._encode(X, fn, 2 * k)
         return out[:, :k], out[:, k:]
+
+    def _given(self, fn, y, n):
+        """Return fn of blocks of n rows, told their classes y if it has to be."""
+        if not hasattr(self, "classes_"):
+            if y is not None:
+                raise ValueError(
+                    "y is for conditional=True: this estimator was fitted without classes."
+                )
+            return fn
+        blocks = padded(one_hot(self.classes_, y, n), self.net_.block_rows, None)
+        return lambda x: fn(x, next(blocks)[1].to(self.net_.device))
 
     def transform(self, X, return_std=False, y=None):
         """Return the codes of X: the posterior means.
@@ -469,7 +410,7 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
         X, module, device = self._check_rows(X), self.net_.module_, self.net_.device
         noise = spread_noise(n_samples, self.n_components_).to(device)
         out = np.empty(X.shape[0])
-        blocks = padded(X, self._block_rows_, self._standardize())
+        blocks = padded(X, self.net_.block_rows, self._standardize())
         fn = self._given(partial(combine, module, noise), y, X.shape[0])
         return apply(fn, blocks, device, out)
 
@@ -503,7 +444,7 @@ class VariationalAutoencoder(ConditionalMixin, BaseAutoencoder):
             return self.inverse_transform(codes, y)
         likelihood = self.net_.module_.likelihood
         params = np.empty((n_samples, likelihood.n_params), dtype=np.float32)
-        blocks = padded(codes, self._block_rows_, None)
+        blocks = padded(codes, self.net_.block_rows, None)
         decode = self._given(self.net_.module_.decode, y, n_samples)
         apply(decode, blocks, self.net_.device, params)
         drawn = likelihood.sample(torch.from_numpy(params), random_state)

@@ -1,16 +1,119 @@
 """Where the clusters of an adversarial autoencoder start: a first guess at each row's."""
 
+from typing import NamedTuple
+
 import numpy as np
+import torch
 from scipy.sparse.linalg import LinearOperator, cg, eigsh
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.neighbors import kneighbors_graph
 
+from skae._codes.base import MAX_AUTO_COMPONENTS
+from skae._data.rows import Batch
 from skae._params import check_instance
 
 N_NEIGHBORS = 8  # of a row in the graph, beside those that it is one of
 REGULARIZED = 0.3  # tie by which a graph is cut
 SPREAD = 0.99  # of a label that neighbours pass on (Zhou et al., 2004)
+CLUSTERED_ROWS = 10_000  # that a first guess at the clusters is made of, at most
+
+
+class ToldRows(NamedTuple):
+    """Rows of known clusters."""
+
+    index: torch.Tensor  # (m,) of the rows
+    cluster: torch.Tensor  # (m,)
+    weight: torch.Tensor  # (m,) of mean 1
+
+    def some(self, rows, n, generator):
+        """Return at most n of them as a batch, and their clusters."""
+        n = min(n, len(self.index))
+        device = self.index.device
+        pick = torch.randint(len(self.index), (n,), generator=generator, device=device)
+        batch = Batch(rows.take(self.index[pick]), self.weight[pick])
+        return batch, self.cluster[pick]
+
+
+def known_clusters(task, k, init):
+    """Return the rows whose clusters the encoder is told, or None."""
+    rows, index = task.own, task.sample.index
+    if task.told.labels is not None:
+        index, cluster = _spread_labels(task, k, init)
+    elif isinstance(init, str) and init == "random":
+        return None
+    else:
+        index = _some(index, CLUSTERED_ROWS, task.generator)
+        cluster = _guess(task, index, k, init)
+        told = torch.isin(index, task.sample.train)  # not those that judge
+        index, cluster = index[told], cluster[told.numpy()]
+    if not len(index):
+        return None
+    index = index.to(rows.device)
+    weight = torch.ones(len(index), device=rows.device)
+    if rows.weight is not None:
+        weight = rows.weight[index]
+    cluster = torch.from_numpy(cluster).to(rows.device)
+    return ToldRows(index, cluster, weight / weight.mean())
+
+
+def _spread_labels(task, k, init):
+    """Return rows, all labelled ones among them, and their classes."""
+    if not isinstance(init, str) or init not in ("graph", "random"):
+        raise ValueError(
+            "cluster_init must be 'graph' or 'random' with n_clusters='labels', which "
+            f"says what the clusters are. Got {init!r}."
+        )
+    labels, index = torch.from_numpy(task.told.labels), task.sample.index
+    free, known = index[labels[index] < 0], index[labels[index] >= 0]
+    if not len(known) and task.earlier is None:
+        raise ValueError(
+            "y: all rows of known class have a sample_weight of 0. Give some of them a "
+            "positive weight, or set n_clusters to a number."
+        )
+    given = labels[known].numpy()
+    # training that goes on in passes has no components to seek neighbours in
+    if init == "random" or task.principal is None or not (len(known) and len(free)):
+        return known, given
+    free = _some(free, CLUSTERED_ROWS, task.generator)
+    seeds = _some(torch.arange(len(known)), CLUSTERED_ROWS, task.generator)
+    index = torch.cat([known[seeds], free])
+    start = np.concatenate([given[seeds.numpy()], np.full(len(free), -1)])
+    spread = Graph(_points(task, index), k).spread(start)[len(seeds) :]
+    reached = spread.max(1) > 0
+    index = torch.cat([known, free[torch.from_numpy(reached)]])
+    return index, np.concatenate([given, spread.argmax(1)[reached]])
+
+
+def _guess(task, index, k, init):
+    """Return the clusters of rows before training, or before it goes on; (m,)."""
+    if task.earlier is not None:
+        ae = task.earlier.net.module_.eval()
+        with torch.inference_mode():
+            parts = task.own.take(index.to(task.own.device)).split(1024)
+            logits = (ae.code.style_and_logits(ae, x)[1] for x in parts)
+            return torch.cat([part.argmax(1) for part in logits]).cpu().numpy()
+    if len(index) < k:
+        raise ValueError(
+            f"n_clusters={k} is more than the {len(index)} rows to be clustered. Use "
+            "fewer clusters or more rows."
+        )
+    found = first_clusters(_points(task, index), k, init, task.recipe.seed)
+    return found.astype(np.int64)
+
+
+def _points(task, index):
+    """Return rows as principal components, to seek neighbours in; (m, 32 at most)."""
+    x, principal = task.own.take(index.to(task.own.device)), task.principal
+    inputs = task.likelihood.embed(x).cpu().double().numpy()
+    return (inputs - principal.center) @ principal.components[:MAX_AUTO_COMPONENTS].T
+
+
+def _some(index, n, generator):
+    """Return an index, or n of its entries at random, in order."""
+    if len(index) <= n:
+        return index
+    return index[torch.randperm(len(index), generator=generator)[:n].sort().values]
 
 
 def first_clusters(points, n_clusters, how, seed):

@@ -1,8 +1,11 @@
-"""Columns chosen from others: greedily by a linear model, and by a concrete layer.
+"""Codes that are columns: chosen ones, and selectors that look for better ones.
 
-B is the number of rows, d the columns, k of them chosen, n the rows of a sample, P the
-numbers that a decoder puts out for a row.
+B is the number of rows, d the columns, k of them chosen, P the numbers that a decoder puts
+out for a row.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,10 +13,10 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import RidgeCV
 from torch import nn
 
-from skae._codes.base import AutoencoderModule, Terms
-from skae.feature_selection._greedy import RIDGES
+from skae._codes.base import AutoencoderModule, Code, Terms, pair
 from skae.networks._start import LinearStart
 
+RIDGES = np.logspace(-2, 4, 13)  # of a linear decoder, of which the rows choose one
 HEAD_START = 2.0  # logit of a selector's first column; those of the others are 0
 STEEPNESS = 20.0  # logits are so many times a weight, and learn so much faster
 
@@ -69,47 +72,69 @@ class Selectors(nn.Module):
         return linear_sum_assignment(-self.logits.detach().cpu().numpy())[1]
 
 
-class ConcreteModule(AutoencoderModule):
+@dataclass
+class Columns(Code):
+    """z = some columns of x, loss = -log p(x | d(z))."""
+
+    columns: tuple = ()
+
+    against_tying: ClassVar[str] = (
+        "an AutoencoderFeatureSelector, whose encoder has no weights"
+    )
+
+    def chooser(self, task):
+        """Return the encoder; (B, d) to (B, k)."""
+        return Chosen(list(self.columns))
+
+    def build(self, task):
+        """Return the module, whose decoder's linear path starts as ridge regression."""
+        principal, columns = task.principal, np.array(self.columns)
+        weight = np.zeros((len(columns), len(principal.mean)))
+        if len(principal.target) > 2:
+            model = RidgeCV(RIDGES).fit(principal.target[:, columns], principal.target)
+            weight = model.coef_.reshape(-1, len(columns)).T
+        bias, weight = task.likelihood.linearize(principal.mean, weight)
+        start = LinearStart(
+            np.eye(len(principal.center))[columns],
+            np.zeros(len(columns)),
+            weight,
+            bias - weight @ principal.center[columns],
+        )
+        _, decoder = pair(task, start, len(columns))
+        encoder = self.chooser(task)
+        return AutoencoderModule(encoder, decoder, task.likelihood, self, len(columns))
+
+
+@dataclass
+class Concrete(Columns):
     """z = m x with m = softmax((log a + noise) / T), u = d(z), loss = -log p(x | u)."""
 
-    warm_up = 1.0  # the temperature falls to the end
+    temperatures: tuple = (10.0, 0.1)
 
-    def draw(self, n_rows, generator):
+    draws_codes: ClassVar[bool] = True
+    noise_is_of_rows: ClassVar[bool] = False
+
+    def chooser(self, task):
+        """Return the selectors, which start at the columns."""
+        n_columns = len(task.principal.center)
+        return Selectors(np.array(self.columns), n_columns, self.temperatures)
+
+    def warm_up(self, aim):
+        """Return 1: the temperature falls to the end."""
+        return 1.0
+
+    def draw(self, ae, n_rows, generator):
         """Return Gumbel noise, the same for all rows of a batch; (k, d)."""
-        noise = torch.empty(self.encoder.shape, device=self.encoder.raw.device)
+        noise = torch.empty(ae.encoder.shape, device=ae.device)
         tiny = torch.finfo(noise.dtype).tiny
         return -noise.exponential_(generator=generator).clamp_(min=tiny).log_()
 
-    def drawn_params(self, x, noise, progress=1.0):
+    def drawn_params(self, ae, x, noise, progress=1.0):
         """Return the likelihood's parameters at mixtures of columns; (B, P)."""
-        m = self.encoder.mixture(noise, progress)
-        return self.decode(self.likelihood.embed(x) @ m.T)
+        m = ae.encoder.mixture(noise, progress)
+        return ae.decode(ae.likelihood.embed(x) @ m.T)
 
-    def forward(self, x, clean, noise, progress=1.0):
+    def loss(self, ae, x, target, noise, progress):
         """Return what rows cost, rebuilt from mixtures of columns."""
-        params = self.drawn_params(x, noise, progress)
-        return Terms(nll=self.likelihood.nll(params, clean).sum(1))
-
-
-def start_decoder(columns, network, likelihood, principal):
-    """Return a network's decoder, whose linear path starts as ridge regression."""
-    weight = np.zeros((len(columns), len(principal.mean)))
-    if len(principal.target) > 2:
-        known = principal.target[:, columns]
-        weight = (
-            RidgeCV(RIDGES).fit(known, principal.target).coef_.reshape(-1, len(columns)).T
-        )
-    bias, weight = likelihood.linearize(principal.mean, weight)
-    start = LinearStart(
-        _one_hot(columns, len(principal.center)),
-        np.zeros(len(columns)),
-        weight,
-        bias - weight @ principal.center[columns],
-    )
-    return principal.build(network, likelihood, len(columns), start)[1]
-
-
-def _one_hot(columns, d):
-    out = np.zeros((len(columns), d))
-    out[np.arange(len(columns)), columns] = 1
-    return out
+        params = self.drawn_params(ae, x, noise, progress)
+        return Terms(nll=ae.likelihood.nll(params, target).sum(1))

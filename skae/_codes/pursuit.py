@@ -3,22 +3,19 @@
 B is the number of rows, n the units of the code, k those that are on.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
-from skae._codes.sparse import SparseModule
+from skae._codes.sparse import TopK
 from skae.networks._layers import aligned_linear
 
 REPEATED = 0.9  # cosine of two directions that are taken for one
-
-
 STAGES = 5  # of a pursuit, at most
-
-
 RIDGE = 1e-4  # of a least-squares fit of unit directions
-
-
 REFIT_NUMBERS = 2**22  # in the systems that are solved at a time
+PURSUIT_RATE = 0.01
 
 
 def pursue(correlation, gram, k, positive):
@@ -82,47 +79,56 @@ class Pursuit(nn.Module):
         return aligned_linear(x - self.layer.bias, self.layer.weight.t(), None)
 
 
-class PursuitModule(SparseModule):
+class MatchingPursuit(TopK):
     """z = argmin_z ||x - b - D z||, k units of z being on: found by matching pursuit."""
 
-    def __init__(self, encoder, decoder, likelihood, n_components, goal):
-        (layer,) = decoder.layers  # which the pursuit reads, in place of an encoder
-        super().__init__(Pursuit(layer), decoder, likelihood, n_components, goal)
-        self.register_buffer("energy", torch.zeros(n_components, dtype=torch.float32))
+    rate_of_auto: ClassVar[float] = PURSUIT_RATE
 
-    @property
-    def more_numbers(self):
+    def encoder(self, encoder, decoder):
+        """Return the pursuit in the decoder's directions, in place of an encoder."""
+        (layer,) = decoder.layers
+        return Pursuit(layer)
+
+    def remember(self, ae):
+        """Keep count of how much each unit explains."""
+        ae.register_buffer("energy", torch.zeros_like(ae.idle))
+
+    def start_sparse(self, ae, rows, center):
+        """Do nothing: there is no encoder of its own."""
+
+    def more_numbers(self, ae):
         """Return how many numbers choosing the units of a row puts out."""
-        return self.goal.k * len(self.idle)
+        return self.n_nonzero_coefs * len(ae.idle)
 
-    def sparsify(self, u):
+    def sparsify(self, ae, u):
         """Return the code; (B, n). The directions are learnt as if it were given."""
         with torch.no_grad():
-            return pursue(u, self.encoder.gram, self.goal.k, self.goal.positive)
+            return pursue(u, ae.encoder.gram, self.n_nonzero_coefs, self.positive_code)
 
     @torch.no_grad()
-    def after_step(self):
+    def after_step(self, ae):
         """Give the directions length 1 again, and take note of their products."""
-        super().after_step()
-        weight = self.encoder.layer.weight
-        self.encoder.gram.copy_(weight.t() @ weight)
+        super().after_step(ae)
+        weight = ae.encoder.layer.weight
+        ae.encoder.gram.copy_(weight.t() @ weight)
 
-    def count(self, z):
+    @torch.no_grad()
+    def count(self, ae, z):
         """Take note of how much each unit explained in the rows of a step."""
-        super().count(z)
-        self.energy += z.square().sum(0)
+        super().count(ae, z)
+        ae.energy += z.square().sum(0)
 
-    def useless(self):
+    def useless(self, ae):
         """Tell which units are dead, or repeat one that explains more; (n,)."""
-        cosine = self.encoder.gram if self.goal.positive else self.encoder.gram.abs()
-        more = self.energy > self.energy[:, None]
-        return super().useless() | ((cosine > REPEATED) & more).any(1)
+        cosine = ae.encoder.gram if self.positive_code else ae.encoder.gram.abs()
+        more = ae.energy > ae.energy[:, None]
+        return super().useless(ae) | ((cosine > REPEATED) & more).any(1)
 
-    def before_epoch(self, batches, generator):
+    def before_epoch(self, ae, batches, generator):
         """Let useless units start anew; forget what units explained before."""
-        super().before_epoch(batches, generator)
-        self.energy.zero_()
+        super().before_epoch(ae, batches, generator)
+        ae.energy.zero_()
 
-    def linear_pair(self):
+    def linear_pair(self, ae):
         """Return None and the decoder's layer: the encoder has none of its own."""
-        return None, self.encoder.layer
+        return None, ae.encoder.layer

@@ -1,17 +1,31 @@
-"""The torch modules of the sparse autoencoder.
+"""Codes of many units, of which each row turns on a few.
 
 B is the number of rows, d the columns, n the units of the code, k those that are on.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
-from skae._codes.base import AutoencoderModule, Terms
+from skae._codes import signs
+from skae._codes.base import AutoencoderModule, Code, Terms, code_size, pair
 from skae._losses import bernoulli_kl
-from skae.networks._layers import Linear, Stack, TransposedLinear
+from skae.networks._dense import DenseNetwork
+from skae.networks._layers import Linear, Stack, TransposedLinear, put
 
+OWN = {  # parameters that some penalties alone have
+    "n_nonzero_coefs": ("topk", "batch_topk"),
+    "beta": ("l1", "kl"),
+    "target_activation": ("kl",),
+}
+MAX_UNITS, UNITS_PER_COLUMN, ROWS_PER_UNIT = 1024, 2, 4  # "auto"
+SHARE_ON, RATE = 0.05, 0.005
+CENTER_ROWS = 2000  # from which the median and the signs are found
+BLOCK = 256  # units, or columns, whose effects are found at a time
 LEAST_PATIENCE = 1000  # rows
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
 TINY = 1e-6  # mean activation that a divergence is taken at, at least
@@ -25,6 +39,422 @@ def top_k(u, k, positive):
     chosen = (u if positive else u.abs()).topk(k, dim=1).indices
     z = torch.zeros_like(u).scatter(1, chosen, u.gather(1, chosen))
     return z.relu() if positive else z
+
+
+@dataclass
+class Sparse(Code):
+    """z = s(e(x)), u = d(z), ||d_j|| = 1: the code is `sparsify` of what is encoded.
+
+    In a module the parameters are numbers: how many units are on, and so on.
+    """
+
+    penalty: str = "topk"
+    n_nonzero_coefs: int | float | None = None
+    beta: float | None = None
+    target_activation: float | None = None
+    positive_code: bool | str = "auto"
+    revive: bool = True
+    sparse_output: bool = False
+    learning_rate: float | str = "auto"
+
+    is_pure: ClassVar[bool] = False
+    start_competes: ClassVar[bool] = False  # it is random, and its code not yet sparse
+    has_unit_directions: ClassVar[bool] = True
+    rate_of_auto: ClassVar[float] = RATE
+
+    # What a penalty fills in
+
+    def sparsify(self, ae, u):
+        """Return the code that the encoder's outputs u (B, n) stand for; (B, n)."""
+        raise NotImplementedError
+
+    def cost(self, z):
+        """Return what codes cost; (B,) or None."""
+
+    def is_on(self, z):
+        """Tell which units are on; (B, n)."""
+        return z != 0
+
+    def shift(self, u):
+        """Return what to add to u (B, n), to start sparse; (n,) or 0."""
+        return 0.0
+
+    def beta_of_auto(self, n_units, n_columns):
+        """Return the strength of the penalty where it is not told."""
+        return 0.0
+
+    # Before training
+
+    def rate(self, likelihood):
+        """Return the largest learning rate."""
+        return self.rate_of_auto if self.learning_rate == "auto" else self.learning_rate
+
+    def size(self, task):
+        """Return what ``n_components="auto"`` is."""
+        n_rows = len(task.sample.index)
+        return max(1, min(_most_units(task.likelihood), n_rows // ROWS_PER_UNIT))
+
+    def n_principal(self, wanted, likelihood):
+        """Return as many principal components as units are on."""
+        if wanted in ("auto", None):
+            wanted = _most_units(likelihood)
+        return self.n_on(wanted) if "topk" in self.penalty else 1
+
+    def n_on(self, n_units):
+        """Return how many of so many units are to be on."""
+        k = self.n_nonzero_coefs
+        if isinstance(k, Integral):
+            return int(k)
+        return max(1, round((SHARE_ON if k is None else k) * n_units))
+
+    def _check(self, n_units):
+        """Raise a ``ValueError`` for parameters that do not go together."""
+        for name, penalties in OWN.items():
+            value = self.get_params()[name]
+            if value is not None and self.penalty not in penalties:
+                raise ValueError(
+                    f"{name}={value!r} is for penalty={' or '.join(map(repr, penalties))}. "
+                    f"Use {name}=None with penalty={self.penalty!r}."
+                )
+        if self.positive_code is False and "topk" not in self.penalty:
+            raise ValueError(
+                f"positive_code=False is not for penalty={self.penalty!r}, whose codes "
+                "have no signs. Use positive_code=True, or penalty='topk'."
+            )
+        if self.sparse_output and self.penalty == "kl":
+            raise ValueError(
+                "sparse_output=True is not for penalty='kl', whose codes have no zeros. "
+                "Use sparse_output=False, or another penalty."
+            )
+        if self.n_on(n_units) > n_units:
+            raise ValueError(
+                f"n_nonzero_coefs={self.n_nonzero_coefs} must be at most the number of "
+                f"units, which is {n_units}. Lower it, or raise n_components."
+            )
+
+    def build(self, task):
+        """Return the module, whose output starts at the rows' geometric median."""
+        likelihood, principal = task.likelihood, task.principal
+        encoder, decoder = pair(task, None)
+        n_units = task.n_components
+        if n_units is None:
+            n_units = code_size(encoder, likelihood.n_inputs)
+        self._check(n_units)
+        rows = principal.target[:: -(-len(principal.target) // CENTER_ROWS)]
+        rows = torch.from_numpy(np.where(np.isnan(rows), principal.mean, rows))
+        center = geometric_median(rows)
+        positive = self.positive_code
+        if positive == "auto":
+            positive = "topk" not in self.penalty or not has_mirror(rows - center)
+        encoder = self.encoder(encoder, decoder)
+        ae = AutoencoderModule(encoder, decoder, likelihood, self, n_units)
+        ae.positive, ae.patience = positive, LEAST_PATIENCE
+        # rows since a unit was last on
+        ae.register_buffer("idle", torch.zeros(n_units, dtype=torch.float32))
+        self.remember(ae)
+        self.take(ae)
+        self.after_step(ae)
+        if isinstance(task.recipe.network, DenseNetwork):
+            bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
+            put(decoder.layers[-1].bias, bias)
+            seen = likelihood.embed(center.float()[None])[0]
+            ae.code.start_sparse(ae, torch.from_numpy(principal.inputs), seen)
+        return ae
+
+    def encoder(self, encoder, decoder):
+        """Return the encoder that is used with a decoder."""
+        return encoder
+
+    def remember(self, ae):
+        """Give a new module what else it keeps count of."""
+
+    @torch.no_grad()
+    def start_sparse(self, ae, rows, center):
+        """Let a dense encoder start sparse, and as the transposed decoder if it is linear.
+
+        `rows` (n, D) are what it sees, `center` (D,) is what they are around.
+        """
+        down, up = ae.encoder.layers[-1], ae.decoder.layers[-1]
+        if len(ae.encoder.layers) == 1:
+            if isinstance(up, Linear) and up.weight.shape == down.weight.t().shape:
+                down.weight.copy_(up.weight.t())
+            down.bias.copy_(-down.weight @ center)
+        down.bias += self.shift(ae.encoder.eval()(rows))
+
+    def take(self, ae):
+        """Let a module go by these parameters, as numbers."""
+        n_units, n_columns = len(ae.idle), ae.likelihood.n_params
+        self._check(n_units)
+        if type(ae.code) is not type(self):
+            raise ValueError(
+                "Training that goes on (warm_start=True or partial_fit) cannot change "
+                f"penalty or network: they are {self.penalty!r} and one of another kind "
+                "than before. Use warm_start=False and fit."
+            )
+        beta, rho = self.beta, self.target_activation
+        auto = self.positive_code == "auto"
+        ae.code = replace(
+            self,
+            n_nonzero_coefs=self.n_on(n_units),
+            beta=self.beta_of_auto(n_units, n_columns) if beta is None else beta,
+            target_activation=SHARE_ON if rho is None else rho,
+            positive_code=ae.positive if auto else self.positive_code,
+        )
+        ae.positive = ae.code.positive_code
+
+    # In training
+
+    def sensitivity(self, ae, x):
+        """Return what sparsity acts upon, at rows x (B, d); (B, n)."""
+        return ae.encoder(ae.likelihood.embed(x))
+
+    def encode(self, ae, x):
+        """Return the codes of standardised rows; (B, d) to (B, n)."""
+        return self.sparsify(ae, self.sensitivity(ae, x))
+
+    def loss(self, ae, x, target, noise, progress):
+        """Return what rows cost: -log p(x | z), what z costs, and the revival's loss."""
+        u = self.sensitivity(ae, x)
+        z = self.sparsify(ae, u)
+        nll = ae.nll(z, target)
+        if ae.training:
+            nll = nll + self._revival(ae, u, z, target)
+            self.count(ae, z)
+        return Terms(nll=nll, reg=self.cost(z))
+
+    @torch.no_grad()
+    def after_step(self, ae):
+        """Give the decoder's directions length 1 again."""
+        if not self.has_unit_directions:
+            return
+        pairs = list(directions(ae.decoder))
+        square = sum(w.movedim(dim, 0).flatten(1).square().sum(1) for w, dim in pairs)
+        for w, dim in pairs:
+            shape = [-1 if i == dim else 1 for i in range(w.ndim)]
+            w.div_(square.sqrt().clamp(min=1e-12).view(shape))
+
+    @torch.no_grad()
+    def count(self, ae, z):
+        """Take note of which units were on in the rows of a step."""
+        ae.idle += len(z)
+        ae.idle[self.is_on(z).any(0)] = 0
+
+    # Units that are no use
+
+    def useless(self, ae):
+        """Tell which units no row of an epoch has turned on; (n,)."""
+        return ae.idle >= ae.patience
+
+    def linear_pair(self, ae):
+        """Return the encoder's and the decoder's layer if each has one, else None."""
+        stacks = ae.encoder, ae.decoder
+        if all(isinstance(s, Stack) and len(s.layers) == 1 for s in stacks):
+            down, up = (s.layers[0] for s in stacks)
+            if all(isinstance(m, Linear) for m in (down, up)):
+                likelihood = ae.likelihood  # which sees, and puts out, d numbers
+                if likelihood.n_inputs == likelihood.n_params == len(likelihood.location):
+                    return down, up
+        return None
+
+    @torch.no_grad()
+    def before_epoch(self, ae, batches, generator):
+        """Let useless units start anew, each as what is left of a row rebuilt badly."""
+        ae.patience = max(LEAST_PATIENCE, len(batches.index))
+        units = self.useless(ae).nonzero()[:, 0]
+        if not (self.revive and len(units) and self.linear_pair(ae)):
+            return
+        x = _some_rows(batches, max(RESAMPLED, len(units)), generator)
+        left = x - torch.cat([ae.reconstruct(part) for part in x.split(RESAMPLED)])
+        size = left.norm(dim=1)
+        n = min(len(units), int((size > 0).sum()))
+        if n:
+            rows = torch.multinomial(size.square(), n, generator=generator)
+            self._restart(ae, units[:n], left[rows] / size[rows, None], x)
+
+    def _restart(self, ae, units, new, x):
+        """Let units stand for new directions (len(units), d), as sparse as at the start."""
+        down, up = self.linear_pair(ae)
+        up.weight[:, units] = new.t()
+        if down is not None:
+            down.weight[units] = new
+            center = ae.likelihood.embed(ae.likelihood.mean(up.bias[None]))[0]
+            down.bias[units] = -new @ center
+            down.bias[units] += self.shift(self.sensitivity(ae, x)[:, units])
+        ae.idle[units] = 0
+        self.after_step(ae)
+
+    def _revival(self, ae, u, z, target):
+        """Return how badly the units that died would add what is missing; (B,) or 0.
+
+        That is AuxK: the k of them with the largest outputs of the encoder. Its value is
+        0, for the loss to stay what it is, and its gradient is not. It is for encoders
+        with hidden layers; the units of linear ones start anew.
+        """
+        if not self.revive or self.linear_pair(ae):
+            return 0.0
+        dead = self.useless(ae)
+        n_dead = int(dead.sum())
+        if not n_dead:
+            return 0.0
+        z_dead = top_k(u[:, dead], min(n_dead, self.n_nonzero_coefs), self.positive_code)
+        added = torch.zeros_like(z).index_copy(1, dead.nonzero()[:, 0], z_dead)
+        nll = ae.nll(z.detach() + added, target)
+        return nll - nll.detach()
+
+    # After training
+
+    def describe(self, ae, task):
+        """Return how often, and how much, units are on, and what they add."""
+        more, amount = usage(ae, task)
+        more["positive_code_"] = self.positive_code
+        likelihood = task.likelihood
+        if likelihood.categories is not None:
+            return more
+        mean = more["mean_activation_"]
+        base = mean if self.penalty == "kl" else np.zeros_like(mean)
+        added = _added(ae, amount, base)
+        scale = likelihood.scale.astype(added.dtype)
+        weight = mean @ np.abs(added * self._read(ae, task.some)) * (scale > 0)
+        return more | {
+            "components_": added * scale,
+            "feature_importances_": weight / (weight.sum() or 1.0),
+        }
+
+    def shortfalls(self, described, task):
+        """Yield what a trained net does not reach."""
+        explained, is_topk = task.explained[0], "topk" in self.penalty
+        remedy = "Raise max_iter or learning_rate" if is_topk else "Lower beta"
+        yield from signs.explains_nothing(explained, remedy)
+        if is_topk:
+            k = min(self.n_nonzero_coefs, len(task.principal.ratio))
+            remedy = "Raise max_iter, learning_rate or n_components"
+            yield from signs.underfitting(explained, task.principal.ratio[k - 1], k, remedy)
+
+    def dead_units(self, described, task):
+        """Yield which units are never on."""
+        remedy = "a lower beta" if self.penalty == "l1" else "a larger n_nonzero_coefs"
+        if not self.revive:
+            remedy += " or revive=True"
+        yield from signs.never_on(described["dead_units_"], remedy)
+
+    def _read(self, ae, rows):
+        """Return what a unit of each column adds to the encoder, at the rows' mean."""
+        linear = self.linear_pair(ae)
+        if linear is not None:
+            down, up = linear
+            weight = up.weight.t() if down is None else down.weight
+            return weight.detach().cpu().numpy()
+        read, x, device = [], rows.mean(0, keepdim=True), rows.device
+        with torch.inference_mode():
+            ae.eval()
+            before = self.sensitivity(ae, x)
+            for part in torch.arange(x.shape[1], device=device).split(BLOCK):
+                moved = x.repeat(len(part), 1)
+                moved[torch.arange(len(part)), part] += 1.0
+                read.append((self.sensitivity(ae, moved) - before).cpu())
+        return torch.cat(read).numpy().T
+
+
+class TopK(Sparse):
+    """z = TopK(e(x)): each row's k largest."""
+
+    def sparsify(self, ae, u):
+        """Return the k largest of u; (B, n)."""
+        return top_k(u, self.n_nonzero_coefs, self.positive_code)
+
+
+class BatchTopK(Sparse):
+    """z = u where u > t: the B k largest of a batch of B rows, in training."""
+
+    def remember(self, ae):
+        """Keep the threshold."""
+        ae.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
+
+    def sparsify(self, ae, u):
+        """Return u where it is above the threshold, which training finds; (B, n)."""
+        size = u if self.positive_code else u.abs()
+        threshold = ae.threshold
+        if ae.training:
+            n_on = min(len(u) * self.n_nonzero_coefs, u.numel())
+            threshold = size.detach().flatten().topk(n_on).values[-1].clamp(min=0)
+            with torch.no_grad():
+                first = ae.threshold == 0
+                ae.threshold.lerp_(threshold, torch.where(first, 1.0, 0.05))
+        return torch.where((size >= threshold) & (size > 0), u, 0.0)
+
+
+class L1(Sparse):
+    """z = relu(e(x)), loss = -log p(x | z) + beta |z|_1."""
+
+    def beta_of_auto(self, n_units, n_columns):
+        """Return 1."""
+        return 1.0
+
+    def shift(self, u):
+        """Return what leaves a unit on in a share rho of the rows; (n,)."""
+        return -u.quantile(1 - self.target_activation, dim=0)
+
+    def sparsify(self, ae, u):
+        """Return the positive part; (B, n)."""
+        return u.relu()
+
+    def cost(self, z):
+        """Return beta |z|_1; (B,)."""
+        return self.beta * z.sum(1)
+
+
+class KL(Sparse):
+    """z = sigmoid(e(x)), loss = -log p(x | z) + beta sum_j KL(rho || mean z_j)."""
+
+    has_unit_directions: ClassVar[bool] = False  # z is bounded, and cannot dodge
+
+    def beta_of_auto(self, n_units, n_columns):
+        """Return 20, for each unit's share of the columns."""
+        return 20.0 * (n_columns / n_units)
+
+    def shift(self, u):
+        """Return what makes rho the mean activation, if u is normal, nearly; (n,)."""
+        rho = torch.tensor(self.target_activation)
+        spread = (1 + torch.pi / 8 * u.var(0, correction=0)).sqrt()
+        return rho.logit() * spread - u.mean(0)
+
+    def sparsify(self, ae, u):
+        """Return the sigmoid; (B, n)."""
+        return u.sigmoid()
+
+    def is_on(self, z):
+        """Tell which units are nearer to 1 than to 0; (B, n)."""
+        return z > 0.5
+
+    def cost(self, z):
+        """Return each row's share of the divergence, to first order; (B,).
+
+        Its mean over the rows is the divergence, and so is its gradient; weights count
+        to first order, as the mean itself knows none.
+        """
+        mean = z.detach().mean(0)
+        kl, slope = bernoulli_kl(self.target_activation, mean.clamp(TINY, 1 - TINY))
+        return self.beta * (kl.sum() + (z - mean) @ slope)
+
+    def useless(self, ae):
+        """Return that no unit is: the divergence itself turns them on; (n,)."""
+        return torch.zeros_like(ae.idle, dtype=torch.bool)
+
+    def dead_units(self, described, task):
+        """Yield nothing: no unit dies."""
+        return ()
+
+
+def _most_units(likelihood):
+    return min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
+
+
+def _some_rows(batches, n_rows, generator):
+    """Return some rows; (<= n_rows, d)."""
+    index = batches.index
+    drawn = torch.randperm(len(index), generator=generator, device=generator.device)
+    index = index[drawn[:n_rows].to(index.device)]
+    return batches.rows.take(index.to(batches.rows.device))
 
 
 def directions(decoder):
@@ -41,230 +471,43 @@ def directions(decoder):
             yield layers[0].weight, 0 if by_row else 1
 
 
-class Sparsity(NamedTuple):
-    """How sparse a code is to be."""
+def usage(ae, task):
+    """Return how often and how much the rows trained on turn each unit on, as attributes.
 
-    k: int = 1  # units of a row that are on
-    positive: bool = True  # whether codes have no signs
-    beta: float = 0.0  # what an active unit costs
-    rho: float = 0.05  # mean activation
-    revive: bool = True  # whether dead units are brought back
-
-
-class SparseModule(AutoencoderModule):
-    """z = s(e(x)), u = d(z), ||d_j|| = 1: the code is `sparsify` of what is encoded."""
-
-    is_functional = False
-    start_competes = False  # it is random, and its code not yet sparse
-    has_unit_directions = True
-
-    def __init__(self, encoder, decoder, likelihood, n_components, goal):
-        super().__init__(encoder, decoder, likelihood)
-        self.goal = goal
-        self.patience = LEAST_PATIENCE
-        # rows since a unit was last on
-        self.register_buffer("idle", torch.zeros(n_components, dtype=torch.float32))
-        self.after_step()
-
-    def sparsify(self, u):
-        """Return the code that the encoder's outputs u (B, n) stand for; (B, n)."""
-        raise NotImplementedError
-
-    def cost(self, z):
-        """Return what codes cost; (B,) or None."""
-        return None
-
-    def is_on(self, z):
-        """Tell which units are on; (B, n)."""
-        return z != 0
-
-    def shift(self, u):
-        """Return what to add to u (B, n), to start sparse; (n,) or 0."""
-        return 0.0
-
-    def sensitivity(self, x):
-        """Return what sparsity then acts upon, at rows x (B, d); (B, n)."""
-        return self.encoder(self.likelihood.embed(x))
-
-    def encode(self, x):
-        """Return the codes of standardised rows; (B, d) to (B, n)."""
-        return self.sparsify(self.sensitivity(x))
-
-    @torch.no_grad()
-    def after_step(self):
-        """Give the decoder's directions length 1 again."""
-        if not self.has_unit_directions:
-            return
-        pairs = list(directions(self.decoder))
-        square = sum(_by_unit(w, dim).square().sum(1) for w, dim in pairs)
-        for w, dim in pairs:
-            shape = [-1 if i == dim else 1 for i in range(w.ndim)]
-            w.div_(square.sqrt().clamp(min=1e-12).view(shape))
-
-    @torch.no_grad()
-    def before_epoch(self, batches, generator):
-        """Let useless units start anew, each as what is left of a row rebuilt badly."""
-        self.patience = max(LEAST_PATIENCE, len(batches.index))
-        units = self.useless().nonzero()[:, 0]
-        if not (self.goal.revive and len(units) and self.linear_pair()):
-            return
-        x = self._drawn(batches, max(RESAMPLED, len(units)), generator)
-        left = x - torch.cat([self.reconstruct(part) for part in x.split(RESAMPLED)])
-        size = left.norm(dim=1)
-        n = min(len(units), int((size > 0).sum()))
-        if n:
-            rows = torch.multinomial(size.square(), n, generator=generator)
-            self._restart(units[:n], left[rows] / size[rows, None], x)
-
-    def useless(self):
-        """Tell which units no row of an epoch has turned on; (n,)."""
-        return self.idle >= self.patience
-
-    def linear_pair(self):
-        """Return the encoder's and the decoder's layer if each has one, else None."""
-        stacks = self.encoder, self.decoder
-        if all(isinstance(s, Stack) and len(s.layers) == 1 for s in stacks):
-            down, up = (s.layers[0] for s in stacks)
-            if all(isinstance(m, Linear) for m in (down, up)):
-                likelihood = self.likelihood  # which sees, and puts out, d numbers
-                if likelihood.n_inputs == likelihood.n_params == len(likelihood.location):
-                    return down, up
-        return None
-
-    def _drawn(self, batches, n_rows, generator):
-        """Return some rows; (<= n_rows, d)."""
-        index = batches.index
-        drawn = torch.randperm(len(index), generator=generator, device=generator.device)
-        index = index[drawn[:n_rows].to(index.device)]
-        return batches.rows.take(index.to(batches.rows.device))
-
-    def _restart(self, units, new, x):
-        """Let units stand for new directions (len(units), d), as sparse as at the start."""
-        down, up = self.linear_pair()
-        up.weight[:, units] = new.t()
-        if down is not None:
-            down.weight[units] = new
-            center = self.likelihood.embed(self.likelihood.mean(up.bias[None]))[0]
-            down.bias[units] = -new @ center
-            down.bias[units] += self.shift(self.sensitivity(x)[:, units])
-        self.idle[units] = 0
-        self.after_step()
-
-    def forward(self, x, clean, noise=None, progress=1.0):
-        """Return what rows cost: -log p(x | z), what z costs, and the revival's loss."""
-        u = self.sensitivity(x)
-        z = self.sparsify(u)
-        nll = self.likelihood.nll(self.decode(z), clean).sum(1)
-        if self.training:
-            nll = nll + self._revival(u, z, clean)
-            self.count(z)
-        return Terms(nll=nll, reg=self.cost(z))
-
-    @torch.no_grad()
-    def count(self, z):
-        """Take note of which units were on in the rows of a step."""
-        self.idle += len(z)
-        self.idle[self.is_on(z).any(0)] = 0
-
-    def _revival(self, u, z, clean):
-        """Return how badly the units that died would add what is missing; (B,) or 0.
-
-        That is AuxK: the k of them with the largest outputs of the encoder. Its value is
-        0, for the loss to stay what it is, and its gradient is not. It is for encoders
-        with hidden layers; the units of linear ones start anew.
-        """
-        if not self.goal.revive or self.linear_pair():
-            return 0.0
-        dead = self.useless()
-        n_dead = int(dead.sum())
-        if not n_dead:
-            return 0.0
-        z_dead = top_k(u[:, dead], min(n_dead, self.goal.k), self.goal.positive)
-        added = torch.zeros_like(z).index_copy(1, dead.nonzero()[:, 0], z_dead)
-        nll = self.likelihood.nll(self.decode(z.detach() + added), clean).sum(1)
-        return nll - nll.detach()
+    And how much where it is on; (n,).
+    """
+    totals, total = 0.0, 0.0
+    with torch.inference_mode():
+        for part in task.in_order():
+            for x, w, *_ in part:
+                z = ae.encode(x).double()
+                w = z.new_ones(len(z)) if w is None else w.double()
+                on, size = ae.code.is_on(z).double(), z.abs()
+                totals = totals + torch.stack([w @ on, w @ size, w @ (on * size)]).cpu()
+                total += float(w.sum())
+    on, size, size_on = totals.numpy() / total
+    attributes = {
+        "activation_frequency_": on,
+        "mean_activation_": size,
+        "n_active_units_": float(on.sum()),
+        "dead_units_": on == 0,
+    }
+    return attributes, np.divide(size_on, on, out=np.ones_like(on), where=on > 0)
 
 
-def _by_unit(weight, dim):
-    return weight.movedim(dim, 0).flatten(1)
-
-
-class TopKModule(SparseModule):
-    """z = TopK(e(x)): each row's k largest."""
-
-    def sparsify(self, u):
-        """Return the k largest of u; (B, n)."""
-        return top_k(u, self.goal.k, self.goal.positive)
-
-
-class BatchTopKModule(SparseModule):
-    """z = u where u > t: the B k largest of a batch of B rows, in training."""
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
-
-    def sparsify(self, u):
-        """Return u where it is above the threshold, which training finds; (B, n)."""
-        size = u if self.goal.positive else u.abs()
-        threshold = self.threshold
-        if self.training:
-            n_on = min(len(u) * self.goal.k, u.numel())
-            threshold = size.detach().flatten().topk(n_on).values[-1].clamp(min=0)
-            with torch.no_grad():
-                first = self.threshold == 0
-                self.threshold.lerp_(threshold, torch.where(first, 1.0, 0.05))
-        return torch.where((size >= threshold) & (size > 0), u, 0.0)
-
-
-class L1Module(SparseModule):
-    """z = relu(e(x)), loss = -log p(x | z) + beta |z|_1."""
-
-    def shift(self, u):
-        """Return what leaves a unit on in a share rho of the rows; (n,)."""
-        return -u.quantile(1 - self.goal.rho, dim=0)
-
-    def sparsify(self, u):
-        """Return the positive part; (B, n)."""
-        return u.relu()
-
-    def cost(self, z):
-        """Return beta |z|_1; (B,)."""
-        return self.goal.beta * z.sum(1)
-
-
-class KLModule(SparseModule):
-    """z = sigmoid(e(x)), loss = -log p(x | z) + beta sum_j KL(rho || mean z_j)."""
-
-    has_unit_directions = False  # z is bounded, and cannot dodge the penalty
-
-    def shift(self, u):
-        """Return what makes rho the mean activation, if u is normal, nearly; (n,)."""
-        rho = torch.tensor(self.goal.rho)
-        spread = (1 + torch.pi / 8 * u.var(0, correction=0)).sqrt()
-        return rho.logit() * spread - u.mean(0)
-
-    def sparsify(self, u):
-        """Return the sigmoid; (B, n)."""
-        return u.sigmoid()
-
-    def is_on(self, z):
-        """Tell which units are nearer to 1 than to 0; (B, n)."""
-        return z > 0.5
-
-    def cost(self, z):
-        """Return each row's share of the divergence, to first order; (B,).
-
-        Its mean over the rows is the divergence, and so is its gradient; weights count
-        to first order, as the mean itself knows none.
-        """
-        mean = z.detach().mean(0)
-        kl, slope = bernoulli_kl(self.goal.rho, mean.clamp(TINY, 1 - TINY))
-        return self.goal.beta * (kl.sum() + (z - mean) @ slope)
-
-    def useless(self):
-        """Return that no unit is: the divergence itself turns them on; (n,)."""
-        return torch.zeros_like(self.idle, dtype=torch.bool)
+def _added(ae, amount, base):
+    """Return what units add that are on by `amount` (n,), for 1 each, to `base`; (n, d)."""
+    added, mean, device = [], ae.likelihood.mean, ae.idle.device
+    amount, base = (torch.from_numpy(a).float().to(device) for a in (amount, base))
+    with torch.inference_mode():
+        ae.eval()
+        before = mean(ae.decode(base[None]))
+        for part in torch.arange(len(amount), device=device).split(BLOCK):
+            z = base.repeat(len(part), 1)
+            z[torch.arange(len(part)), part] += amount[part]
+            change = mean(ae.decode(z)) - before
+            added.append((change / amount[part, None]).cpu())
+    return torch.cat(added).numpy()
 
 
 def geometric_median(rows, n_iter=50):

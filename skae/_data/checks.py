@@ -69,18 +69,10 @@ def check_count(name, value, least=1):
 class CheckedRowsMixin:
     """Rows as flat numbers: of any container, and of the shape that `fit` saw."""
 
-    def _all_or_nothing(self, warm):  # lead: drop
-        from skae._training.runtime import all_or_nothing
-
-        return all_or_nothing(self, self.net_ if warm else None)
-
     @property
     def _reads_tables(self):
         """Whether the parameters ask for tables of numbers and categories."""
         return False
-
-    _is_mixed = property(lambda self: self._reads_tables)  # lead: drop
-    _is_mixed_ = property(lambda self: self._reads_tables_)  # lead: drop
 
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
         sample_shape = None

@@ -7,6 +7,7 @@ training makes of data that fit into the memory budget.
 import math
 from functools import partial
 from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -54,11 +55,9 @@ class Rows:
     call reads its rows from X.
     """
 
-    def __init__(self, X, sample_weight, likelihood, device, clean=None, condition=None):
+    def __init__(self, X, sample_weight, likelihood, device, clean=None, known=()):
         self.X, self.device = X, device
-        self.condition = None
-        if condition is not None:  # (n, n_classes) what is known of each row
-            self.condition = torch.from_numpy(condition).to(device)
+        self.known = tuple(k.to(device) for k in known)  # (n, ...) of each row, beside it
         self.clean = clean  # Rows of what they should become, where it is not X
         self.standardize = partial(likelihood.standardize, check=clean is None)
         self.weight = None
@@ -87,12 +86,22 @@ class Rows:
         return torch.from_numpy(data).to(self.device)
 
 
-class Batches:
-    """(rows, weights, clean rows, conditions) by batches: shuffled, or in order.
+class Batch(NamedTuple):
+    """Some rows, standardised; B of them."""
 
-    Weights are None where all are 1, clean rows where they are the rows themselves,
-    conditions where there are none.
-    """
+    x: torch.Tensor  # (B, d)
+    weight: torch.Tensor | None = None  # (B,) None where all are 1
+    clean: torch.Tensor | None = None  # (B, d) None where it is x itself
+    known: tuple = ()  # of tensors (B, ...)
+
+    @property
+    def target(self):
+        """What the rows should become; (B, d)."""
+        return self.x if self.clean is None else self.clean
+
+
+class Batches:
+    """Rows by batches: shuffled, or in order."""
 
     def __init__(self, rows, index, batch_size, generator=None):
         self.rows, self.index, self.batch_size = rows, index, batch_size
@@ -137,14 +146,16 @@ class Batches:
             if not len(position):
                 continue
             index = self.index[position].to(device)
-            parts = [self.rows.take(index), None, None, None]
+            weight = clean = None
             if self.weight is not None:
-                parts[1] = self.weight[position.to(device)]
+                weight = self.weight[position.to(device)]
             if self.rows.clean is not None:
-                parts[2] = self.rows.clean.take(index)
-            if self.rows.condition is not None:
-                parts[3] = self.rows.condition.index_select(0, index)
-            yield from zip(
-                *(repeat(None) if p is None else p.split(self.batch_size) for p in parts),
-                strict=False,
-            )
+                clean = self.rows.clean.take(index)
+            known = [k.index_select(0, index) for k in self.rows.known]
+            parts = [self._split(p) for p in (self.rows.take(index), weight, clean)]
+            if known:
+                known = zip(*(self._split(k) for k in known), strict=True)
+            yield from map(Batch, *parts, known or repeat(()))
+
+    def _split(self, part):
+        return repeat(None) if part is None else part.split(self.batch_size)

@@ -4,13 +4,13 @@ B is the number of rows.
 """
 
 import math
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from skae._data.rows import densify
+from skae.networks._layers import watched
 
 BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
 
@@ -61,17 +61,6 @@ def apply(fn, blocks, device, out, finish=None):
     return out
 
 
-@contextmanager
-def watched(modules, hook):
-    """Call ``hook(module, arguments, output)`` after each of the modules' forwards."""
-    handles = [module.register_forward_hook(hook) for module in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 class RowCost(NamedTuple):
     """What encoding and decoding one row takes."""
 
@@ -93,6 +82,7 @@ def row_cost(module, x):
     leaves = [layer for layer in module.modules() if not any(layer.children())]
     with torch.inference_mode(), watched(leaves, count):
         module.eval()
-        module.decode(module.encode(x))
+        module.params(x)
     in_all = sum(p.numel() for p in module.parameters())
-    return RowCost(max(1, sum(numbers) + module.more_numbers), max(in_all, sum(products)))
+    more = module.code.more_numbers(module)
+    return RowCost(max(1, sum(numbers) + more), max(in_all, sum(products)))

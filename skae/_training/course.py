@@ -50,6 +50,12 @@ class Course:
         done = self.step / (self.epochs * self.n_steps)
         return torch.tensor(done if done < self.warm_up and self.epochs > 1 else 1.0)
 
+    def left(self):
+        """Return the share of the training that is to come; 1 at a constant rate."""
+        if self.is_constant:
+            return 1.0
+        return max(0.0, 1 - self.step / (self.n_steps * self.cool_to))
+
     def judge(self, loss, patience, tol):
         """Tell whether a held-out loss is the best; wind down once it no longer falls."""
         better = loss < self.best_loss

@@ -1,132 +1,117 @@
 """Many trained at once: members of an ensemble as one batched model.
 
 Each member has its own start, rows, noise, learning rate, best epoch and end: it
-becomes what its own `fit` would have made of it, to rounding. M is the number of
+becomes what its own training would have made of it, to rounding. M is the number of
 members, n of the numbers in the widest one's weights.
 """
 
-import re
 import time
+from dataclasses import replace
 
 import torch
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from skae._codes.base import AutoencoderModule
+from skae._codes.base import Plain
+from skae._data.rows import Batch
 from skae._losses import elastic_net
 from skae._training.blocks import row_cost
 from skae._training.course import Course
-from skae._training.fit import Fitting
-from skae._training.net import Net, _in_memory_order, check_loss, mean_loss, row_loss
+from skae._training.net import (
+    check_loss,
+    in_memory_order,
+    judging_generator,
+    mean_loss,
+    row_loss,
+)
 from skae._training.runtime import few_threads
-from skae.networks._layers import Activation, Dropout, TransposedLinear
+from skae._training.task import Task
+from skae._training.train import build, finished, run
+from skae.corruption._named import hidden_rates
+from skae.networks._dense import DenseNetwork
+from skae.networks._layers import Dropout
 
-WIDTHS = re.compile(r"(in|out)_features=\d+")
 
+def train_together(recipes, samples):
+    """Train nets, those together that share shapes, and measure them.
 
-def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
-    """Fit autoencoders on the same rows, batched as far as they are alike.
+    Recipes that differ in their seeds, or in the widths of plain dense layers, are trained
+    as one; with dropout, batch normalisation, callbacks, another optimiser than Adam or a
+    network of one's own, they are trained one by one.
 
     Parameters
     ----------
-    estimators : list of BaseAutoencoder
-        Not yet fitted. Those that differ in `random_state`, or in the widths of plain
-        dense layers, are trained as one; dropout, batch normalisation, callbacks,
-        another optimiser than Adam and networks of one's own are trained one by one.
-    X, y, sample_weight
-        As for `fit`.
-    report : bool, default=True
-        Whether to warn of each member's signs of trouble.
+    recipes : list of Recipe
+    samples : list of Sample
+        All of the same rows X.
 
     Returns
     -------
-    estimators : list of BaseAutoencoder
-        The same, fitted.
+    trained : list of Trained
     """
-    fittings, first = [], {}
-    for estimator in estimators:
-        estimator._validate_params()
-        rows, weight = estimator._check_fit(X, sample_weight, reset=True)
-        sharing = repr((estimator.likelihood, estimator.device))
-        fitting = Fitting(
-            estimator,
-            rows,
-            weight,
-            warm=False,
-            condition=estimator._condition(y, rows, reset=True),
-            labels=estimator._labels(y, rows, reset=True),
-            like=first.get(sharing),
-        )
-        first.setdefault(sharing, fitting)
-        fittings.append(fitting)
-    groups = {}
-    with torch.inference_mode(False), torch.enable_grad():
-        for i, fitting in enumerate(fittings):
-            if not _can_join(fitting):
-                fitting.run(None)
-                continue
-            fitting.net_and_job()
-            groups.setdefault(_kind(fitting) or i, []).append(fitting)
-        for group in groups.values():
-            if len(group) == 1:
-                group[0].net.train(group[0].job, group[0].epochs)
-            else:
-                Members(group).train()
-            for fitting in group:
-                fitting.measure()
-    for fitting in fittings:
-        vars(fitting.estimator).update(fitting.attributes(fitting.net))
-        if report or fitting.net.interrupted_:
-            fitting.report()
-    return estimators
+    tasks, first = [], []
+    for recipe, sample in zip(recipes, samples, strict=True):
+        sharing = recipe.likelihood, recipe.device
+        like = next((task for key, task in first if key == sharing), None)
+        tasks.append(Task(recipe, sample, like=like))
+        if like is None:
+            first.append((sharing, tasks[-1]))
+    groups, alone = [], {}
+    for i, task in enumerate(tasks):
+        if not _can_join(task.recipe):
+            alone[i] = run(task)
+            continue
+        build(task)
+        key = _kind(task)
+        group = next((g for k, g in groups if key is not None and k == key), None)
+        if group is None:
+            groups.append((key, group := []))
+        group.append(task)
+    for _, group in groups:
+        if len(group) == 1:
+            group[0].net.train(group[0])
+        else:
+            Members(group).train()
+    return [alone.get(i) or finished(task) for i, task in enumerate(tasks)]
 
 
-def _can_join(fitting):
-    """Tell whether an estimator leaves its training to the engine, as far as is known."""
-    params = fitting.parts.net_params
-    own = {"callbacks", "compile", "optimizer"} & set(params)
-    own |= {name for name in params if name.startswith("optimizer__")}
-    plain = fitting.estimator._net_class is Net  # one optimiser, one phase
-    return plain and fitting.is_ours and not own and not fitting.estimator.verbose
+def _can_join(recipe):
+    """Tell whether a recipe leaves its training to the engine, as far as is known."""
+    own = {"callbacks", "compile", "optimizer"} & set(recipe.net_params)
+    own |= {name for name in recipe.net_params if name.startswith("optimizer__")}
+    plain = not recipe.code.phase_names  # one optimiser, one phase
+    return plain and recipe.is_ours and not own and not recipe.schedule.verbose
 
 
-def _kind(fitting):
+def _kind(task):
     """Return what members of one batch have in common, or None if there can be none."""
-    module, job, estimator = fitting.net.module_, fitting.job, fitting.estimator
-    if any(isinstance(m, Dropout) or _has_statistics(m) for m in module.modules()):
+    recipe, module = task.recipe, task.net.module_
+    drops = any(isinstance(m, Dropout) and m.p for m in module.modules())
+    drops = drops or hidden_rates(recipe.corruption)
+    if drops or any(map(_has_statistics, module.modules())) or not module.code.is_pure:
         return None
-    if not module.is_functional:
-        return None
-    for hook in (hooks := getattr(job.corruption, "attach", lambda *_: [])(module, None)):
-        hook.remove()
-    if hooks:
-        return None
-    parts = [part for part in (job.train, job.valid) if part is not None]
-    params = estimator.get_params(deep=False)
-    for name in ("random_state", "network", "n_components"):
-        del params[name]
-    structure = repr(module)
-    if _can_be_padded(module):
-        structure = WIDTHS.sub("", structure)
-    return (
-        type(estimator),
-        repr(sorted(params.items())),
-        structure,
-        job.schedule,
-        *[(len(part.index), part.batch_size, part.weight is None) for part in parts],
-    )
+    recipe = recipe._replace(seed=0, n_components=recipe.n_components is None)
+    shapes = tuple(p.shape for p in module.parameters())
+    if _can_be_padded(recipe):
+        depth = len(recipe.network.hidden_layer_sizes)
+        back = recipe.network.decoder_layer_sizes
+        back = depth if back is None else len(back)
+        narrow = replace(recipe.network, hidden_layer_sizes=depth, decoder_layer_sizes=back)
+        recipe, shapes = recipe._replace(network=narrow), None
+    parts = [part for part in (task.train, task.valid) if part is not None]
+    sizes = [(len(part.index), part.batch_size, part.weight is None) for part in parts]
+    return recipe, shapes, sizes
 
 
 def _has_statistics(module):
     return getattr(module, "track_running_stats", False)
 
 
-def _can_be_padded(module):
+def _can_be_padded(recipe):
     """Tell whether units that are always cut off change nothing for the others."""
-    leaves = [m for net in (module.encoder, module.decoder) for m in net.modules()]
-    leaves = [m for m in leaves if not any(m.children())]
-    known = (torch.nn.Linear, TransposedLinear, Activation, torch.nn.Sequential)
-    return type(module) is AutoencoderModule and all(isinstance(m, known) for m in leaves)
+    network = recipe.network
+    dense = isinstance(network, DenseNetwork) and network.normalization is None
+    return dense and type(recipe.code) is Plain
 
 
 class Members:
@@ -137,12 +122,12 @@ class Members:
     for all as for one.
     """
 
-    def __init__(self, fittings):
-        self.fittings = fittings
-        self.net = fittings[0].net
+    def __init__(self, tasks):
+        self.tasks = tasks
+        self.net = tasks[0].net
         self.template = self.net.module_
         self.device = self.net.device
-        named = [dict(f.net.module_.named_parameters()) for f in fittings]
+        named = [dict(t.net.module_.named_parameters()) for t in tasks]
         self.shapes = {
             name: tuple(
                 max(sizes) for sizes in zip(*(p[name].shape for p in named), strict=True)
@@ -164,10 +149,10 @@ class Members:
             [torch.full((s.numel(),), float(s.ndim > 1)) for s in whole.values()]
         ).to(self.flat)
         self.courses = [
-            Course(f.epochs, len(f.job.train), f.job.schedule, self.template.warm_up)
-            for f in fittings
+            Course(t.epochs, len(t.train), t.schedule, t.recipe.code.warm_up(t.aim))
+            for t in tasks
         ]
-        self.rates = [1.0] * len(fittings)
+        self.rates = [1.0] * len(tasks)
         self.best = None
         self._take(self.flat)
 
@@ -196,56 +181,53 @@ class Members:
 
     def train(self):
         """Train to the end of the last member's course."""
-        row = torch.zeros(1, self.fittings[0].rows.n_columns, device=self.device)
-        job = self.fittings[0].job
-        work = job.train.batch_size * row_cost(self.template, row).multiplications
-        nets = [fitting.net for fitting in self.fittings]
+        first = self.tasks[0]
+        row = torch.zeros(1, first.rows.n_columns, device=self.device)
+        work = first.train.batch_size * row_cost(self.template, row).multiplications
+        nets = [task.net for task in self.tasks]
         for net in nets:
-            net.interrupted_ = False
-            net._start_rate()
+            net.begin(len(nets))
         with few_threads(work * len(nets)):
             try:
-                if job.valid is not None:
+                if first.valid is not None:
                     for course, loss in zip(self.courses, self._judged(), strict=True):
                         course.best_loss = loss
                     self.best = self.flat.clone()
-                while self.fittings:
+                while self.tasks:
                     self._epoch()
             except KeyboardInterrupt:
-                for fitting, course in zip(self.fittings, self.courses, strict=True):
-                    fitting.net.interrupted_ = True
-                    del fitting.net.history[fitting.start + course.epoch :]
-                self._dismiss(range(len(self.fittings)))
+                for task, course in zip(self.tasks, self.courses, strict=True):
+                    task.net.interrupted_ = True
+                    del task.net.history[task.n_before + course.epoch :]
+                self._dismiss(range(len(self.tasks)))
             finally:
                 for net in nets:
-                    net._set_training(False)
+                    net.module_.eval()
 
     def _epoch(self):
         started = time.time()
-        for fitting in self.fittings:
-            fitting.net.history.new_epoch()
-            fitting.net.history.record("epoch", len(fitting.net.history))
+        for task in self.tasks:
+            task.net.history.new_epoch()
+            task.net.history.record("epoch", len(task.net.history))
         self.template.train()
         total, n_rows = 0.0, 0
-        for batches in zip(*(f.job.train for f in self.fittings), strict=True):
-            total = total + self._step(batches) * len(batches[0][0])
-            n_rows += len(batches[0][0])
+        for batches in zip(*(task.train for task in self.tasks), strict=True):
+            total = total + self._step(batches) * len(batches[0].x)
+            n_rows += len(batches[0].x)
         losses = (total / n_rows).tolist()
         judged = self._judged() if self.best is not None else None
-        for m, (fitting, course) in enumerate(
-            zip(self.fittings, self.courses, strict=True)
-        ):
-            record, net = fitting.net.history.record, fitting.net
+        for m, (task, course) in enumerate(zip(self.tasks, self.courses, strict=True)):
+            record, net = task.net.history.record, task.net
             record("lr", net.lr * self.rates[m])
             record("train_loss", check_loss(losses[m], course))
-            record("train_batch_count", len(fitting.job.train))
+            record("train_batch_count", len(task.train))
             course.epoch += 1
             if judged is not None:
                 better = course.judge(judged[m], net.patience, net.tol)
                 if better:
                     self.best[m] = self.flat[m]
                 record("valid_loss", judged[m])
-                record("valid_batch_count", len(fitting.job.valid))
+                record("valid_batch_count", len(task.valid))
                 record("valid_loss_best", better)
             record("dur", time.time() - started)
         self._dismiss([m for m, course in enumerate(self.courses) if course.is_over])
@@ -254,7 +236,7 @@ class Members:
         """Take a step on a batch for each member; return their losses (M,)."""
         net = self.net
         self.rates = [1.0 if c.is_constant else c.rate() for c in self.courses]
-        sources = [fitting.train.generator for fitting in self.fittings]
+        sources = [task.train.generator for task in self.tasks]
         _, losses = self._losses(batches, sources, self.courses[0].progress())
         grads = torch.autograd.grad(
             losses.sum(), tuple(self.params.values()), materialize_grads=True
@@ -286,22 +268,20 @@ class Members:
         """Return each member's held-out loss, per column."""
         self.template.eval()
         rows = []
-        sources = [fitting.net._judging_generator() for fitting in self.fittings]
+        sources = [judging_generator(self.device) for _ in self.tasks]
         with torch.no_grad():
-            for batches in zip(*(f.job.valid for f in self.fittings), strict=True):
+            for batches in zip(*(task.valid for task in self.tasks), strict=True):
                 rows.append(self._losses(batches, sources, torch.tensor(1.0))[0])
-        n_columns = self.fittings[0].rows.n_columns
+        n_columns = self.tasks[0].rows.n_columns
         return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
 
     def _losses(self, batches, sources, progress):
         """Return what the rows of the members' batches cost (M, B), and the means (M,)."""
-        prepared = [
-            (*batch, noise)
-            for batch, noise in (
-                f.net.prepare_batch(f.job, batch, source)
-                for f, batch, source in zip(self.fittings, batches, sources, strict=True)
-            )
-        ]
+        prepared = []
+        for task, batch, source in zip(self.tasks, batches, sources, strict=True):
+            x, w, clean, known = task.corrupted(batch, source)
+            noise = task.recipe.code.draw(task.net.module_, len(x), source)
+            prepared.append((x, w, clean, noise, *known))
         given = {
             i: torch.stack(parts)
             for i, parts in enumerate(zip(*prepared, strict=True))
@@ -317,13 +297,15 @@ class Members:
         return self.graphs[key](self.params, given, progress)
 
     def _loss_of_one(self, params, given, progress):
-        *batch, noise = [given.get(i) for i in range(5)]
+        x, w, clean, noise = [given.get(i) for i in range(4)]
+        batch = Batch(x, w, clean, tuple(given[i] for i in sorted(given) if i > 3))
 
         def forward(*args):
             return functional_call(self.template, params, args)
 
-        row, penalty = row_loss(forward, batch, noise, progress)
-        return row, mean_loss(row, penalty, batch[0].numel())
+        row, terms = row_loss(forward, batch, noise, progress)
+        judged = row if terms.batch is None else row + terms.batch
+        return judged, mean_loss(row, terms, x.numel())
 
     def _dismiss(self, over):
         """Give members their weights back, and go on without them."""
@@ -332,8 +314,8 @@ class Members:
         state = self.optimizer.state.get(self.way, {})
         for m in over:
             self._give_back(m, state)
-        left = [m for m in range(len(self.fittings)) if m not in over]
-        self.fittings = [self.fittings[m] for m in left]
+        left = [m for m in range(len(self.tasks)) if m not in over]
+        self.tasks = [self.tasks[m] for m in left]
         self.courses = [self.courses[m] for m in left]
         self.rates = [self.rates[m] for m in left]
         if not left:
@@ -345,7 +327,7 @@ class Members:
 
     def _give_back(self, m, state):
         """Put a member's weights, and the optimiser's memory of them, into its net."""
-        net = self.fittings[m].net
+        net = self.tasks[m].net
         named = dict(net.module_.named_parameters())
 
         def own(flat):
@@ -364,7 +346,7 @@ class Members:
             if value.ndim == 0
             else torch.cat(
                 [
-                    _in_memory_order(torch.empty_like(p).copy_(values)).detach()
+                    in_memory_order(torch.empty_like(p).copy_(values)).detach()
                     for p, values in own(value[m])
                 ]
             )

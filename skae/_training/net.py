@@ -8,47 +8,23 @@ best weights are one operation each, and the loss leaves the device once an epoc
 
 import copy
 import math
+from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
-from skae._data.rows import Batches
 from skae._losses import elastic_net
 from skae._params import check_option
 from skae._training.blocks import row_cost
 from skae._training.course import Course
 from skae._training.runtime import few_threads
+from skae.corruption._named import hidden_rates
 from skae.networks._layers import Dropout
 
-NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
 JUDGING_SEED = 0  # of the noise under which held-out rows are judged
-OWNED = {  # what an estimator's own parameters say, and net_params may not
-    "module": "network", "criterion": "likelihood", "lr": "learning_rate",
-    "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
-    "batch_size": "batch_size", "train_split": "validation_fraction",
-    "device": "device", "warm_start": "warm_start", "verbose": "verbose",
-    "iterator_train": "batch_size", "iterator_valid": "batch_size",
-    "dataset": "batch_size", "predict_nonlinearity": "likelihood",
-    "alpha": "alpha", "l1_ratio": "l1_ratio", "patience": "n_iter_no_change",
-    "tol": "tol", "adversarial_lr": "adversarial_learning_rate",
-    "instance_noise": "instance_noise",
-}  # fmt: skip
-
-
-class Job(NamedTuple):
-    """One training: what to learn from, what to judge on, how to schedule."""
-
-    train: Batches
-    valid: Batches | None
-    schedule: str
-    listener: object = None  # begin(net), end(net) around each epoch; true stops
-    corruption: object = None  # of the rows, but not of what they should become
-    space: object = None  # where the corruption takes place
-    target: object = None  # what codes should look like, where anything is asked of them
 
 
 class StopTraining(KeyboardInterrupt):
@@ -61,16 +37,20 @@ class Net(NeuralNet):
     Beyond skorch's own parameters it takes ``gradient_clip_value`` (the largest norm
     of a step's gradient, 1.0; None does not clip) and ``schedule`` ("trapezoid": the
     learning rate rises, stays, and falls to zero over the last epochs or as soon as
-    the validation loss has stopped falling; or "constant").
+    the validation loss has stopped falling; or "constant"). A code with further phases
+    has an optimiser for each, whose largest rate is ``further_lr``, and parameters for
+    them: ``<phase>_optimizer__<param>``.
     """
 
     #: what an estimator may change between two trainings
-    tuning = ("lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
+    tuning = ("lr", "further_lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
+    n_together_ = 1  # members of the batch that it was trained in
 
     def __init__(
         self,
         module,
         *,
+        further_lr=1e-3,
         alpha=0.0,
         l1_ratio=0.0,
         patience=None,
@@ -95,7 +75,7 @@ class Net(NeuralNet):
         if optimizer is torch.optim.Adam and not unfused:
             kwargs.setdefault("optimizer__fused", True)
         super().__init__(module, criterion=None, optimizer=optimizer, **kwargs)
-        self.alpha, self.l1_ratio = alpha, l1_ratio
+        self.further_lr, self.alpha, self.l1_ratio = further_lr, alpha, l1_ratio
         self.patience, self.tol = patience, tol
         self.gradient_clip_value = gradient_clip_value
         self.schedule = schedule
@@ -111,14 +91,41 @@ class Net(NeuralNet):
         return self
 
     def initialize_optimizer(self, triggered_directly=None):
-        """Build the optimiser: over one flat parameter where it works elementwise."""
+        """Build the optimisers: over one flat parameter where they work elementwise."""
         self._is_flat = self.optimizer is torch.optim.Adam and not any(
             name.startswith("optimizer__param_groups") for name in vars(self)
         )
         named = one_flat() if self._is_flat else list(self.get_all_learnable_params())
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
+        for name in self.module_.code.phase_names:
+            setattr(self, f"{name}_optimizer_", self._adam(f"{name}_optimizer"))
         return self
+
+    def _adam(self, name):
+        """Return the optimiser of a further phase."""
+        if name in vars(self) or f"{name}__param_groups" in vars(self):
+            raise ValueError(
+                f"{name} is Adam, over all that it trains. Set its parameters, for "
+                f"instance {name}__lr."
+            )
+        args, kwargs = self.get_params_for_optimizer(name, one_flat())
+        own = self.get_params_for(name)
+        defaults = {
+            "betas": (0.5, 0.99),
+            "fused": not {"foreach", "differentiable"} & set(own),
+        }
+        if "lr" not in own:
+            kwargs["lr"] = self.further_lr
+        return torch.optim.Adam(*args, **(defaults | kwargs))
+
+    def get_all_learnable_params(self):
+        """Yield what the loss trains: all but the rivals, which further losses train."""
+        rivals = self.module_.code.rivals(self.module_)
+        theirs = {id(p) for rival in rivals for p in rival.parameters()}
+        for name, parameter in super().get_all_learnable_params():
+            if id(parameter) not in theirs:
+                yield name, parameter
 
     def torch_compile(self, module, name):
         """Compile in place, so that state-dict keys and pickles stay as they are."""
@@ -134,38 +141,36 @@ class Net(NeuralNet):
 
     # Training
 
-    def train(self, job, epochs):
-        """Train for at most `epochs` epochs; the best weights stay, if judged."""
-        self.interrupted_ = False
+    def train(self, task):
+        """Train by a task; the best weights stay, if any rows judge."""
+        self.begin()
         row = torch.zeros(
-            1, job.train.rows.n_columns, dtype=torch.float32, device=self.device
+            1, task.train.rows.n_columns, dtype=torch.float32, device=self.device
         )
-        work = job.train.batch_size * row_cost(self.module_, row).multiplications
-        self._run = SimpleNamespace(
-            job=job,
-            course=Course(epochs, len(job.train), job.schedule, self.module_.warm_up),
+        work = task.train.batch_size * row_cost(self.module_, row).multiplications
+        code, module = self.module_.code, self.module_
+        self._run = run = SimpleNamespace(
+            task=task,
+            course=Course(
+                task.epochs, len(task.train), task.schedule, code.warm_up(task.aim)
+            ),
             n_before=len(self.history),
             has_hooks=bool(self.callbacks),
             best=None,
         )
         with few_threads(work):
-            hooks = []
             try:
                 self._flatten()
-                self._lend(job.train.generator)
-                attach = getattr(job.corruption, "attach", None)
-                hooks = attach(self.module_, self._run.generator) if attach else []
-                self._start_rate()
-                if job.valid is not None:
-                    if self.module_.start_competes:
-                        self._run.course.best_loss = float(self._judged().mean())
-                    self._run.best = self._snapshot()
-                self.partial_fit(job, epochs=epochs)
-                if self._run.best is not None:
-                    self._restore(self._run.best)
+                run.play = code.begin(module, task)
+                self._lend(task.train.generator)
+                if task.valid is not None:
+                    if code.start_competes:
+                        run.course.best_loss = self._judged()
+                    run.best = self._snapshot()
+                self.partial_fit(task, epochs=task.epochs)
+                if run.best is not None:
+                    self._restore(run.best)
             finally:
-                for hook in hooks:
-                    hook.remove()
                 self._lend(None)
                 self._unflatten()
                 self._set_training(False)
@@ -173,13 +178,16 @@ class Net(NeuralNet):
         return self
 
     def _lend(self, generator):
-        """Lend dropout and its like a source of noise, on the device they are on."""
+        """Lend dropout a source of noise, where it is, and the corruption's rates."""
         if generator is not None and torch.device(self.device).type != "cpu":
             seed = int(torch.randint(2**62, (1,), generator=generator))
             generator = torch.Generator(self.device).manual_seed(seed)
+        rates = ()
+        if generator is not None:
+            rates = hidden_rates(self._run.task.corruption)
         for module in self.module_.modules():
             if isinstance(module, Dropout):
-                module.generator = generator
+                module.generator, module.rates = generator, rates
         self._run.generator = generator
 
     def _flatten(self):
@@ -191,7 +199,7 @@ class Net(NeuralNet):
         if not self._is_flat:  # LBFGS and its like take each weight as a vector
             for p in params:
                 p.data = p.data.contiguous()
-        flat = torch.cat([_in_memory_order(p.detach()) for p in params])
+        flat = torch.cat([in_memory_order(p.detach()) for p in params])
         grad = torch.zeros_like(flat)
         # biases and normalisation's factors are not penalised
         self._run.is_weight = torch.cat(
@@ -208,23 +216,39 @@ class Net(NeuralNet):
         self._hand_out()
 
     def _hand_out(self):
-        """Let the optimiser train what it is to train."""
+        """Let each optimiser train what it is to train."""
+        run, module = self._run, self.module_
+        code, aim = module.code, run.task.aim
+        rivals = [p for rival in code.rivals(module) for p in rival.parameters()]
+        n_rivals = sum(p.numel() for p in rivals if p.requires_grad)  # they come last
+        n_main = len(run.flat) - n_rivals
+        run.is_weight[n_main:] = 0  # alpha is not for them
         if self._is_flat:
-            hand(self.optimizer_, self._run.flat, self._run.grad)
+            hand(self.optimizer_, run.flat[:n_main], run.grad[:n_main])
+        run.phases = {
+            name: Phase(getattr(self, f"{name}_optimizer_"), parts, run)
+            for name, parts in code.parts(module, aim).items()
+        }
+        run.average = run.flat.clone() if code.averaged is not None else None
 
-    def _take_back(self):
-        """Let the optimiser hold no weights, so that they are pickled once."""
-        if self._is_flat:
-            hand(self.optimizer_, self._run.flat.new_empty(0), None)
+    def _optimizers_of_flat(self):
+        """Return the optimisers that train parts of the flat vector."""
+        names = [f"{name}_optimizer_" for name in self.module_.code.phase_names]
+        return [getattr(self, name) for name in ["optimizer_"] * self._is_flat + names]
 
     def _unflatten(self):
         """Give every weight its own memory again, so that a pickle holds it once."""
         for p in self.module_.parameters():
             p.data, p.grad = p.data.clone(), None
-        self._take_back()
+        for optimizer in self._optimizers_of_flat():
+            hand(optimizer, torch.empty(0, dtype=torch.float32, device=self.device), None)
+
+    def _kept(self):
+        """Return the weights that are judged and kept: those now, or their average."""
+        return self._run.flat if self._run.average is None else self._run.average
 
     def _snapshot(self):
-        return [t.clone() for t in (self._run.flat, *self.module_.buffers())]
+        return [t.clone() for t in (self._kept(), *self.module_.buffers())]
 
     def _restore(self, snapshot):
         for t, kept in zip(
@@ -262,48 +286,65 @@ class Net(NeuralNet):
             loss = self._train_epoch(iterator)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         else:
-            loss = float(self._judged().mean())
+            loss = self._judged()
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def _train_epoch(self, batches):
+        run, (remedy, further_remedy) = self._run, self.module_.code.remedies
         total = torch.zeros((), dtype=torch.float32, device=self.device)
+        for phase in run.phases.values():
+            phase.total.zero_()
         for batch in batches:
             self._set_learning_rate()
-            if self._run.has_hooks:
+            if run.has_hooks:
                 self.notify("on_batch_begin", batch=batch, training=True)
             step = self.train_step(batch)
-            total.add_(step["loss"], alpha=len(batch[0]))
-            if self._run.has_hooks:
+            total.add_(step["loss"], alpha=len(batch.x))
+            if run.has_hooks:
                 self.notify("on_batch_end", batch=batch, training=True, **step)
-            self._run.course.step += 1
-        return check_loss(float(total) / len(batches.index), self._run.course)
+            run.course.step += 1
+        loss = check_loss(float(total) / len(batches.index), run.course, remedy)
+        losses = {name: float(phase.total) for name, phase in run.phases.items()}
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            raise ValueError(f"Training diverged: {further_remedy}")
+        for name, further in losses.items():
+            self.history.record(f"{name}_loss", further / len(batches))
+        return loss
 
     def train_step(self, batch, **_):
-        """Take one step of the optimiser on one batch."""
+        """Take one step of each optimiser on one batch."""
+        run, code = self._run, self.module_.code
 
         def closure():
-            self._run.grad.zero_()
-            self._run.data_loss = loss = self._loss(batch)
+            run.grad.zero_()
+            run.data_loss = loss = self._loss(batch)
             loss.backward()
             loss = loss.detach()
             if self.alpha:
                 loss = self._penalise(loss)
-            if self._run.has_hooks and not all(p.requires_grad for p in self._run.params):
-                self._run.grad.mul_(self._trained())  # a callback has frozen some
-            if self._run.has_hooks:
+            if run.has_hooks and not all(p.requires_grad for p in run.params):
+                run.grad.mul_(self._trained())  # a callback has frozen some
+            if run.has_hooks:
                 named = self.module_.named_parameters()
                 self.notify(
                     "on_grad_computed", named_parameters=named, batch=batch,
                     training=True,
                 )  # fmt: skip
             if self.gradient_clip_value is not None:
-                self._run.grad[None].renorm_(2, 0, self.gradient_clip_value)
+                run.grad[None].renorm_(2, 0, self.gradient_clip_value)
             return loss
 
         self.optimizer_.step(closure)
-        self.module_.after_step()
-        return {"loss": self._run.data_loss.detach(), "y_pred": None}
+        code.after_step(self.module_)
+        if run.phases:
+            for name, loss in code.further(self.module_, run.play, batch, run):
+                run.phases[name].step(loss, self.gradient_clip_value)
+        if run.average is not None and run.task.valid is not None:
+            at = run.course.step  # the average starts short
+            decay = min(code.averaged, (1 + at) / (10 + at))
+            run.average.lerp_(run.flat, 1 - decay)
+        return {"loss": run.data_loss.detach(), "y_pred": None}
 
     def _trained(self):
         """Return 1 for each number that is trained and 0 for the frozen ones."""
@@ -320,74 +361,94 @@ class Net(NeuralNet):
         run.grad.add_(gradient)
         return loss + value
 
-    def _row_loss(self, batch, generator, progress):
-        """Return what each row costs, weighted (B,), and the module's penalty."""
-        batch, noise = self.prepare_batch(self._run.job, batch, generator)
-        return row_loss(self.module_, batch, noise, progress)
-
-    def prepare_batch(self, job, batch, generator):
-        """Return a batch, corrupted, with its clean rows, and noise for the module."""
-        x, w, clean, condition = batch
-        clean = x if clean is None else clean
-        if job.corruption is not None:
-            x = job.corruption.apply(x, job.space, generator)
-        return (x, w, clean, condition), self.module_.draw(len(x), generator)
-
     def _loss(self, batch):
-        progress = self._run.course.progress()
-        row, penalty = self._row_loss(batch, self._run.generator, progress)
-        return mean_loss(row, penalty, batch[0].numel())
-
-    def _judging_generator(self):
-        """Return the source of the noise to judge by, the same each time."""
-        return torch.Generator(self.device).manual_seed(JUDGING_SEED)
+        run, module = self._run, self.module_
+        progress = run.course.progress()
+        batch = run.task.corrupted(batch, run.generator)
+        noise = module.code.draw(module, len(batch.x), run.generator)
+        return mean_loss(*row_loss(module, batch, noise, progress), batch.x.numel())
 
     def _judged(self):
-        """Return what each held-out row costs, per column; (n_valid,)."""
+        """Return the held-out loss, per column, and note what else the code judges by."""
+        run, code = self._run, self.module_.code
         self._set_training(False)
-        generator = self._judging_generator()
-        with torch.no_grad():
-            rows = [
-                self._row_loss(batch, generator, torch.tensor(1.0))[0]
-                for batch in self._run.job.valid
-            ]
-        return torch.cat(rows) / self._run.job.valid.rows.n_columns
+        with torch.no_grad(), self._as_kept():
+            apart, noted = code.judge(self.module_, run.play, run.task, run.phases)
+            rows = self._judged_rows() + apart
+        for name, value in noted.items():
+            self.history.record(name, value)
+        return float(rows.mean())
+
+    def _judged_rows(self):
+        """Return what each held-out row costs, per column; (n_valid,)."""
+        run, module = self._run, self.module_
+        generator, rows = judging_generator(self.device), []
+        for batch in run.task.valid:
+            batch = run.task.corrupted(batch, generator)
+            noise = module.code.draw(module, len(batch.x), generator)
+            row, terms = row_loss(module, batch, noise, torch.tensor(1.0))
+            rows.append(row if terms.batch is None else row + terms.batch)
+        return torch.cat(rows) / run.task.valid.rows.n_columns
+
+    @contextmanager
+    def _as_kept(self):
+        """Judge by the weights that are kept."""
+        run = self._run
+        if run.average is None:
+            yield
+            return
+        now = run.flat.clone()
+        run.flat.copy_(run.average)
+        try:
+            yield
+        finally:
+            run.flat.copy_(now)
 
     def _groups(self):
         """Yield what the optimisers' settings are, and the parameter that is their rate."""
         for group in self.optimizer_.param_groups:
             yield group, "lr"
+        for name in self.module_.code.phase_names:
+            for group in getattr(self, f"{name}_optimizer_").param_groups:
+                yield group, "further_lr"
 
-    def _start_rate(self):
+    def begin(self, n_together=1):
+        """Begin a training, of so many members at once."""
+        self.interrupted_, self.n_together_ = False, n_together
         for group, _ in self._groups():
             group["lr"] = group.setdefault("initial_lr", group["lr"])
 
     def _set_learning_rate(self):
-        course = self._run.course
+        course, main = self._run.course, self.optimizer_.param_groups[0]
         if not course.is_constant:
             rate = course.rate()
             for group, _ in self._groups():
                 group["lr"] = group["initial_lr"] * rate
+        elif self._run.phases:  # a callback may have set the main one
+            rate = main["lr"] / main["initial_lr"]
+            for group, name in self._groups():
+                if name != "lr":
+                    group["lr"] = group["initial_lr"] * rate
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
         run = self._run
         if run.course.epoch < run.course.cool_from:
-            self.module_.before_epoch(run.job.train, run.generator)
-        if self._run.job.listener is not None:
-            self._run.job.listener.begin(self)
+            self.module_.code.before_epoch(self.module_, run.task.train, run.generator)
+        if run.task.listener is not None:
+            run.task.listener.begin()
 
     def on_epoch_end(self, net, **kwargs):
         """Keep the best weights, cool down on a plateau, tell who listens."""
-        course = self._run.course
+        course, task = self._run.course, self._run.task
         course.epoch += 1
         self._set_training(False)
-        if self._run.job.valid is not None:
+        if task.valid is not None:
             better = course.judge(self.history[-1, "valid_loss"], self.patience, self.tol)
             if better:
                 self._run.best = self._snapshot()
             self.history.record("valid_loss_best", better)
-        if self._run.job.listener is not None and self._run.job.listener.end(self):
+        if task.listener is not None and task.listener.end():
             course.cool_to = course.epoch
 
     def __getstate__(self):
@@ -420,6 +481,7 @@ class Net(NeuralNet):
             self.module_.state_dict(),
             [getattr(self, f"{name}_").state_dict() for name in self._optimizers],
             self.module_.likelihood.noise_variance,
+            self.module_.code,
         )
         names = (*self.tuning, "callbacks", "callbacks_")
         tuning = {name: vars(self)[name] for name in names}
@@ -427,43 +489,38 @@ class Net(NeuralNet):
 
     def load_state(self, state):
         """Go back to a saved state, after a training that failed."""
-        (weights, optimizers, noise), tuning, n_epochs = state
+        (weights, optimizers, noise, code), tuning, n_epochs = state
         vars(self).update(tuning)
         self.module_.load_state_dict(weights)
         for name, kept in zip(self._optimizers, optimizers, strict=True):
             getattr(self, f"{name}_").load_state_dict(kept)
         self.module_.likelihood.noise_variance = noise
+        self.module_.code = code
         del self.history[n_epochs:]
 
-    def squared_residuals(self, batches):
-        """Return the columns' weighted sums of squared residuals, standardised; (3, d).
 
-        Of the rows' reconstructions, and of those that the likelihood's noise explains;
-        then the weights' sums over the cells that are not missing.
-        """
-        module, total = self.module_, 0.0
-        error = module.likelihood.squared_error
-        generator = self._judging_generator()
-        draws = max(1, NOISE_ROWS // len(batches.index))
-        with torch.inference_mode():
-            for x, w, clean, condition in batches:
-                clean = x if clean is None else clean
-                known = () if condition is None else (condition,)
-                square = error(module.params(x, *known), clean)
-                unexplained = square
-                if hasattr(module, "drawn_params"):  # codes are drawn when scoring, too
-                    drawn = (module.draw(len(x), generator) for _ in range(draws))
-                    pairs = (
-                        module.drawn_params(x, noise, *known)
-                        for e in drawn
-                        for noise in (e, -e)
-                    )
-                    unexplained = sum(error(p, clean) for p in pairs) / (2 * draws)
-                seen = (~torch.isnan(clean)).to(square)
-                square = torch.stack([square, unexplained, seen])
-                square = square.sum(1) if w is None else w @ square
-                total = total + square.cpu().double()
-        return total.numpy()
+class Phase:
+    """An optimiser, the weights that it trains, and how it fares in an epoch."""
+
+    def __init__(self, optimizer, parts, run):
+        self.optimizer = optimizer
+        self.params = [p for part in parts for p in part.parameters() if p.requires_grad]
+        first = self.params[0].storage_offset()  # weights of parts lie side by side
+        where = slice(first, first + sum(p.numel() for p in self.params))
+        self.grad = run.grad[where]
+        self.total = torch.zeros((), device=run.grad.device)
+        hand(optimizer, run.flat[where], self.grad)
+
+    def step(self, loss, clip):
+        """Take one step down a loss ()."""
+        self.grad.zero_()
+        params = [p for p in self.params if p.requires_grad]  # callbacks may freeze some
+        if params:
+            loss.backward(inputs=params)
+        if clip is not None:
+            self.grad[None].renorm_(2, 0, clip)
+        self.optimizer.step()
+        self.total.add_(loss.detach())
 
 
 def one_flat():
@@ -482,31 +539,36 @@ def _is_channels_last(p):
     return p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last)
 
 
-def _in_memory_order(p):
+def in_memory_order(p):
     """Return a tensor's numbers as a vector, in the order that `_flatten` gives back."""
     return (p.permute(0, 2, 3, 1) if _is_channels_last(p) else p).reshape(-1)
 
 
+def judging_generator(device):
+    """Return the source of the noise to judge by, the same each time."""
+    return torch.Generator(device).manual_seed(JUDGING_SEED)
+
+
 def row_loss(forward, batch, noise, progress):
-    """Return what each row of a batch costs, weighted (B,), and the penalty."""
-    x, w, clean, condition = batch
-    known = () if condition is None else (condition,)
-    terms = forward(x, clean, noise, progress, *known)
+    """Return what each row of a batch costs, weighted (B,), and the terms."""
+    terms = forward(batch.x, batch.target, noise, progress, *batch.known)
     row = terms.nll if terms.reg is None else terms.nll + terms.reg
-    return row if w is None else row * w, terms.penalty
+    return row if batch.weight is None else row * batch.weight, terms
 
 
-def mean_loss(row, penalty, n_cells):
+def mean_loss(row, terms, n_cells):
     """The one reduction: a mean over the rows of a batch, per column; ()."""
     loss = row.sum() * (1 / n_cells)  # a product is cheaper than a quotient to map
-    return loss if penalty is None else loss + penalty
+    if terms.batch is not None:
+        loss = loss + terms.batch * (len(row) / n_cells)
+    return loss if terms.aside is None else loss + terms.aside
 
 
-def check_loss(loss, course):
+def check_loss(loss, course, remedy=""):
     """Return an epoch's loss, or raise a ``ValueError`` if it is not finite."""
     if not math.isfinite(loss):
         raise ValueError(
             f"Training diverged: the loss is {loss} after epoch {course.epoch + 1}. "
-            "Lower learning_rate, or look for extreme values in X."
+            f"Lower learning_rate, or look for extreme values in X.{remedy}"
         )
     return loss

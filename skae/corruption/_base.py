@@ -22,7 +22,10 @@ from sklearn.utils import check_random_state
 
 from skae._data.rows import flatten
 from skae._data.statistics import column_statistics
-from skae._params import Parameters
+from skae._params import Parameters, Strength
+
+SHARE = Strength(Real, 0, 1, closed="both")
+PIXELS = Strength(Integral, 1, None, closed="left")
 
 
 class Space(NamedTuple):
@@ -137,38 +140,14 @@ def _lost(rate, x, generator):
     return _uniform(x.shape, x, generator) < _strength(rate, x, generator)
 
 
-def _check_strength(owner, name, value, most=None, kind=Real):
-    pair = isinstance(value, tuple | list)
-    values = tuple(value) if pair else (value,)
-    least = 1 if kind is Integral else 0
-    if (
-        len(values) != (2 if pair else 1)
-        or not all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
-        or not all(least <= v and (most is None or v <= most) for v in values)
-        or values[0] > values[-1]
-        or not np.isfinite(values).all()
-    ):
-        limits = f"at least {least}" if most is None else f"in [{least}, {most}]"
-        what = "an integer" if kind is Integral else "a number"
-        raise ValueError(
-            f"corruption: {owner}.{name} must be {what} {limits}, or a pair (low, high) "
-            f"of such. Got {value!r}."
-        )
-
-
 class Corruption(Parameters):
     """What all corruptions share: they can be tried out on an array."""
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
+    _belongs_to = "corruption"
 
     def apply(self, x, space, generator):
         """Return a corrupted copy of standardised rows x (B, d)."""
         raise NotImplementedError
-
-    def attach(self, module, generator):
-        """Let the corruption into a module's hidden layers; return the hooks."""
-        return []
 
     def corrupt(self, X, random_state=None):
         """Return a corrupted copy of X.
@@ -199,3 +178,19 @@ class Corruption(Parameters):
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         generator = torch.Generator().manual_seed(int(seed))
         return self.apply(x, space, generator).numpy().reshape(np.shape(X))
+
+
+def check_applied(corruption, space, rows):
+    """Raise a ``ValueError`` unless a corruption returns a changed copy of rows."""
+    x = rows.clone()
+    out = corruption.apply(x, space, torch.Generator(rows.device).manual_seed(0))
+    if not torch.is_tensor(out) or out.shape != x.shape or out.dtype != x.dtype:
+        raise ValueError(
+            "corruption: apply() must return a tensor of the shape and type of the "
+            f"rows. Got {getattr(out, 'shape', type(out).__name__)}."
+        )
+    if not torch.allclose(x, rows, rtol=0, atol=0, equal_nan=True):
+        raise ValueError(
+            "corruption: apply() must return a copy, and has changed the rows that "
+            "it was given."
+        )

@@ -1,12 +1,11 @@
 """Dropout of hidden units, as a corruption."""
 
 from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar
 
-import numpy as np
-import torch
-
-from skae.corruption._base import Corruption, _check_strength, _strength, _uniform
-from skae.networks._layers import Activation
+from skae._params import Strength
+from skae.corruption._base import Corruption
 
 
 @dataclass
@@ -30,39 +29,16 @@ class HiddenDropout(Corruption):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.corruption._base import HiddenDropout
+    >>> from skae.corruption import HiddenDropout
     >>> autoencoder = Autoencoder(8, corruption=["gaussian", HiddenDropout(0.1)])
     """
 
     rate: float | tuple = 0.2
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("HiddenDropout", "rate", self.rate, 1)
-        if np.max(self.rate) >= 1:
-            raise ValueError(
-                f"corruption: HiddenDropout.rate must be below 1. Got {self.rate!r}."
-            )
+    _parameter_constraints: ClassVar[dict] = {
+        "rate": [Strength(Real, 0, 1, closed="left")],
+    }
 
     def apply(self, x, space, generator):
         """Return x: what is dropped lies in the network."""
         return x
-
-    def attach(self, module, generator):
-        """Let the module's activations drop units in training; return the hooks."""
-        layers = [layer for layer in module.modules() if isinstance(layer, Activation)]
-        if not layers:
-            raise ValueError(
-                "corruption: HiddenDropout needs a network of skae.networks with a "
-                "hidden layer, for instance network=(128,)."
-            )
-
-        def drop(layer, args, out):
-            if not layer.training:
-                return out
-            rate = _strength(self.rate, out, generator)
-            if torch.is_tensor(rate):
-                rate = rate.view(-1, *[1] * (out.ndim - 1))
-            return out * (_uniform(out.shape, out, generator) >= rate) / (1 - rate)
-
-        return [layer.register_forward_hook(drop) for layer in layers]

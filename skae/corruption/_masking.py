@@ -5,18 +5,18 @@ B is the number of rows.
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import ClassVar
 
-import numpy as np
 import torch
+from sklearn.utils._param_validation import StrOptions
 
-from skae._params import check_option
-from skae.corruption._base import Corruption, _check_strength, _lost, _uniform
+from skae._params import Number, Strength
+from skae.corruption._base import PIXELS, SHARE, Corruption, _lost, _uniform
 
-
-def _check_fill(owner, fill):
-    if not isinstance(fill, Real) or not np.isfinite(fill):
-        options = ("mean", "min", "max")
-        check_option("corruption", f"{owner}.fill (or a finite number)", fill, options)
+FILL = [
+    StrOptions({"mean", "min", "max"}),
+    Number(Real, None, None, closed="neither"),
+]
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Masking(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Masking
+    >>> from skae.corruption import Masking
     >>> Masking(0.5, fill=0).corrupt(np.ones((100, 100)), random_state=0).mean().round(1)
     np.float64(0.5)
     """
@@ -48,10 +48,7 @@ class Masking(Corruption):
     rate: float | tuple = 0.25
     fill: str | float = "mean"
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("Masking", "rate", self.rate, 1)
-        _check_fill("Masking", self.fill)
+    _parameter_constraints: ClassVar[dict] = {"rate": [SHARE], "fill": FILL}
 
     def apply(self, x, space, generator):
         """Return x with some cells blank."""
@@ -76,7 +73,7 @@ class RegionMasking(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import RegionMasking
+    >>> from skae.corruption import RegionMasking
     >>> holes = RegionMasking(10, fill=0).corrupt(np.ones((5, 28, 28)), random_state=0)
     >>> (holes == 0).sum(axis=(1, 2))
     array([100, 100, 100, 100, 100])
@@ -86,18 +83,11 @@ class RegionMasking(Corruption):
     n_regions: int = 1
     fill: str | float = "mean"
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        pair = self.size if isinstance(self.size, tuple | list) else (self.size,)
-        whole = all(isinstance(size, Integral) for size in pair)
-        kind, most = (Integral, None) if whole else (Real, 1)
-        _check_strength("RegionMasking", "size", self.size, most, kind)
-        if min(pair) == 0:
-            raise ValueError("corruption: RegionMasking.size must be above 0.")
-        if isinstance(self.n_regions, tuple | list):
-            raise ValueError("corruption: RegionMasking.n_regions must be one integer.")
-        _check_strength("RegionMasking", "n_regions", self.n_regions, kind=Integral)
-        _check_fill("RegionMasking", self.fill)
+    _parameter_constraints: ClassVar[dict] = {
+        "size": [PIXELS, Strength(Real, 0, 1, closed="right")],
+        "n_regions": [Number(Integral, 1, None, closed="left")],
+        "fill": FILL,
+    }
 
     def apply(self, x, space, generator):
         """Return x with rectangles blank."""

@@ -23,7 +23,7 @@ class Compose(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Compose, Gaussian
+    >>> from skae.corruption import Compose, Gaussian
     >>> X = np.ones((3, 4, 4))
     >>> Compose(["masking", Gaussian(0.1)]).corrupt(X, random_state=0).shape
     (3, 4, 4)
@@ -35,7 +35,7 @@ class Compose(Corruption):
     def parts(self):
         """The corruptions as objects, those within others too."""
         parts = [as_corruption(part) for part in self.corruptions]
-        return [part for whole in parts for part in getattr(whole, "parts", [whole])]
+        return [part for whole in parts for part in parts_of(whole)]
 
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
@@ -53,11 +53,6 @@ class Compose(Corruption):
         for part in self.parts:
             x = part.apply(x, space, generator)
         return x
-
-    def attach(self, module, generator):
-        """Let all of them into the module's hidden layers; return the hooks."""
-        parts = [part for part in self.parts if hasattr(part, "attach")]
-        return [hook for part in parts for hook in part.attach(module, generator)]
 
 
 NAMED = {
@@ -81,10 +76,21 @@ def as_corruption(corruption):
     return corruption
 
 
+def parts_of(corruption):
+    """Return the corruptions that one is made of, in their order."""
+    if isinstance(corruption, Compose):
+        return corruption.parts
+    return [] if corruption is None else [corruption]
+
+
+def hidden_rates(corruption):
+    """Return the rates at which a corruption drops hidden units."""
+    return tuple(p.rate for p in parts_of(corruption) if isinstance(p, HiddenDropout))
+
+
 def blanks(corruption):
     """Return the parts of a corruption that blank out cells."""
-    parts = getattr(corruption, "parts", [corruption])
-    return [part for part in parts if hasattr(part, "fill")]
+    return [p for p in parts_of(corruption) if isinstance(p, Masking | RegionMasking)]
 
 
 def filling(corruption, stats):

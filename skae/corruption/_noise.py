@@ -4,12 +4,14 @@ B is the number of rows.
 """
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Real
+from typing import ClassVar
 
 import torch
 from torch.nn import functional as F
 
-from skae.corruption._base import Corruption, _check_strength, _lost, _strength, _uniform
+from skae._params import Number, Strength
+from skae.corruption._base import PIXELS, SHARE, Corruption, _lost, _strength, _uniform
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Gaussian(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Gaussian
+    >>> from skae.corruption import Gaussian
     >>> noise = Gaussian(0.5).corrupt(np.zeros((100, 28, 28)), random_state=0)
     >>> noise.std().round(2)
     np.float64(0.5)
@@ -34,10 +36,9 @@ class Gaussian(Corruption):
 
     sigma: float | tuple | None = None
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        if self.sigma is not None:
-            _check_strength("Gaussian", "sigma", self.sigma)
+    _parameter_constraints: ClassVar[dict] = {
+        "sigma": [Strength(Real, 0, None, closed="left"), None],
+    }
 
     def apply(self, x, space, generator):
         """Return x + sigma e with e ~ N(0, 1)."""
@@ -65,7 +66,7 @@ class SaltAndPepper(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import SaltAndPepper
+    >>> from skae.corruption import SaltAndPepper
     >>> X = np.linspace(0, 1, 16).reshape(1, 4, 4)
     >>> np.unique(SaltAndPepper(1.0).corrupt(X, random_state=0))
     array([0., 1.])
@@ -74,12 +75,10 @@ class SaltAndPepper(Corruption):
     rate: float | tuple = 0.1
     salt: float = 0.5
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("SaltAndPepper", "rate", self.rate, 1)
-        if isinstance(self.salt, tuple | list):
-            raise ValueError("corruption: SaltAndPepper.salt must be one number.")
-        _check_strength("SaltAndPepper", "salt", self.salt, 1)
+    _parameter_constraints: ClassVar[dict] = {
+        "rate": [SHARE],
+        "salt": [Number(Real, 0, 1, closed="both")],
+    }
 
     def apply(self, x, space, generator):
         """Return x with some cells at an extreme."""
@@ -108,7 +107,7 @@ class Downsampling(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import Downsampling
+    >>> from skae.corruption import Downsampling
     >>> Downsampling(2).corrupt(np.arange(16.0).reshape(1, 4, 4))[0]
     array([[ 2.5,  2.5,  4.5,  4.5],
            [ 2.5,  2.5,  4.5,  4.5],
@@ -118,9 +117,7 @@ class Downsampling(Corruption):
 
     factor: int | tuple = 2
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("Downsampling", "factor", self.factor, kind=Integral)
+    _parameter_constraints: ClassVar[dict] = {"factor": [PIXELS]}
 
     def apply(self, x, space, generator):
         """Return x in coarser pixels."""
@@ -161,7 +158,7 @@ class SwapNoise(Corruption):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.corruption._base import SwapNoise
+    >>> from skae.corruption import SwapNoise
     >>> SwapNoise(1.0).corrupt(np.array([[1.0, 10.0], [2.0, 20.0]]), random_state=0)
     array([[ 2., 20.],
            [ 1., 10.]])
@@ -169,9 +166,7 @@ class SwapNoise(Corruption):
 
     rate: float | tuple = 0.15
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        _check_strength("SwapNoise", "rate", self.rate, 1)
+    _parameter_constraints: ClassVar[dict] = {"rate": [SHARE]}
 
     def apply(self, x, space, generator):
         """Return x with some cells from other rows."""

@@ -6,18 +6,11 @@ n is the number of rows, d the columns, k of them chosen.
 import numpy as np
 from sklearn.linear_model import RidgeCV
 
+from skae._codes.columns import RIDGES
+
 NEGLIGIBLE = 1e-8  # of the largest column's sum of squares: nothing is left to explain by
-
-
-RIDGES = np.logspace(-2, 4, 13)  # of a linear decoder, of which the rows choose one
-
-
 GREEDY_RIDGES = 0.0, 1.0, 3.0, 10.0  # of a greedy choice, in mean variances of a column
-
-
 FOLDS = 5  # that choose one of them
-
-
 LARGEST = 2**22  # k times d: above, there is neither that choice nor a search
 
 

@@ -1,11 +1,11 @@
 """Feature selection: the columns from which all others can be rebuilt."""
 
 import warnings
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
@@ -13,28 +13,24 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skae._autoencoders.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS, BaseAutoencoder
-from skae._codes.base import AutoencoderModule
-from skae._codes.columns import Chosen, ConcreteModule, Selectors, start_decoder
+from skae._autoencoders.base import check_net_params
+from skae._codes import signs
+from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
+from skae._codes.columns import Columns, Concrete
 from skae._data.checks import CheckedRowsMixin
 from skae._data.rows import blocks, densify
-from skae._training import signs as _diagnostics
+from skae._data.split import Sample
+from skae._params import check_instance
 from skae._training.blocks import apply, padded
-from skae._training.fit import Fitting
+from skae._training.runtime import all_or_nothing
+from skae._training.task import Recipe, Schedule, Task
+from skae._training.train import run
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
-from skae.likelihoods._mixed import is_mixed
-from skae.likelihoods._named import NAMED
+from skae.likelihoods._named import NAMED, as_likelihood, reads_tables
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import as_network
 
 STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
-SHARED = (  # parameters of the autoencoders inside
-    "network", "likelihood", "learning_rate", "batch_size", "early_stopping",
-    "validation_fraction", "n_iter_no_change", "tol", "alpha", "l1_ratio", "device",
-    "net_params", "verbose",
-)  # fmt: skip
-KEPT = (  # of the attributes of the best of them
-    "net_", "history_", "loss_curve_", "validation_loss_curve_", "n_iter_",
-    "_block_rows_", "_statistics_",
-)  # fmt: skip
 
 
 class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator):
@@ -272,25 +268,65 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             diverges. The selector is then what it was before the call.
         """
         self._check_parameters()
-        with self._all_or_nothing(warm=False):
+        with all_or_nothing(self):
             X, sample_weight = self._check_fit(X, sample_weight, reset=True)
             self._check_number(X.shape[1])
             random_state = check_random_state(self.random_state)
-            self._seed_ = random_state.randint(np.iinfo(np.int32).max)
-            first = self._fitting(Searching, X, sample_weight)
+            seed = random_state.randint(np.iinfo(np.int32).max)
+            seed = np.random.RandomState(seed).randint(np.iinfo(np.int32).max)
+            recipe = self._recipe(int(seed))
+            sample = self._sample(recipe, X, sample_weight)
+            first = Task(recipe, sample)
             greedy = self._greedy(first)
             choices = [("greedy", greedy)]
-            if self._has_search(len(first.train.index), len(greedy), X.shape[1]):
+            if self._has_search(len(sample.train), len(greedy), X.shape[1]):
                 seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_init)
-                searched = [self._search(first, greedy, int(seed)) for seed in seeds]
-                choices += [("concrete", columns) for columns in searched]
+                choices += [
+                    ("concrete", self._search(first, greedy, int(s))) for s in seeds
+                ]
             if self.method == "concrete":
                 choices = choices[1:]
             self._finish(self._decoders(choices, X, sample_weight, first))
         return self
 
+    def _recipe(self, seed):
+        """Return what to train but for the columns that are seen, checked."""
+        likelihood, network = as_likelihood(self.likelihood), as_network(self.network)
+        for name, part in (("network", network), ("likelihood", likelihood)):
+            check_instance(name, part)
+            getattr(part, "validate", lambda: None)()
+        check_net_params(self.net_params)
+        if isinstance(network, ConvolutionalNetwork):
+            network = network.resolve(self._sample_shape_)
+        schedule = Schedule(
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            verbose=self.verbose,
+        )
+        code, net_params = Columns(), dict(self.net_params or {})
+        parts = network, likelihood, None, code, None, net_params
+        return Recipe(*parts, schedule, self.device, seed)
+
+    def _sample(self, recipe, X, sample_weight, statistics=None):
+        sample = Sample.of(
+            X,
+            weight=sample_weight,
+            shape=recipe.shape_of(self._sample_shape_),
+            check=recipe.likelihood.check,
+            statistics=statistics,
+            held_out=self.validation_fraction if self.early_stopping else None,
+            seed=recipe.seed,
+        )
+        if len(sample.train) > 1:  # what is held out is to judge the choice
+            sample = sample._replace(index=sample.train)
+        return sample
+
     def _check_parameters(self):
-        if is_mixed(self.likelihood):
+        if reads_tables(self.likelihood):
             raise ValueError(
                 "likelihood='mixed' is not for an AutoencoderFeatureSelector. Encode "
                 "categories first, for instance with "
@@ -321,23 +357,10 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
                 f"of X. Use at most {n_features}, a share such as 0.5, or 'auto'."
             )
 
-    def _fitting(self, kind, X, sample_weight, like=None, **more):
-        """Return the fitting of an autoencoder inside, on the rows of X."""
-        shared = {name: getattr(self, name) for name in SHARED}
-        inner = kind(**shared, **more, random_state=self._seed_)
-        vars(inner).update(
-            {name: value for name, value in vars(self).items() if name[-1] == "_"}
-        )
-        fitting = Fitting(inner, X, sample_weight, warm=False, like=like)
-        if len(fitting.train.index) > 1:  # what is held out is to judge the choice
-            fitting.index = fitting.train.index
-        return fitting
-
-    def _greedy(self, fitting):
+    def _greedy(self, task):
         """Return the greedy choice, as many columns as are wanted."""
-        likelihood, n_features = fitting.likelihood, fitting.rows.X.shape[1]
-        x = likelihood.to(fitting.device).target(fitting._sample()).cpu().double().numpy()
-        x = x - x.mean(0)
+        x = task.drawn_target()
+        x, n_features = x - x.mean(0), task.own.X.shape[1]
         wanted, total = self.n_features_to_select, np.square(x).sum()
         if wanted == "auto":
             gains = greedy_columns(x, min(MAX_AUTO_COMPONENTS, n_features))[1]
@@ -347,35 +370,36 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             wanted = max(1, int(wanted * n_features))
         return greedy_columns(x, wanted, best_ridge(x, wanted))[0]
 
-    def _search(self, fitting, columns, seed):
+    def _search(self, first, columns, seed):
         """Train selectors that start at some columns, and return what they choose."""
-        inner = fitting.estimator
-        inner.n_components, inner.columns_ = len(columns), columns
-        inner.temperatures, inner.max_iter = tuple(self.temperatures), self.max_iter
-        if self.max_iter == "auto":
-            inner.max_iter = max(1, round(STEPS / len(fitting.train)))
-        fitting.generator.manual_seed(seed)
-        fitting.valid = None
-        fitting.run(None)
-        _check_interrupted(fitting)
-        return fitting.net.module_.encoder.choice()
+        max_iter = self.max_iter
+        if max_iter == "auto":
+            max_iter = max(1, round(STEPS / len(first.train)))
+        code = Concrete(tuple(columns.tolist()), tuple(self.temperatures))
+        recipe = _of_columns(first.recipe, code, max_iter)
+        generator = torch.Generator().manual_seed(seed)
+        sample = first.sample._replace(valid=None, generator=generator)
+        return self._trained(Task(recipe, sample, like=first)).net.module_.encoder.choice()
 
     def _decoders(self, choices, X, sample_weight, first):
-        """Train a decoder of each choice that differs; return (name, fitting) pairs."""
-        fittings = {}
+        """Train a decoder of each choice that differs; return (name, Trained) by columns."""
+        trained, statistics = {}, first.sample.statistics
+        max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
         for name, columns in choices:
-            columns = np.sort(columns)
-            if tuple(columns) in fittings:
-                continue
-            max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
-            k = len(columns)
-            shape = {"n_components": k, "max_iter": max_iter}
-            fitting = self._fitting(Decoding, X, sample_weight, first, **shape)
-            fitting.estimator.columns_ = columns
-            fitting.run(None)
-            _check_interrupted(fitting)
-            fittings[tuple(columns)] = name, fitting
-        return list(fittings.values())
+            columns = tuple(np.sort(columns).tolist())
+            if columns not in trained:
+                recipe = _of_columns(first.recipe, Columns(columns), max_iter)
+                sample = self._sample(recipe, X, sample_weight, statistics)
+                task = Task(recipe, sample, like=first)
+                trained[columns] = name, self._trained(task)
+        return trained
+
+    def _trained(self, task):
+        """Return what comes of a task; half of a training is not worth keeping."""
+        trained = run(task)
+        if trained.net.interrupted_:
+            raise KeyboardInterrupt
+        return trained
 
     def _has_search(self, n, k, n_features):
         """Tell whether selectors are to look for better columns than the greedy ones."""
@@ -389,21 +413,24 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
             )
         return self.method == "concrete"
 
-    def _finish(self, fittings):
+    def _finish(self, trained):
         """Set what is fitted, from the choice that rebuilds held-out rows best."""
-        self.chosen_by_, best = max(fittings, key=lambda pair: pair[1].explained[-1])
-        columns = best.estimator.columns_
+        columns = max(trained, key=lambda columns: trained[columns][1].explained[-1])
+        self.chosen_by_, best = trained[columns]
         self.support_ = np.zeros(self.n_features_in_, dtype=bool)
-        self.support_[columns] = True
+        self.support_[list(columns)] = True
         self.n_features_to_select_ = len(columns)
-        attributes = best.attributes(best.net)
-        vars(self).update({n: attributes[n] for n in KEPT if n in attributes})
+        self.net_, self.history_ = best.net, best.net.history
+        self.loss_curve_ = [row["train_loss"] for row in self.history_]
+        if self.early_stopping and "valid_loss" in self.history_[0]:
+            self.validation_loss_curve_ = [row["valid_loss"] for row in self.history_]
+        self.n_iter_, self._statistics_ = best.n_iter, best.statistics
         for sign in (
-            *_diagnostics.divergence(self.loss_curve_[-1:], best.explained[0]),
-            *_diagnostics.overfitting(best.explained[0], best.explained[-1]),
+            *signs.divergence(self.loss_curve_[-1:], best.explained[0]),
+            *signs.overfitting(best.explained[0], best.explained[-1]),
         ):
             sign = sign.replace("n_components", "n_features_to_select")
-            warnings.warn(sign, ConvergenceWarning, stacklevel=3)
+            warnings.warn(sign, ConvergenceWarning, stacklevel=4)
 
     # What a fitted selector does
 
@@ -476,7 +503,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         standardize = partial(likelihood.standardize, check=False)
         apply(
             module.reconstruct,
-            padded(rows, self._block_rows_, standardize),
+            padded(rows, self.net_.block_rows, standardize),
             self.net_.device,
             rows,
             lambda mean, x: likelihood.restore(mean.numpy()),
@@ -536,35 +563,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         return tags
 
 
-def _check_interrupted(fitting):
-    """Raise if the user has stopped a training: half of one is not worth keeping."""
-    if fitting.net.interrupted_:
-        raise KeyboardInterrupt
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class Decoding(BaseAutoencoder):
-    """The autoencoder that sees no more than some columns, `columns_`."""
-
-    def _encoder(self, n_columns):
-        return AutoencoderModule, Chosen(self.columns_)
-
-    def _build_module(self, network, likelihood, n_components, principal):
-        if getattr(network, "tied_weights", False):
-            raise ValueError(
-                "network: tied_weights=True is not for an AutoencoderFeatureSelector, "
-                "whose encoder has no weights. Use tied_weights=False."
-            )
-        module, encoder = self._encoder(len(principal.center))
-        decoder = start_decoder(self.columns_, network, likelihood, principal)
-        return module(encoder, decoder, likelihood)
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class Searching(Decoding):
-    """The autoencoder whose selectors look for better columns than `columns_`."""
-
-    temperatures: tuple = (10.0, 0.1)
-
-    def _encoder(self, n_columns):
-        return ConcreteModule, Selectors(self.columns_, n_columns, self.temperatures)
+def _of_columns(recipe, code, max_iter):
+    """Return a recipe for a code of columns."""
+    schedule = recipe.schedule._replace(max_iter=max_iter)
+    return recipe._replace(code=code, n_components=len(code.columns), schedule=schedule)

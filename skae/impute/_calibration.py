@@ -29,7 +29,7 @@ def in_blocks(net, fn, x):
     """
     parts = []
     with torch.inference_mode():
-        for rows, block in padded(x, net.block, None):
+        for rows, block in padded(x, net.block_rows, None):
             values = fn(block.to(net.device))
             parts.append([v[: rows.stop - rows.start].cpu().numpy() for v in values])
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))

@@ -81,19 +81,8 @@ def hidden_rows(module, x, folds, epochs, generator):
             mine = rows % n
             seen = there[mine] & ~hidden[rows]
             guesses = module.guesses(x[mine].to(device), seen.to(device))
-            parts.append([seen, folds[mine], *(guess.cpu() for guess in guesses)])
-    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
-
-
-def packed(known):  # lead: known
-    """Return what `hidden_rows` returns as one array."""
-    return torch.cat([part.float() for part in known], 1).numpy()
-
-
-def unpacked(known, d):  # lead: known
-    """Return the parts of what `packed` returned."""
-    seen, folds, guesses = known.split([d, d, known.shape[1] - 2 * d], 1)
-    return seen > 0, folds, *guesses.chunk(2, 1)
+            parts.append((seen, folds[mine], *(g.cpu() for g in guesses)))
+    return tuple(map(torch.cat, zip(*parts, strict=True)))
 
 
 class HiddenBatches(Batches):
@@ -101,7 +90,7 @@ class HiddenBatches(Batches):
 
     def __init__(self, rows, n, batch_size, generator):
         super().__init__(rows, torch.arange(n), batch_size, generator)
-        self.passes, self.times = 0, len(rows.condition) // n  # lead: known
+        self.passes, self.times = 0, len(rows.known[0]) // n
 
     def __iter__(self):
         n = len(self.index)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count, read_frame
 from skae._data.frames import beside, is_frame, is_nan, row_labels
-from skae._params import check_sizes
+from skae._params import Sizes
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
 from skae.impute._draws import Gaps, draw, probability_table, quantile_table
@@ -142,7 +142,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "network": [StrOptions({"auto"}), tuple, list],
+        "network": [StrOptions({"auto"}), Sizes((256, 128))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -208,8 +208,6 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
             If a parameter or X cannot be, before any training, or if training diverges.
             The imputer is then what it was before the call.
         """
-        if not isinstance(self.network, str):
-            check_sizes("network", self.network)
         with all_or_nothing(self):
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             rng = np.random.default_rng(seed)

@@ -11,9 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skae._codes.base import Terms, TrainedModule
+from skae._codes.base import Code, Terms
 from skae.impute._guesses import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
-from skae.impute._hidden import unpacked
 from skae.networks._layers import Dropout
 
 MOST_ONE_HOT = 24  # levels; a category of more is embedded
@@ -57,7 +56,7 @@ class MemberLinear(nn.Module):
         return u[..., : self.n_out]
 
 
-class ImputationModule(TrainedModule):
+class ImputationModule(nn.Module):
     """u = b(x) + r_m(x): a base guess and what member m's network adds, per parameter.
 
     Parameters
@@ -77,7 +76,7 @@ class ImputationModule(TrainedModule):
 
     def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
         super().__init__()
-        self.likelihood, self.n_members = likelihood, n_members
+        self.likelihood, self.n_members, self.code = likelihood, n_members, Code()
         fold = 1 + torch.arange(n_members) % FOLDS
         self.register_buffer("fold_of_member", fold[:, None, None])
         numbers = len(likelihood.numbers)
@@ -202,14 +201,10 @@ class ImputationModule(TrainedModule):
             h = F.layer_norm(h, h.shape[-1:])
         return params, params[0] + self.last(h)
 
-    def encode(self, x):
-        """Return the members' parameters, a row's side by side; (B, M P)."""
+    def params(self, x):
+        """Return the members' parameters; (M, B, P)."""
         seen = ~torch.isnan(x)
-        _, members = self.members(x, seen, self.guesses(x, seen))
-        return members.transpose(0, 1).flatten(1)
-
-    def decode(self, z):
-        return z
+        return self.members(x, seen, self.guesses(x, seen))[1]
 
     def _mean(self, params):
         """Return parameters (..., P) as means: no number beyond those in training."""
@@ -237,12 +232,11 @@ class ImputationModule(TrainedModule):
         drawn, sd = normal.noise(spread, there, generator)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
 
-    def forward(
-        self, x, clean, noise, progress, seen, folds=None, guess=None, by_scores=None
-    ):
-        """Return what rows cost: their hidden cells, and a little their seen ones."""
-        if folds is None:  # lead: known (and no defaults above)
-            seen, folds, guess, by_scores = unpacked(seen, x.shape[1])
+    def forward(self, x, target, noise, progress, seen, folds, guess, by_scores):
+        """Return what rows cost: their hidden cells, and a little their seen ones.
+
+        `seen` (B, d) says which cells are seen, `folds` (B, d) who never learns from one.
+        """
         _, members = self.members(x, seen, (guess, by_scores))
         weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
         return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))

@@ -8,11 +8,10 @@ import torch
 
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
-from skae._training.blocks import block_rows
-from skae._training.net import Job, Net
-from skae._training.parts import find_device
+from skae._training.task import find_device
+from skae._training.train import train_module
 from skae.impute._guesses import PRIOR_CELLS
-from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide, packed
+from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide
 from skae.impute._network import FOLDS, SMALL, ImputationModule
 from skae.likelihoods._mixed import Mixed
 
@@ -105,14 +104,6 @@ def train(
         module, torch.from_numpy(x), torch.from_numpy(folds), epochs, generator
     )
     times = len(known[0]) // len(X)
-    rows = Rows(  # lead: known
-        np.tile(X, (times, 1)), None, likelihood, device, condition=packed(known)
-    )
+    rows = Rows(np.tile(X, (times, 1)), None, likelihood, device, known=known)
     batches = HiddenBatches(rows, len(X), batch_size, generator)
-    net = Net(lambda: module, device=device, lr=learning_rate, verbose=verbose).initialize()
-    net.module = type(module)
-    net.train(Job(batches, None, "trapezoid"), epochs)
-    if net.interrupted_:  # at a rate that has not fallen, nothing is worth keeping
-        raise KeyboardInterrupt
-    net.block = block_rows(net, X.shape[1])
-    return net
+    return train_module(module, batches, epochs, device, lr=learning_rate, verbose=verbose)

@@ -56,15 +56,12 @@ class Bernoulli(Parameters):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Bernoulli
+    >>> from skae.likelihoods import Bernoulli
     >>> Autoencoder(2, likelihood=Bernoulli())
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
 
     reads_tables: ClassVar[bool] = False
-
-    def validate(self):
-        """Nothing to check: there are no parameters."""
 
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
@@ -85,7 +82,7 @@ class Categorical(Parameters):
     Examples
     --------
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Categorical
+    >>> from skae.likelihoods import Categorical
     >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
     Categorical()
     """
@@ -93,9 +90,6 @@ class Categorical(Parameters):
     reads_tables: ClassVar[bool] = False
 
     is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
-
-    def validate(self):
-        """Nothing to check: there are no parameters."""
 
     def check(self, X):
         """Raise a ``ValueError`` if a row is not a distribution."""

@@ -9,17 +9,19 @@ B is the number of rows, d the number of columns.
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from skae._losses import (
     gaussian_nll,
     half_squared_error,
 )
-from skae._params import Parameters, check_option
+from skae._params import Number, Parameters
 from skae.likelihoods._base import (
     LEARNT_FLOOR,
     RANGES,
@@ -115,7 +117,7 @@ class Gaussian(Parameters):
 
     Examples
     --------
-    >>> from skae.likelihoods._gaussian import Gaussian
+    >>> from skae.likelihoods import Gaussian
     >>> Gaussian(link="sigmoid")
     Gaussian(scale='auto', link='sigmoid', clip=None)
     """
@@ -126,16 +128,12 @@ class Gaussian(Parameters):
     link: str = "identity"
     clip: float | None = None
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        scales = ("auto", "column", "global", None)
-        check_option("likelihood", "Gaussian.scale", self.scale, scales)
-        links = ("identity", "sigmoid", "tanh")
-        check_option("likelihood", "Gaussian.link", self.link, links)
-        if self.clip is not None and not self.clip > 0:
-            raise ValueError(
-                f"likelihood: Gaussian.clip must be positive or None. Got {self.clip!r}."
-            )
+    _belongs_to = "likelihood"
+    _parameter_constraints: ClassVar[dict] = {
+        "scale": [StrOptions({"auto", "column", "global"}), None],
+        "link": [StrOptions({"identity", "sigmoid", "tanh"})],
+        "clip": [Number(Real, 0, None, closed="right"), None],
+    }
 
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of the support."""

@@ -41,7 +41,7 @@ class Mixed(Parameters):
     >>> import numpy as np
     >>> import pandas as pd
     >>> from skae import Autoencoder
-    >>> from skae.likelihoods._gaussian import Mixed
+    >>> from skae.likelihoods import Mixed
     >>> rng = np.random.default_rng(0)
     >>> size = rng.normal(size=200)
     >>> table = pd.DataFrame({"size": size, "kind": np.where(size > 0, "big", "small")})
@@ -112,13 +112,6 @@ class Mixed(Parameters):
             n_levels,
             np.broadcast_to(stats.has_missing, n_levels.shape),
         )
-
-
-def is_mixed(likelihood):  # lead: drop, for _named.reads_tables
-    """Tell whether a parameter `likelihood` asks for `Mixed`."""
-    return isinstance(likelihood, Mixed) or (
-        isinstance(likelihood, str) and likelihood == "mixed"
-    )
 
 
 def as_mixed(likelihood, schema):

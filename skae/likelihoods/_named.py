@@ -12,8 +12,13 @@ NAMED = {
 }
 
 
+def as_likelihood(likelihood):
+    """Return the object that a parameter `likelihood` (an object, a name) means."""
+    return NAMED[likelihood]() if isinstance(likelihood, str) else likelihood
+
+
 def reads_tables(likelihood):
-    """Tell whether a parameter `likelihood` is for tables of numbers and categories."""
+    """Tell whether a parameter `likelihood` asks for tables with missing cells."""
     if isinstance(likelihood, str):
         likelihood = NAMED.get(likelihood)
     return getattr(likelihood, "reads_tables", False)  # a user's own may not say

@@ -91,7 +91,7 @@ def mutual_information_gap(codes, factors, *, n_bins=20):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import mutual_information_gap
+    >>> from skae.metrics import mutual_information_gap
     >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     >>> float(round(mutual_information_gap(factors * 3.0, factors), 6))
     1.0
@@ -128,7 +128,7 @@ def modularity_score(codes, factors, *, n_bins=20):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import modularity_score
+    >>> from skae.metrics import modularity_score
     >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     >>> modularity_score(factors * 3.0, factors)
     1.0
@@ -175,7 +175,7 @@ def separated_attribute_predictability(codes, factors, *, n_bins=20, random_stat
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import separated_attribute_predictability
+    >>> from skae.metrics import separated_attribute_predictability
     >>> factors = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 25)
     >>> codes = np.column_stack([factors[:, 0], np.zeros(100)])
     >>> score = separated_attribute_predictability(codes, factors[:, 0], random_state=0)
@@ -228,7 +228,7 @@ def dci_scores(codes, factors, *, n_bins=20, random_state=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import dci_scores
+    >>> from skae.metrics import dci_scores
     >>> factors = np.random.default_rng(0).integers(3, size=(400, 2))
     >>> scores = dci_scores(factors.astype(float), factors, random_state=0)
     >>> min(scores) > 0.9
@@ -315,7 +315,7 @@ def factor_vae_score(
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import factor_vae_score
+    >>> from skae.metrics import factor_vae_score
     >>> factors = np.random.default_rng(0).integers(3, size=(400, 2))
     >>> factor_vae_score(factors * 2.0, factors, random_state=0)
     1.0
@@ -371,7 +371,7 @@ def beta_vae_score(
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import beta_vae_score
+    >>> from skae.metrics import beta_vae_score
     >>> factors = np.random.default_rng(0).integers(3, size=(400, 2))
     >>> beta_vae_score(factors * 2.0, factors, random_state=0)
     1.0

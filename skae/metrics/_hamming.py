@@ -34,7 +34,7 @@ def hamming_distances(A, B=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.metrics._reconstruction import hamming_distances
+    >>> from skae.metrics import hamming_distances
     >>> bits = np.array([[0, 0, 0, 0, 0, 0, 0, 0, 1], [1, 1, 0, 0, 0, 0, 0, 0, 1]])
     >>> codes = np.packbits(bits, axis=1)
     >>> codes.tolist()

@@ -50,7 +50,7 @@ def reconstruction_error(X, X_reconstructed, *, output="overall", sample_weight=
 
     Examples
     --------
-    >>> from skae.metrics._reconstruction import reconstruction_error
+    >>> from skae.metrics import reconstruction_error
     >>> X, X_reconstructed = [[0, 0], [4, 2]], [[0, 1], [1, 2]]
     >>> reconstruction_error(X, X_reconstructed)
     2.5
@@ -126,7 +126,7 @@ def explained_variance_ratio(
     --------
     >>> from sklearn.datasets import load_wine
     >>> from sklearn.decomposition import PCA
-    >>> from skae.metrics._reconstruction import explained_variance_ratio
+    >>> from skae.metrics import explained_variance_ratio
     >>> X = load_wine().data
     >>> pca = PCA(1).fit(X)
     >>> X_reconstructed = pca.inverse_transform(pca.transform(X))
@@ -206,7 +206,7 @@ def explained_variance_scorer(estimator, X, y=None, *, standardize=True, X_train
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.decomposition import PCA
     >>> from sklearn.model_selection import GridSearchCV
-    >>> from skae.metrics._reconstruction import explained_variance_scorer, smallest_within
+    >>> from skae.metrics import explained_variance_scorer, smallest_within
     >>> X = load_digits().data
     >>> scoring = partial(explained_variance_scorer, standardize=False)  # all are pixels
     >>> search = GridSearchCV(
@@ -251,7 +251,7 @@ def reconstruction_error_scorer(estimator, X, y=None):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.decomposition import PCA
-    >>> from skae.metrics._reconstruction import reconstruction_error_scorer
+    >>> from skae.metrics import reconstruction_error_scorer
     >>> X = load_iris().data
     >>> round(reconstruction_error_scorer(PCA(2).fit(X), X), 4)
     -0.0253
@@ -291,7 +291,7 @@ class smallest_within:
 
     Examples
     --------
-    >>> from skae.metrics._reconstruction import smallest_within
+    >>> from skae.metrics import smallest_within
     >>> cv_results = {
     ...     "params": [{"n_components": 2}, {"n_components": 4}, {"n_components": 8}],
     ...     "mean_test_score": [0.5, 0.894, 0.9],

@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral
+from typing import ClassVar
 
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from skae._params import Parameters, check_option, check_sizes
+from skae._params import Number, Parameters, Sizes
 from skae.networks._layers import (
     ACTIVATIONS,
     Activation,
@@ -81,7 +83,7 @@ class ConvolutionalNetwork(Parameters):
     code the 1,568 numbers of the last map:
 
     >>> from skae import Autoencoder
-    >>> from skae.networks._dense import ConvolutionalNetwork
+    >>> from skae.networks import ConvolutionalNetwork
     >>> network = ConvolutionalNetwork(
     ...     image_shape=(28, 28), filters=(16, 32), kernel_size=3, activation="relu",
     ...     downsampling="max_pool", upsampling="nearest",
@@ -98,29 +100,17 @@ class ConvolutionalNetwork(Parameters):
     normalization: str | None = None
     linear_path: bool = False
 
-    def validate(self):
-        """Raise a ``ValueError`` for a parameter that cannot be."""
-        owner = "network"
-        if self.image_shape is not None:
-            check_sizes(
-                "ConvolutionalNetwork.image_shape", self.image_shape, (2, 3), (28, 28)
-            )
-        check_sizes("ConvolutionalNetwork.filters", self.filters, range(1, 32), (16, 32))
-        kernel_size = self.kernel_size
-        if not isinstance(kernel_size, Integral) or kernel_size < 1 or kernel_size is True:
-            raise ValueError(
-                "network: ConvolutionalNetwork.kernel_size must be a positive integer. "
-                f"Got {self.kernel_size!r}."
-            )
-        for name, options in (
-            ("downsampling", ("stride", "max_pool", "average_pool")),
-            ("upsampling", ("transposed", "nearest", "bilinear")),
-            ("activation", ACTIVATIONS),
-            ("normalization", (None, "layer", "batch")),
-        ):
-            check_option(
-                owner, f"ConvolutionalNetwork.{name}", getattr(self, name), options
-            )
+    _belongs_to = "network"
+    _parameter_constraints: ClassVar[dict] = {
+        "image_shape": [Sizes((28, 28), lengths=(2, 3)), None],
+        "filters": [Sizes((16, 32), lengths=range(1, 32))],
+        "kernel_size": [Number(Integral, 1, None, closed="left")],
+        "downsampling": [StrOptions({"stride", "max_pool", "average_pool"})],
+        "upsampling": [StrOptions({"transposed", "nearest", "bilinear"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "normalization": [StrOptions({"layer", "batch"}), None],
+        "linear_path": ["boolean"],
+    }
 
     def resolve(self, sample_shape):
         """Return this network with the `image_shape` that samples have.

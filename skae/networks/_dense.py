@@ -10,16 +10,17 @@ B is the number of rows.
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
+from typing import ClassVar
 
 import torch
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from skae._params import Parameters, check_option, check_sizes
+from skae._params import Number, Parameters, Sizes
 from skae.networks._layers import (
     ACTIVATIONS,
     GAINS,
     Activation,
-    Dropout,
     Stack,
     TransposedLinear,
     linear,
@@ -72,7 +73,7 @@ class DenseNetwork(Parameters):
 
     Examples
     --------
-    >>> from skae.networks._dense import DenseNetwork
+    >>> from skae.networks import DenseNetwork
     >>> DenseNetwork((64, 32), activation="relu").activation
     'relu'
     """
@@ -85,25 +86,24 @@ class DenseNetwork(Parameters):
     tied_weights: bool = False
     linear_path: bool = False
 
+    _belongs_to = "network"
+    _parameter_constraints: ClassVar[dict] = {
+        "hidden_layer_sizes": [Sizes((256, 128))],
+        "decoder_layer_sizes": [Sizes((128, 256)), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Number(Real, 0, 1, closed="left")],
+        "normalization": [StrOptions({"layer", "batch"}), None],
+        "tied_weights": ["boolean"],
+        "linear_path": ["boolean"],
+    }
+
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
-        owner = "network"
-        check_sizes("DenseNetwork.hidden_layer_sizes", self.hidden_layer_sizes)
-        if self.decoder_layer_sizes is not None:
-            check_sizes("DenseNetwork.decoder_layer_sizes", self.decoder_layer_sizes)
-            if self.tied_weights:
-                raise ValueError(
-                    "network: tied_weights=True needs decoder_layer_sizes=None, as "
-                    "the decoder then is the encoder's mirror. "
-                    f"Got {self.decoder_layer_sizes!r}."
-                )
-        check_option(owner, "DenseNetwork.activation", self.activation, ACTIVATIONS)
-        options = (None, "layer", "batch")
-        check_option(owner, "DenseNetwork.normalization", self.normalization, options)
-        if not (isinstance(self.dropout, Real) and 0 <= self.dropout < 1):
+        super().validate()
+        if self.tied_weights and self.decoder_layer_sizes is not None:
             raise ValueError(
-                "network: DenseNetwork.dropout must be a number in [0, 1). "
-                f"Got {self.dropout!r}."
+                "network: tied_weights=True needs decoder_layer_sizes=None, as the "
+                f"decoder then is the encoder's mirror. Got {self.decoder_layer_sizes!r}."
             )
 
     def build(self, n_inputs, n_components, n_outputs, *, generator=None, start=None):
@@ -143,9 +143,7 @@ class DenseNetwork(Parameters):
         for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(linear(n_in, n_out, generator, gain))
             layers += normalization(self.normalization, n_out)
-            layers.append(Activation(self.activation))
-            if self.dropout:
-                layers.append(Dropout(self.dropout))
+            layers.append(Activation(self.activation, self.dropout))
         layers.append(linear(sizes[-2], sizes[-1], generator))
         path = linear(sizes[0], sizes[-1], generator) if self.linear_path else None
         return Stack(layers, path)

@@ -3,6 +3,8 @@
 B is the number of rows; a map is (B, channels, height, width).
 """
 
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -25,35 +27,47 @@ ACTIVATIONS = {
 GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3}  # others: 2**0.5, as He has it
 
 
-class Activation(nn.Module):
-    """An activation function by name."""
-
-    def __init__(self, name):
-        super().__init__()
-        self.name = name
-
-    def forward(self, u):
-        return ACTIVATIONS[self.name](u)
-
-    def extra_repr(self):
-        return self.name
-
-
 class Dropout(nn.Module):
-    """Dropout whose noise comes from ``generator``, which the engine lends it."""
+    """Dropout at a rate, and at those that a corruption asks for.
+
+    The engine lends it the `generator` of its noise, and the corruption's `rates`: each a
+    number, or a pair (low, high) from which a rate is drawn for each row.
+    """
 
     def __init__(self, p):
         super().__init__()
-        self.p, self.generator = p, None
+        self.p, self.rates, self.generator = p, (), None
 
     def forward(self, x):
-        if not self.training or not self.p:
-            return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep / (1 - self.p)
+        if self.training:
+            for rate in (*self.rates, self.p):
+                x = self._dropped(x, rate) if rate else x
+        return x
+
+    def _dropped(self, x, rate):
+        kept, source = 1 - rate if isinstance(rate, float | int) else None, self.generator
+        if kept is None:
+            low, high = rate
+            u = torch.rand(len(x), generator=source, dtype=x.dtype, device=x.device)
+            kept = 1 - (low + (high - low) * u).view(-1, *[1] * (x.ndim - 1))
+        return x * torch.empty_like(x).bernoulli_(kept, generator=source) / kept
 
     def extra_repr(self):
         return f"p={self.p}"
+
+
+class Activation(nn.Module):
+    """An activation function by name, and dropout of the units behind it."""
+
+    def __init__(self, name, dropout=0.0):
+        super().__init__()
+        self.name, self.dropout = name, Dropout(dropout)
+
+    def forward(self, u):
+        return self.dropout(ACTIVATIONS[self.name](u))
+
+    def extra_repr(self):
+        return self.name
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -233,3 +247,14 @@ def start_paths(encoder, decoder, start, tied=False):
 def last_layer(stack):
     """Return a stack's last layer with weights."""
     return [layer for layer in stack.layers if hasattr(layer, "weight")][-1]
+
+
+@contextmanager
+def watched(modules, hook):
+    """Call ``hook(module, arguments, output)`` after each of the modules' forwards."""
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -3,11 +3,39 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.decomposition import PCA
-from torch import nn
 
 LEAST_NOISE = 1e-3  # share of a column's variance that a linear start leaves to noise
+
+
+class LinearStart(NamedTuple):
+    """The best linear autoencoder of the rows (PCA), which a network may start from.
+
+    Examples
+    --------
+    A network of one's own, here a linear one that starts as PCA:
+
+    >>> import torch
+    >>> from torch import nn
+    >>> class Projection:
+    ...     def build(self, n_inputs, n_components, n_outputs, *, generator, start):
+    ...         encoder = nn.Linear(n_inputs, n_components)
+    ...         decoder = nn.Linear(n_components, n_outputs)
+    ...         with torch.no_grad():
+    ...             encoder.weight.copy_(torch.as_tensor(start.encoder_weight))
+    ...             decoder.weight.copy_(torch.as_tensor(start.decoder_weight))
+    ...         return encoder, decoder
+    >>> from sklearn.datasets import load_wine
+    >>> from skae import Autoencoder
+    >>> autoencoder = Autoencoder(2, network=Projection(), random_state=0)
+    >>> autoencoder.fit(load_wine().data).n_components_
+    2
+    """
+
+    encoder_weight: np.ndarray  # (n_directions, n_inputs)
+    encoder_bias: np.ndarray  # (n_directions,)
+    decoder_weight: np.ndarray  # (n_outputs, n_directions)
+    decoder_bias: np.ndarray  # (n_outputs,): the output that stands for the mean row
 
 
 def moments(target):
@@ -30,12 +58,6 @@ def as_double(rows):
     return rows.cpu().double().numpy()
 
 
-def code_size(encoder, n_inputs):
-    """Return how many numbers an encoder of rows (n, n_inputs) puts out for each."""
-    with torch.no_grad():
-        return encoder.eval()(torch.zeros(1, n_inputs, dtype=torch.float32)).shape[1]
-
-
 class Principal:
     """The principal components of standardised rows, as starts of networks.
 
@@ -52,12 +74,9 @@ class Principal:
         Largest number to find.
     seed : int
         Of randomised searches.
-    generator : torch.Generator
-        Of the networks' weights.
     """
 
-    def __init__(self, target, inputs, n_components, seed, generator):
-        self.generator = generator
+    def __init__(self, target, inputs, n_components, seed):
         self.target, inputs = as_double(target), inputs.cpu().numpy()
         self.inputs = inputs  # (n, D)
         with np.errstate(invalid="ignore", divide="ignore"):  # constant data
@@ -160,59 +179,3 @@ class Principal:
             if np.abs(noise / before - 1).max() < 1e-3:
                 break
         return loadings, noise
-
-    def build(self, network, likelihood, n_components, start, n_more_inputs=0):
-        """Return a network's encoder and decoder, or raise a ``ValueError``."""
-        if (
-            getattr(network, "tied_weights", False)
-            and likelihood.n_inputs != likelihood.n_params
-        ):
-            raise ValueError(
-                "network: tied_weights=True needs an encoder that sees no more than the "
-                "decoder returns, and this one is told which cells are missing. Use "
-                "tied_weights=False."
-            )
-        pair = network.build(
-            likelihood.n_inputs + n_more_inputs,
-            n_components,
-            likelihood.n_params,
-            generator=self.generator,
-            start=start,
-        )
-        for module in pair:
-            if not isinstance(module, nn.Module):
-                raise ValueError(
-                    "network: build() must return an encoder and a decoder, both "
-                    f"torch.nn.Module. Got {type(module).__name__}."
-                )
-        return [module.float() for module in pair]
-
-
-class LinearStart(NamedTuple):
-    """The best linear autoencoder of the rows (PCA), which a network may start from.
-
-    Examples
-    --------
-    A network of one's own, here a linear one that starts as PCA:
-
-    >>> import torch
-    >>> from torch import nn
-    >>> class Projection:
-    ...     def build(self, n_inputs, n_components, n_outputs, *, generator, start):
-    ...         encoder = nn.Linear(n_inputs, n_components)
-    ...         decoder = nn.Linear(n_components, n_outputs)
-    ...         with torch.no_grad():
-    ...             encoder.weight.copy_(torch.as_tensor(start.encoder_weight))
-    ...             decoder.weight.copy_(torch.as_tensor(start.decoder_weight))
-    ...         return encoder, decoder
-    >>> from sklearn.datasets import load_wine
-    >>> from skae import Autoencoder
-    >>> autoencoder = Autoencoder(2, network=Projection(), random_state=0)
-    >>> autoencoder.fit(load_wine().data).n_components_
-    2
-    """
-
-    encoder_weight: np.ndarray  # (n_directions, n_inputs)
-    encoder_bias: np.ndarray  # (n_directions,)
-    decoder_weight: np.ndarray  # (n_outputs, n_directions)
-    decoder_bias: np.ndarray  # (n_outputs,): the output that stands for the mean row

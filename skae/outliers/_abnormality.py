@@ -11,7 +11,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from skae._data.rows import blocks
-from skae.outliers._reasons import Expectation
+from skae._autoencoders.inference import encode
+from skae.outliers._expectation import Expectation
 
 CRITERIA = ("reconstruction", "code", "neighbors")
 CLOSEST = 1e-6  # least distance, in those of the median row: a logarithm needs one
@@ -58,6 +59,12 @@ class Abnormality:
         active = torch.from_numpy(self.likelihood.active)
         owner = columns_of(torch.arange(len(active))).numpy()
         return Expectation(self.reference, columns_of(active).numpy(), owner)
+
+    def expected(self, X):
+        """Return what is expected in place of each cell of X given the others; (n, d)."""
+        x = torch.from_numpy(self.likelihood.standardize(X))
+        means = self.expectation(self.likelihood.target(x).numpy())
+        return self.likelihood.restore(self.likelihood.collapse(means))
 
     def _seen(self, X):
         """Yield rows X by blocks, standardised and as points."""
@@ -168,7 +175,9 @@ class CodeDistance(Measure):
         self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
 
     def _codes(self, rows):
-        return [np.asarray(m._codes(rows), dtype=np.float64) for m in self.members]
+        # rows that are scored have been checked when they were standardised
+        codes = (encode(m.net_, rows, check=False) for m in self.members)
+        return [code.astype(np.float64) for code in codes]
 
     def _side_by_side(self, codes):
         return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])

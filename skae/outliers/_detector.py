@@ -4,24 +4,27 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.plain import Autoencoder
-from skae._data.checks import CheckedRowsMixin
+from skae._autoencoders.together import fit_together
+from skae._data.checks import CheckedRowsMixin, check_count
+from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
-from skae._training.members import fit_together
 from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed
 from skae.likelihoods._named import reads_tables
 from skae.outliers._abnormality import CRITERIA, Abnormality
-from skae.outliers._purify import as_points, most_normal, opinion, with_varying
-from skae.outliers._reasons import ExplanationMixin
-from skae.outliers._thresholds import ThresholdMixin
+from skae.outliers._purify import learnt_from, most_normal
+from skae.outliers._reasons import contributions, heat_map, ranked
+from skae.outliers._thresholds import chosen_way, conformal_p_values, threshold
 
 AUTO_CONTAMINATION = 0.1
 STEPS, BATCH_SIZE = 1500, 128  # of the default autoencoders' training
@@ -30,9 +33,7 @@ CLIP = 20.0  # standard deviations
 LARGEST_SEED = np.iinfo(np.int32).max
 
 
-class AutoencoderOutlierDetector(
-    CheckedRowsMixin, ExplanationMixin, ThresholdMixin, BaseEstimator
-):
+class AutoencoderOutlierDetector(CheckedRowsMixin, OutlierMixin, BaseEstimator):
     """Outlier and novelty detection by an ensemble of autoencoders.
 
     Autoencoders of random widths learn the rows, all in one batched training [1]_. How
@@ -197,12 +198,13 @@ class AutoencoderOutlierDetector(
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             random_state = check_random_state(self.random_state)
+            mixed = None
+            if self._reads_tables_:  # what columns hold is known from here on
+                mixed = as_mixed(self.autoencoder.likelihood, self._schema_)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
-                points = as_points(X, self._likelihood()) if self._reads_tables else X
-                scores = opinion(points, random_state.randint(LARGEST_SEED))
-                keep = with_varying(X, most_normal(scores), scores)
-            members = self._members(X, keep.sum(), random_state)
+                keep = learnt_from(X, random_state.randint(LARGEST_SEED), mixed)
+            members = self._members(keep.sum(), X.shape[1], mixed, random_state)
             fit_together(
                 members,
                 X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
@@ -263,16 +265,16 @@ class AutoencoderOutlierDetector(
         if unknown or not self.criteria:
             raise ValueError(f"criteria must be some of {CRITERIA}. Got {self.criteria!r}.")
 
-    def _members(self, X, n_rows, random_state):
-        """Return the autoencoders, unfitted."""
+    def _members(self, n_rows, n_columns, mixed, random_state):
+        """Return the autoencoders, unfitted, of codes if a mixed likelihood is given."""
         epochs = max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE)))
-        most = int(max(1, min(SHARE_OF_COLUMNS * X.shape[1], MOST_COMPONENTS)))
+        most = int(max(1, min(SHARE_OF_COLUMNS * n_columns, MOST_COMPONENTS)))
         members = []
         for _ in range(self.n_estimators):
             if self.autoencoder is not None:
                 member = clone(self.autoencoder)
-                if self._reads_tables:  # members are given codes
-                    member.set_params(likelihood=self._likelihood())
+                if mixed is not None:
+                    member.set_params(likelihood=mixed)
             else:
                 member = Autoencoder(
                     random_state.randint(1, most + 1),
@@ -289,10 +291,6 @@ class AutoencoderOutlierDetector(
                     member.set_params(**{name: getattr(self, name)})
             members.append(member)
         return members
-
-    def _likelihood(self):
-        """Return the mixed likelihood, which knows what columns `fit` has seen."""
-        return as_mixed(self.autoencoder.likelihood, self._schema_)
 
     def _finish(self, members, latest, is_reference, X, keep):
         """Set what is fitted, from the rows that neighbours are among and all of them."""
@@ -332,6 +330,225 @@ class AutoencoderOutlierDetector(
         """
         X = self._check_rows(X)
         return -self._abnormality_(X)
+
+    def decision_function(self, X):
+        """Return how far the scores are above the threshold.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,), dtype float64
+            ``score_samples(X) - offset_``; negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell outliers from inliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,), dtype int
+            -1 for outliers, 1 for inliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def set_threshold(
+        self, X=None, y=None, *, contamination=None, quantile=None, false_alarm_rate=None
+    ):
+        """Choose which scores are those of outliers; `fit` is not needed again.
+
+        Give exactly one of `y`, `contamination`, `quantile` and `false_alarm_rate`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Rows to choose by: labelled ones with `y`, any with `quantile`, clean ones
+            that were not trained on with `false_alarm_rate` (None takes those that
+            `calibrate` was given).
+        y : array-like of shape (n_samples,), default=None
+            Labels of the rows: -1 for outliers, 1 for inliers. The threshold is the
+            one of the best balanced accuracy.
+        contamination : float, default=None
+            Share of the training rows that are outliers, in (0, 0.5].
+        quantile : float, default=None
+            Share of the rows X that are outliers, in (0, 1).
+        false_alarm_rate : float, default=None
+            Largest probability, in (0, 1), that a further clean row is taken for an
+            outlier.
+
+        Returns
+        -------
+        self : object
+            The same estimator, with another `offset_`.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one way is given, rows are missing or not wanted, or too few
+            for the rate.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from skae import AutoencoderOutlierDetector
+        >>> X = load_wine().data
+        >>> detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(X)
+        >>> detector.set_threshold(contamination=0.05).predict(X).tolist().count(-1)
+        9
+        """
+        check_is_fitted(self)
+        way, value = chosen_way(
+            X,
+            y=y,
+            contamination=contamination,
+            quantile=quantile,
+            false_alarm_rate=false_alarm_rate,
+        )
+        if X is not None:
+            scores = self.score_samples(X)
+        elif way == "contamination":
+            scores = self._training_scores_
+        else:
+            scores = self._calibration("false_alarm_rate without X")
+        self.offset_ = threshold(scores, way, value)
+        return self
+
+    def calibrate(self, X):
+        """Take clean rows as what is normal, for `p_values` and `set_threshold`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows without outliers, drawn as later ones will be, that `fit` has not seen:
+            the scores of those that it has are too high.
+
+        Returns
+        -------
+        self : object
+            The same estimator, with `calibration_scores_`.
+        """
+        self.calibration_scores_ = np.sort(self.score_samples(X))
+        return self
+
+    def p_values(self, X):
+        """Return how likely so low a score is for a clean row.
+
+        These are conformal p-values [1]_: whatever the data and however good the
+        scores, a clean row's is at most t with a probability of at most t, over the draw
+        of the rows that `calibrate` was given and of the clean row. The smallest
+        possible is ``1 / (n_calibration + 1)``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples,), dtype float64
+            In (0, 1]; low for outliers.
+
+        References
+        ----------
+        .. [1] Bates, Candès, Lei, Romano and Sesia (2023). Testing for outliers with
+           conformal p-values. Annals of Statistics 51(1), 149-178.
+        """
+        calibration = self._calibration("p_values")
+        return conformal_p_values(self.score_samples(X), calibration)
+
+    def _calibration(self, what):
+        check_is_fitted(self)
+        if not hasattr(self, "calibration_scores_"):
+            raise ValueError(
+                f"{what} needs scores of clean rows: call calibrate(X) first, with rows "
+                "that were not trained on."
+            )
+        return self.calibration_scores_
+
+    def feature_contributions(self, X):
+        """Return each column's share of a row's abnormality.
+
+        It is how much less abnormal the row is when the column's value is replaced by
+        what is expected given the other columns (by a normal distribution of the
+        training rows; a category by its likeliest value), clipped at zero and divided
+        by the sum. A missing cell has no share. A row takes about as long as scoring as
+        many rows as there are columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+
+        Returns
+        -------
+        contributions : DataFrame of shape (n_samples, n_features) or ndarray
+            Shares, under the columns' names; each row sums to 1. For pictures an array
+            of X's shape, a heat map: each pixel's share of the squared residuals.
+        """
+        rows = densify(self._check_rows(X))
+        if len(self._sample_shape_) > 1:
+            scale = self._abnormality_.likelihood.inverse_scale
+            shares = heat_map(self.estimators_, scale, rows)
+            return shares.reshape(-1, *self._sample_shape_)
+        return self._shares(rows, self._abnormality_.expected(rows), X)
+
+    def explain(self, X, top=3):
+        """Return the columns that make rows abnormal, and what was expected there.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+        top : int, default=3
+            Columns to name for each row.
+
+        Returns
+        -------
+        explanation : DataFrame
+            A row for each row of X and rank from 1, by which it is indexed, with the
+            columns "feature", "contribution" (see `feature_contributions`), "observed"
+            and "expected" (given the other columns, in the data's units).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> X = np.random.default_rng(0).normal(size=(300, 3))
+        >>> X[7, 2] = 9
+        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> detector.explain(X[[7]], top=1)[["feature", "observed"]]
+                feature  observed
+        row rank
+        0   1         x2       9.0
+        """
+        check_count("top", top)
+        check_is_fitted(self)
+        if len(self._sample_shape_) > 1:
+            raise ValueError(
+                "explain names columns, and pictures have none: feature_contributions "
+                "returns their heat map."
+            )
+        observed = densify(self._check_rows(X))
+        expected = self._abnormality_.expected(observed)
+        shares = self._shares(observed, expected, X)
+        if self._schema_ is not None and is_frame(X):
+            observed, expected = self._schema_.values(X), self._schema_.labels(expected)
+        return ranked(shares, observed, expected, top)
+
+    def _shares(self, rows, expected, X):
+        """Return the columns' shares of checked rows (n, d), under the index of X."""
+        shares = contributions(self._abnormality_, rows, expected)
+        index = row_labels(X)
+        return pd.DataFrame(shares, index=index, columns=_check_feature_names_in(self))
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""

@@ -10,6 +10,15 @@ from skae._data.statistics import column_statistics
 PURIFIED = 0.25  # share of the rows that are dropped
 
 
+def learnt_from(X, seed, mixed=None):
+    """Return which rows X (n, d) to learn from; (n,) bool.
+
+    `mixed` is the likelihood of rows that hold codes of categories.
+    """
+    scores = opinion(X if mixed is None else as_points(X, mixed), seed)
+    return with_varying(X, most_normal(scores), scores)
+
+
 def as_points(X, mixed):
     """Return rows X (n, d) of numbers and codes as points without a missing cell."""
     module = mixed.build(column_statistics(X, None, X.shape[1:], mixed.check))

@@ -1,179 +1,48 @@
 """From scores to decisions: thresholds and p-values."""
 
 import numpy as np
-from sklearn.base import OutlierMixin
 from sklearn.metrics import roc_curve
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 
-class ThresholdMixin(OutlierMixin):
-    """What follows from `score_samples`, where higher is more normal."""
+def chosen_way(X, **given):
+    """Return the name and the value of the one way to a threshold that is given.
 
-    def decision_function(self, X):
-        """Return how far the scores are above the threshold.
+    Raise a ``ValueError`` if not exactly one is, or if it is not one for rows X.
+    """
+    chosen = [name for name, value in given.items() if value is not None]
+    if len(chosen) != 1:
+        raise ValueError(
+            "set_threshold needs exactly one of y, contamination, quantile and "
+            f"false_alarm_rate. Got {', '.join(chosen) or 'none'}."
+        )
+    (way,) = chosen
+    if way in ("y", "quantile") and X is None:
+        raise ValueError(f"set_threshold: {way} needs the rows X that it is about.")
+    if way == "contamination" and X is not None:
+        raise ValueError(
+            "set_threshold: contamination is a share of the training rows. For "
+            "a share of the rows X, give quantile."
+        )
+    if way != "y":
+        _check_share(way, given[way], 0.5 if way == "contamination" else 1)
+    return way, given[way]
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
 
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,), dtype float64
-            ``score_samples(X) - offset_``; negative for outliers.
-        """
-        return self.score_samples(X) - self.offset_
+def threshold(scores, way, value):
+    """Return the threshold that a way with its value leads to, by rows' scores (n,)."""
+    if way == "y":
+        return _best_offset(scores, value)
+    if way == "false_alarm_rate":
+        return _conformal_offset(np.sort(scores), value)
+    return np.quantile(scores, value)
 
-    def predict(self, X):
-        """Tell outliers from inliers.
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,), dtype int
-            -1 for outliers, 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def set_threshold(
-        self, X=None, y=None, *, contamination=None, quantile=None, false_alarm_rate=None
-    ):
-        """Choose which scores are those of outliers; `fit` is not needed again.
-
-        Give exactly one of `y`, `contamination`, `quantile` and `false_alarm_rate`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows to choose by: labelled ones with `y`, any with `quantile`, clean ones
-            that were not trained on with `false_alarm_rate` (None takes those that
-            `calibrate` was given).
-        y : array-like of shape (n_samples,), default=None
-            Labels of the rows: -1 for outliers, 1 for inliers. The threshold is the
-            one of the best balanced accuracy.
-        contamination : float, default=None
-            Share of the training rows that are outliers, in (0, 0.5].
-        quantile : float, default=None
-            Share of the rows X that are outliers, in (0, 1).
-        false_alarm_rate : float, default=None
-            Largest probability, in (0, 1), that a further clean row is taken for an
-            outlier.
-
-        Returns
-        -------
-        self : object
-            The same estimator, with another `offset_`.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one way is given, rows are missing or not wanted, or too few
-            for the rate.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_wine
-        >>> from skae import AutoencoderOutlierDetector
-        >>> X = load_wine().data
-        >>> detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(X)
-        >>> detector.set_threshold(contamination=0.05).predict(X).tolist().count(-1)
-        9
-        """
-        check_is_fitted(self)
-        given = {
-            "y": y,
-            "contamination": contamination,
-            "quantile": quantile,
-            "false_alarm_rate": false_alarm_rate,
-        }
-        chosen = [name for name, value in given.items() if value is not None]
-        if len(chosen) != 1:
-            raise ValueError(
-                "set_threshold needs exactly one of y, contamination, quantile and "
-                f"false_alarm_rate. Got {', '.join(chosen) or 'none'}."
-            )
-        (way,) = chosen
-        if way in ("y", "quantile") and X is None:
-            raise ValueError(f"set_threshold: {way} needs the rows X that it is about.")
-        if way == "contamination":
-            if X is not None:
-                raise ValueError(
-                    "set_threshold: contamination is a share of the training rows. For "
-                    "a share of the rows X, give quantile."
-                )
-            _check_share(way, contamination, 0.5)
-            self.offset_ = np.quantile(self._training_scores_, contamination)
-        elif way == "quantile":
-            _check_share(way, quantile, 1)
-            self.offset_ = np.quantile(self.score_samples(X), quantile)
-        elif way == "false_alarm_rate":
-            _check_share(way, false_alarm_rate, 1)
-            if X is not None:
-                scores = np.sort(self.score_samples(X))
-            else:
-                scores = self._calibration("false_alarm_rate without X")
-            self.offset_ = _conformal_offset(scores, false_alarm_rate)
-        else:
-            self.offset_ = _best_offset(self.score_samples(X), y)
-        return self
-
-    def calibrate(self, X):
-        """Take clean rows as what is normal, for `p_values` and `set_threshold`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows without outliers, drawn as later ones will be, that `fit` has not seen:
-            the scores of those that it has are too high.
-
-        Returns
-        -------
-        self : object
-            The same estimator, with `calibration_scores_`.
-        """
-        self.calibration_scores_ = np.sort(self.score_samples(X))
-        return self
-
-    def p_values(self, X):
-        """Return how likely so low a score is for a clean row.
-
-        These are conformal p-values [1]_: whatever the data and however good the
-        scores, a clean row's is at most t with a probability of at most t, over the draw
-        of the rows that `calibrate` was given and of the clean row. The smallest
-        possible is ``1 / (n_calibration + 1)``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
-
-        Returns
-        -------
-        p : ndarray of shape (n_samples,), dtype float64
-            In (0, 1]; low for outliers.
-
-        References
-        ----------
-        .. [1] Bates, Candès, Lei, Romano and Sesia (2023). Testing for outliers with
-           conformal p-values. Annals of Statistics 51(1), 149-178.
-        """
-        calibration = self._calibration("p_values")
-        lower = np.searchsorted(calibration, self.score_samples(X), side="right")
-        return (1 + lower) / (1 + len(calibration))
-
-    def _calibration(self, what):
-        check_is_fitted(self)
-        if not hasattr(self, "calibration_scores_"):
-            raise ValueError(
-                f"{what} needs scores of clean rows: call calibrate(X) first, with rows "
-                "that were not trained on."
-            )
-        return self.calibration_scores_
+def conformal_p_values(scores, calibration):
+    """Return the conformal p-values of scores (n,), by sorted ones of clean rows."""
+    lower = np.searchsorted(calibration, scores, side="right")
+    return (1 + lower) / (1 + len(calibration))
 
 
 def _check_share(name, value, largest):

@@ -1,0 +1,35 @@
+"""Many autoencoders fitted at once."""
+
+import torch
+
+from skae._training.members import train_together
+
+
+def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
+    """Fit autoencoders on the same rows, batched as far as they are alike.
+
+    Parameters
+    ----------
+    estimators : list of BaseAutoencoder
+        Not yet fitted. Those that differ in `random_state`, or in the widths of plain
+        dense layers, are trained as one; dropout, batch normalisation, callbacks,
+        another optimiser than Adam and networks of one's own are trained one by one.
+    X, y, sample_weight
+        As for `fit`.
+    report : bool, default=True
+        Whether to warn of each member's signs of trouble.
+
+    Returns
+    -------
+    estimators : list of BaseAutoencoder
+        The same, fitted.
+    """
+    parts = []
+    with torch.inference_mode(False), torch.enable_grad():
+        for estimator in estimators:
+            like = parts[0] if parts else None
+            parts.append(estimator.__skae_begin__(X, y, sample_weight, like=like))
+        trained = train_together(*zip(*parts, strict=True))
+    for estimator, one in zip(estimators, trained, strict=True):
+        estimator.__skae_finish__(one, report=report)
+    return estimators

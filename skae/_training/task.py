@@ -1,0 +1,308 @@
+"""A training before it begins: what to train, on which rows, from where.
+
+n is the number of rows, d the columns.
+"""
+
+import copy
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
+from skae._training.blocks import apply, block_rows, padded
+from skae.corruption._base import Space, check_applied
+from skae.corruption._named import blanks
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.networks._dense import DenseNetwork
+from skae.networks._start import Principal, total_variance
+
+SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**22  # from which principal components are found
+BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
+LARGEST = 1e12  # scaled value whose square float32 still sums
+
+
+class Schedule(NamedTuple):
+    """How long to train, in which steps, and when to stop."""
+
+    max_iter: int = 100
+    batch_size: int | str = "auto"
+    learning_rate: float = 5e-3
+    further_rate: float | None = None  # of the further phases, where there are any
+    alpha: float = 0.0
+    l1_ratio: float = 0.0
+    n_iter_no_change: int | None = None
+    tol: float = 0.0
+    verbose: int = 0
+    one_pass: bool = False  # one pass at a constant rate, over all rows
+
+
+class Recipe(NamedTuple):
+    """What to train. Recipes that are equal but for their seeds can be trained as one."""
+
+    network: object
+    likelihood: object
+    corruption: object
+    code: object
+    n_components: int | str | None
+    net_params: dict
+    schedule: Schedule
+    device: str = "auto"
+    seed: int = 0
+
+    @property
+    def is_ours(self):
+        """Whether the network draws from no generator but the one it is given."""
+        return isinstance(self.network, DenseNetwork | ConvolutionalNetwork)
+
+    def shape_of(self, sample_shape):
+        """Return the shape of one row, as the network sees it."""
+        if isinstance(self.network, ConvolutionalNetwork):
+            return self.network.image_shape
+        return sample_shape
+
+    def lasting(self):
+        """Return a copy of what training that goes on cannot change."""
+        params = {k: v for k, v in self.net_params.items() if k != "callbacks"}
+        return self._replace(
+            network=copy.deepcopy(self.network),
+            likelihood=copy.deepcopy(self.likelihood),
+            corruption=None,
+            net_params=params,
+        )
+
+    def check_goes_on(self, before, n_components):
+        """Raise a ``ValueError`` if going on would need another net than before."""
+        now, then = self.lasting(), before
+        wanted = self.n_components
+        if wanted in ("auto", None, n_components):
+            wanted = n_components
+        changes = {
+            "network": (now.network, then.network),
+            "likelihood": (now.likelihood, then.likelihood),
+            "n_components": (wanted, n_components),
+            "net_params": (now.net_params, then.net_params),
+        }
+        was = then.code.lasting()
+        changes |= {k: (v, was.get(k)) for k, v in now.code.lasting().items()}
+        for name, (value, old) in changes.items():
+            same = value == old
+            if name == "network" and not self.is_ours:
+                same = type(value) is type(old)  # a user's own: no equality
+            if not same:
+                raise ValueError(
+                    f"Training that goes on (warm_start=True or partial_fit) cannot "
+                    f"change {name}: it is {value!r}, and was {old!r} when fitted. Use "
+                    "warm_start=False and fit."
+                )
+
+
+class Lesson:
+    """What a net is to learn: from which batches, how long, at which rate."""
+
+    def __init__(self, train, epochs, valid=None, schedule="trapezoid"):
+        self.train, self.valid = train, valid
+        self.epochs, self.schedule = epochs, schedule
+        self.corruption = self.space = self.aim = self.listener = None
+
+    def corrupted(self, batch, generator):
+        """Return a batch as the encoder is to see it; what it should become stays clean."""
+        if self.corruption is None:
+            return batch
+        x = self.corruption.apply(batch.x, self.space, generator)
+        return batch._replace(x=x, clean=batch.target)
+
+
+class Task(Lesson):
+    """What is known of a training before it begins, and what is measured after.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sample : Sample
+    earlier : Trained, default=None
+        What training goes on from.
+    like : Task, default=None
+        Another one on the same rows, of the same likelihood and device, to share them.
+
+    Attributes
+    ----------
+    likelihood : LikelihoodModule
+    own, clean, rows : Rows
+        What the encoder sees, what it is to become, what is trained on.
+    train, valid : Batches
+    some : Tensor of shape (at most 1000, d)
+        A sample of the clean rows.
+    principal : Principal
+        None where a pass goes on from an earlier one.
+    n_components : int or None
+    aim : object
+        What codes should look like, where the code asks for anything.
+    net : Net
+    """
+
+    def __init__(self, recipe, sample, earlier=None, like=None):
+        self.recipe, self.sample, self.earlier = recipe, sample, earlier
+        self.generator, self.told = sample.generator, sample.told
+        self.one_pass = recipe.schedule.one_pass
+        self.device = earlier.net.device if earlier else find_device(recipe.device)
+        target = sample.X if sample.target is None else sample.target
+        self.statistics = sample.statistics
+        if earlier is not None:
+            self.likelihood = earlier.net.module_.likelihood
+            _warn_of_frozen_columns(self.likelihood, target)
+        else:
+            if blanks(recipe.corruption):  # then any cell may be missing in training
+                self.statistics = self.statistics._replace(has_missing=True)
+            self.likelihood = recipe.likelihood.build(self.statistics)
+            _check_magnitude(self.statistics, self.likelihood)
+        common = sample.weight, self.likelihood, self.device
+        if like is None:
+            self.clean = Rows(target, *common, known=sample.told.known)
+            self.own = self.clean
+            if sample.target is not None:
+                self.own = Rows(sample.X, *common, self.clean, sample.told.known)
+        else:
+            self.own, self.clean = like.own, like.clean
+        self.rows = self.own
+        self.rows = recipe.code.rows(self)
+        size = recipe.schedule.batch_size
+        if size == "auto":
+            size = 2 ** round(math.log2(max(1, len(sample.train) / BATCH_SHARE)))
+            size = min(MAX_BATCH, max(MIN_BATCH, size))
+        batches = Batches(self.rows, sample.train, size, self.generator)
+        judges = sample.valid
+        if judges is not None:
+            judges = Batches(self.rows, judges, _large(self.rows, size))
+        super().__init__(batches, 1 if self.one_pass else recipe.schedule.max_iter, judges)
+        self.corruption = recipe.corruption
+        self.principal = self.explained = None
+
+    # Before training
+
+    def prepare(self):
+        """Find what the net starts from, what corruption needs, and what codes aim at."""
+        recipe, code = self.recipe, self.recipe.code
+        some = self._drawn()
+        target = self.likelihood.to(self.device).target(some)
+        self.variance = total_variance(target)
+        self.some = some[:: max(1, len(some) // 1000)].clone()
+        self.n_components = recipe.n_components
+        if self.earlier is not None:
+            self.n_components = self.earlier.n_components
+        if not (self.one_pass and self.earlier):
+            most = code.n_principal(recipe.n_components, self.likelihood)
+            inputs = self.likelihood.embed(some)
+            self.principal = Principal(target, inputs, most, recipe.seed)
+            if self.n_components == "auto":
+                self.n_components = code.size(self)
+        self.aim = code.aim(self)
+        if recipe.corruption is not None:
+            likelihood = self.likelihood
+            self.space = Space.of(
+                self.statistics,
+                likelihood.location,
+                likelihood.inverse_scale,
+                device=self.device,
+                categories=likelihood.categories,
+            )
+            check_applied(recipe.corruption, self.space, some[:3])
+        return self
+
+    def _drawn(self):
+        """Return rows to find components in.
+
+        The held-out ones are among them: a start that has seen all rows is better on
+        small tables, and a judge that knows the start can only stop too early.
+        """
+        index = self.sample.index
+        n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.likelihood.n_inputs))
+        if self.one_pass and self.earlier:  # nothing is to be found
+            index = index[:1]
+        elif self.own.weight is not None:  # a row stands for as many as it weighs
+            share = self.own.weight.cpu()[index].double().cumsum(0)
+            point = torch.rand(n, generator=self.generator, dtype=torch.float64)
+            drawn = torch.searchsorted(share, point * share[-1])
+            index = index[drawn.sort().values]
+        elif len(index) > n:
+            drawn = torch.randperm(len(index), generator=self.generator)[:n]
+            index = index[drawn.sort().values]
+        with torch.inference_mode():
+            return self.clean.take(index.to(self.device))
+
+    def drawn_target(self):
+        """Return what a linear model is to predict of a sample of rows; (m, P)."""
+        likelihood = self.likelihood.to(self.device)
+        return likelihood.target(self._drawn()).cpu().double().numpy()
+
+    # After training
+
+    def in_order(self):
+        """Return the rows trained on, and those held out, in order and large batches."""
+        return [
+            Batches(self.own, part.index, _large(self.own, part.batch_size))
+            for part in (self.train, self.valid)
+            if part is not None
+        ]
+
+    def judges(self):
+        """Return the rows that judge a net: those held out, or all."""
+        return self.train if self.valid is None else self.valid
+
+    def by_blocks(self, fn, width):
+        """Return what fn gives (B, width) of all rows of X, by blocks; (n, width)."""
+        out = np.empty((self.own.X.shape[0], width), dtype=np.float32)
+        size = block_rows(self.net, self.own.X.shape[1])
+        rows = padded(self.own.X, size, self.likelihood.standardize)
+        return apply(fn, rows, self.device, out)
+
+
+def _large(rows, batch_size):
+    """Return a batch size for passes without gradients, bounded in bytes."""
+    return max(batch_size, min(1024, CHUNK_BYTES // rows.bytes_per_row))
+
+
+def _warn_of_frozen_columns(likelihood, X):
+    """Warn of rows that differ where all rows of the first call were the same."""
+    frozen = np.flatnonzero(likelihood.scale == 0)
+    constant = likelihood.location[frozen]
+    moved = np.zeros(len(frozen), dtype=bool)
+    for _, rows in blocks(X) if len(frozen) else ():
+        rows = rows[:, frozen]
+        moved |= ~(np.isclose(rows, constant) | np.isnan(rows)).all(axis=0)
+    if moved.any():
+        warnings.warn(
+            f"X: columns {frozen[moved].tolist()} were constant in the first call "
+            "of fit or partial_fit, and are ignored. Fit anew on rows in which they "
+            "vary.",
+            stacklevel=6,
+        )
+
+
+def _check_magnitude(stats, likelihood):
+    """Raise a ``ValueError`` if scaled values are too large to be squared in float32."""
+    ends = np.stack([stats.minimum, stats.maximum])
+    scaled = np.abs(likelihood.standardize(ends, check=False)).max(0)
+    if not (scaled < LARGEST).all():
+        column = np.flatnonzero(~(scaled < LARGEST))[0]
+        raise ValueError(
+            f"X: the values of column {column} are too large for float32 even after "
+            f"scaling ({scaled[column]:.3g}). Rescale that column, or let "
+            "likelihood=Gaussian(scale='column') do so."
+        )
+
+
+def find_device(device):
+    """Return the device that `device` means, or raise a ``ValueError``."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use "
+            "device='auto' or 'cpu'."
+        ) from error
+    return device
