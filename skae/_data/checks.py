@@ -19,7 +19,7 @@ from skae._data.schema import Schema, codes_of, learn_columns
 
 def check_columns(X):
     """Raise a ``ValueError`` that names the columns that are not numbers."""
-    if getattr(X, "dtype", None) is not None and X.dtype.kind in "mM":
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(
             f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
             "instance to days since a first date."

@@ -492,10 +492,6 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         more = self.indicator_.get_feature_names_out(names)
         return np.concatenate([names[self._kept_], more])
 
-    def __sklearn_is_fitted__(self):
-        """Tell whether `fit` has succeeded."""
-        return hasattr(self, "column_scores_")
-
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""
         tags = super().__sklearn_tags__()
