@@ -1,5 +1,6 @@
 """Parameter objects: small dataclasses that scikit-learn can clone and search."""
 
+import warnings
 from dataclasses import fields
 from numbers import Integral
 from typing import ClassVar
@@ -104,3 +105,30 @@ def check_option(owner, name, value, options):
     if value not in options:
         allowed = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")
+
+
+class Versioned:
+    """An estimator that carries the version it was fitted by, and says so if it differs."""
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if any(name[-1] == "_" for name in state):
+            state.setdefault("_skae_version_", _version())
+        return state
+
+    def __setstate__(self, state):
+        fitted_by = state.get("_skae_version_", _version())
+        if fitted_by != _version():
+            warnings.warn(
+                f"This {type(self).__name__} was fitted by skae {fitted_by}, and is loaded "
+                f"by {_version()}: it may fail, or give other results. Fit it anew, or "
+                f"load it with skae {fitted_by}.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+
+def _version():
+    from skae import __version__
+
+    return __version__

@@ -17,7 +17,7 @@ from skae._codes.base import Plain
 from skae._data.checks import check_columns
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import check_instance
+from skae._params import Versioned, check_instance
 from skae._training.callbacks import CallbackBridge
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
@@ -44,7 +44,7 @@ OWNED = {  # what the parameters say, and net_params may not
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(InferenceMixin, CallbackSupportMixin, BaseEstimator):
+class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstimator):
     """Base of the autoencoders: the plain one, unless a subclass says otherwise.
 
     Parameters

@@ -12,10 +12,11 @@ from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._data.checks import check_count
 from skae._data.rows import densify
+from skae._params import Versioned
 from skae.priors import sample_density
 
 
-class LatentSampler(BaseEstimator):
+class LatentSampler(Versioned, BaseEstimator):
     """Generator of rows from any autoencoder: its codes get a density to draw from.
 
     A plain autoencoder has no prior: nobody says which codes are likely. Here a density
@@ -110,6 +111,7 @@ class LatentSampler(BaseEstimator):
             density.set_params(n_components=min(density.n_components, len(codes)))
         with config_context(array_api_dispatch=False):  # codes are NumPy's
             density.fit(codes)
+        vars(self).pop("_skae_version_", None)  # of an earlier fit
         self.autoencoder_, self.density_ = autoencoder, density
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(autoencoder, name):

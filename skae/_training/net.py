@@ -8,6 +8,7 @@ best weights are one operation each, and the loss leaves the device once an epoc
 
 import copy
 import math
+import warnings
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from skae._params import check_option
 from skae._training.blocks import row_cost
 from skae._training.course import Course
 from skae._training.runtime import few_threads
+from skae._training.state import module_of, plain, plain_module, tensors_of
 from skae.corruption._named import hidden_rates
 from skae.networks._layers import Dropout
 
@@ -452,13 +454,32 @@ class Net(NeuralNet):
             course.cool_to = course.epoch
 
     def __getstate__(self):
-        """Leave out what only a training in progress needs, the data among it."""
-        run = vars(self).pop("_run", None)
-        try:
-            return super().__getstate__()
-        finally:
-            if run is not None:
-                self._run = run
+        """Return plain arrays, and what else is no tensor: nothing that is pickled bytes.
+
+        What only a training in progress needs, the data among it, is left out.
+        """
+        state = {k: v for k, v in vars(self).items() if k != "_run"}
+        state["module_"] = plain_module(state["module_"])
+        for name in self._optimizers:
+            state[f"{name}_"] = plain(state[f"{name}_"].state_dict())
+        return state
+
+    def __setstate__(self, state):
+        """Become a saved net, on its device if that is here, else on the CPU."""
+        optimizers = {f"{name}_": state[f"{name}_"] for name in state["_optimizers"]}
+        device = state["device"]
+        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+            device = "cpu"
+            warnings.warn(
+                f"The net was trained on {state['device']}, which is not here, and is "
+                "loaded to the CPU.",
+                stacklevel=2,
+            )
+        module = module_of(state["module_"]).to(device)
+        vars(self).update(state | {"module_": module, "device": device})
+        self.initialize_optimizer()
+        for name, kept in optimizers.items():
+            vars(self)[name].load_state_dict(tensors_of(kept))
 
     # What an estimator asks of a trained net
 
@@ -480,7 +501,6 @@ class Net(NeuralNet):
         state = (
             self.module_.state_dict(),
             [getattr(self, f"{name}_").state_dict() for name in self._optimizers],
-            self.module_.likelihood.noise_variance,
             self.module_.code,
         )
         names = (*self.tuning, "callbacks", "callbacks_")
@@ -489,12 +509,11 @@ class Net(NeuralNet):
 
     def load_state(self, state):
         """Go back to a saved state, after a training that failed."""
-        (weights, optimizers, noise, code), tuning, n_epochs = state
+        (weights, optimizers, code), tuning, n_epochs = state
         vars(self).update(tuning)
         self.module_.load_state_dict(weights)
         for name, kept in zip(self._optimizers, optimizers, strict=True):
             getattr(self, f"{name}_").load_state_dict(kept)
-        self.module_.likelihood.noise_variance = noise
         self.module_.code = code
         del self.history[n_epochs:]
 

@@ -20,7 +20,7 @@ from skae._codes.columns import Columns, Concrete
 from skae._data.checks import CheckedRowsMixin
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
-from skae._params import check_instance
+from skae._params import Versioned, check_instance
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
@@ -33,7 +33,7 @@ from skae.networks._dense import as_network
 STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
 
 
-class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator):
+class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, BaseEstimator):
     r"""Unsupervised choice of the columns from which all others can be rebuilt.
 
     k selectors each take a mixture of the d columns, and a decoder rebuilds whole rows
@@ -382,7 +382,7 @@ class AutoencoderFeatureSelector(SelectorMixin, CheckedRowsMixin, BaseEstimator)
         return self._trained(Task(recipe, sample, like=first)).net.module_.encoder.choice()
 
     def _decoders(self, choices, X, sample_weight, first):
-        """Train a decoder of each choice that differs; return (name, Trained) by columns."""
+        """Train a decoder of each choice that differs; return names, Trained by columns."""
         trained, statistics = {}, first.sample.statistics
         max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
         for name, columns in choices:

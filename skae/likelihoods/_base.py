@@ -35,6 +35,12 @@ LINKS = {
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
 
 
+def _inverse(scale):
+    """Return 1 / scale, and 0 where nothing can be learnt; (d,)."""
+    with np.errstate(divide="ignore"):
+        return np.where(scale > 0, 1 / scale, 0.0)
+
+
 class LikelihoodModule(nn.Module):
     """A fitted likelihood: standardise, embed, score, and back to data units.
 
@@ -53,10 +59,28 @@ class LikelihoodModule(nn.Module):
         self.scale = scale  # (d,) data units; 0 where nothing can be learnt
         self.active = active  # (d,) bool: the columns that count in a score
         self.noise_variance = np.ones(len(location))  # (d,) standardised units
-        with np.errstate(divide="ignore"):
-            self.inverse_scale = np.where(scale > 0, 1 / scale, 0.0)
+        self.inverse_scale = _inverse(scale)
         self.n_inputs = self.n_params = len(location)
         self.clip = getattr(likelihood, "clip", None)  # standardised units
+
+    def get_extra_state(self):
+        """Return what `fit` learnt of the columns beside the weights; (4 or 5, d)."""
+        return torch.from_numpy(np.stack([np.asarray(a, float) for a in self.learnt()]))
+
+    def set_extra_state(self, state):
+        """Take what `fit` learnt of the columns from a saved state."""
+        location, scale, active, noise, *levels = state.cpu().numpy()
+        if not all(map(np.array_equal, levels, self.learnt()[4:])):
+            raise ValueError(
+                "The saved net is of a table whose categories have other numbers of "
+                "levels. Load it into an estimator that was fitted on such a table."
+            )
+        self.location, self.scale, self.noise_variance = location, scale, noise
+        self.active, self.inverse_scale = active > 0, _inverse(scale)
+
+    def learnt(self):
+        """Return what `fit` learnt, as arrays (d,)."""
+        return [self.location, self.scale, self.active, self.noise_variance]
 
     def standardize(self, X, out=None, check=True):
         """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""

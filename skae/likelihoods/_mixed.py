@@ -150,6 +150,10 @@ class MixedModule(LikelihoodModule):
         self.register_parameter("log_variance", None)  # of numbers, if training learns it
         self.register_buffer("counted", torch.from_numpy(active[numbers]).float())
 
+    def learnt(self):
+        """Return what `fit` learnt, as arrays (d,); the numbers of levels last."""
+        return [*super().learnt(), self.n_levels]
+
     def _logits(self, params):
         """Yield the columns (c,) of each block and their logits (..., c, levels)."""
         for levels, columns, at in self.blocks:

@@ -16,11 +16,9 @@ from skae.networks._layers import (
     Stack,
     ToMap,
     convolution,
-    last_layer,
     linear,
     normalization,
     put,
-    start_paths,
     transposed_convolution,
 )
 
@@ -64,10 +62,6 @@ class ConvolutionalNetwork(Parameters):
     normalization : {"layer", "batch"} or None, default=None
         Normalisation before each activation: of a picture's maps together ("layer"),
         or of each channel over the pictures of a batch ("batch").
-    linear_path : bool, default=False
-        Whether a linear map of all pixels runs beside the convolutions of the encoder
-        and of the decoder. It starts as PCA, so that training begins at PCA's error;
-        it needs a number as `n_components`.
 
     References
     ----------
@@ -98,7 +92,6 @@ class ConvolutionalNetwork(Parameters):
     upsampling: str = "transposed"
     activation: str = "silu"
     normalization: str | None = None
-    linear_path: bool = False
 
     _belongs_to = "network"
     _parameter_constraints: ClassVar[dict] = {
@@ -109,7 +102,6 @@ class ConvolutionalNetwork(Parameters):
         "upsampling": [StrOptions({"transposed", "nearest", "bilinear"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "normalization": [StrOptions({"layer", "batch"}), None],
-        "linear_path": ["boolean"],
     }
 
     def resolve(self, sample_shape):
@@ -167,17 +159,12 @@ class ConvolutionalNetwork(Parameters):
         generator : torch.Generator or None, default=None
             Source of the initial weights.
         start : LinearStart or None, default=None
-            Where the linear path and the output's bias start.
+            Where the output's bias starts.
 
         Returns
         -------
         encoder, decoder : torch.nn.Module
         """
-        if self.linear_path and n_components is None:
-            raise ValueError(
-                "network: ConvolutionalNetwork.linear_path=True needs a number as "
-                "n_components. Got None."
-            )
         size = tuple((self.image_shape or self.resolve((n_inputs,)).image_shape)[-2:])
         sizes = [size]
         for _ in self.filters:
@@ -208,18 +195,7 @@ class ConvolutionalNetwork(Parameters):
         decoder = [
             linear(n_components, n, generator), Activation(self.activation), *decoder,
         ]  # fmt: skip
-        paths = None, None
-        if self.linear_path:
-            paths = (
-                linear(n_inputs, n_components, generator),
-                linear(n_components, n_outputs, generator),
-            )
-        encoder, decoder = Stack(encoder, paths[0]), Stack(decoder, paths[1])
-        if self.linear_path and start is not None:
-            put(decoder.linear.bias, start.decoder_bias)
-            start_paths(encoder, decoder, start)
-            last_layer(decoder).bias.data.zero_()
-        return encoder, decoder
+        return Stack(encoder), Stack(decoder)
 
     def _down(self, c_in, c_out, size, generator):
         halve = tuple(min(2, n) for n in size)

@@ -1,0 +1,103 @@
+"""Modules and tensors as plain arrays and descriptions, and back.
+
+So that a file of a fitted estimator holds no bytes that would have to be unpickled.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Plain(NamedTuple):
+    """A tensor."""
+
+    array: np.ndarray
+    trained: bool  # whether it is a parameter that asks for its gradient
+    stride: tuple  # of its memory
+
+
+class Described(NamedTuple):
+    """A module: its class, what it holds, and where its parts are among all of them."""
+
+    kind: type
+    attributes: dict
+    parameters: dict  # places among the tensors, by name; None where there is none
+    buffers: dict
+    modules: dict  # places among the modules
+
+
+def plain(value):
+    """Return a value with arrays in place of all tensors in it."""
+    if torch.is_tensor(value):
+        array = value.detach().cpu().contiguous().numpy()
+        return Plain(array, value.requires_grad, torch.empty_like(value).stride())
+    if isinstance(value, dict):
+        return {key: plain(v) for key, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(plain, value))
+    return value
+
+
+def tensors_of(value):
+    """Return a value with tensors in place of what `plain` made of them."""
+    if isinstance(value, Plain):
+        array = torch.from_numpy(value.array)
+        tensor = torch.empty_strided(array.shape, value.stride, dtype=array.dtype)
+        return tensor.copy_(array).requires_grad_(value.trained)
+    if isinstance(value, dict):
+        return {key: tensors_of(v) for key, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(tensors_of, value))
+    return value
+
+
+def plain_module(module):
+    """Return a module as a dict of descriptions and arrays, what is shared once."""
+    modules, tensors = list(module.modules()), {}
+    for m in modules:
+        for t in (*m.parameters(recurse=False), *m.buffers(recurse=False)):
+            tensors.setdefault(id(t), t)
+    place = {id(m): i for i, m in enumerate(modules)}
+    at = {key: i for i, key in enumerate(tensors)}
+    usual = vars(nn.Module()).keys() | {"_compiled_call_impl"}
+    usual -= {"training"}
+
+    def places(parts, where):
+        return {name: None if p is None else where[id(p)] for name, p in parts.items()}
+
+    return {
+        "tensors": [plain(t) for t in tensors.values()],
+        "modules": [
+            Described(
+                type(m),
+                {k: plain(v) for k, v in vars(m).items() if k not in usual},
+                places(m._parameters, at),
+                places(m._buffers, at),
+                places(m._modules, place),
+            )
+            for m in modules
+        ],
+    }
+
+
+def module_of(state):
+    """Return the module that `plain_module` described."""
+    tensors = [tensors_of(t) for t in state["tensors"]]
+    modules = []
+    for described in state["modules"]:
+        module = described.kind.__new__(described.kind)
+        nn.Module.__init__(module)
+        vars(module).update(tensors_of(described.attributes))
+        modules.append(module)
+    for module, described in zip(modules, state["modules"], strict=True):
+        for name, i in described.parameters.items():
+            if i is not None and not isinstance(tensors[i], nn.Parameter):
+                tensors[i] = nn.Parameter(tensors[i], tensors[i].requires_grad)
+            module.register_parameter(name, None if i is None else tensors[i])
+        for name, i in described.buffers.items():
+            module.register_buffer(name, None if i is None else tensors[i])
+        for name, i in described.modules.items():
+            module.register_module(name, None if i is None else modules[i])
+    return modules[0]
