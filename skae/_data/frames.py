@@ -32,11 +32,24 @@ def row_labels(X):
 def not_numbers(X):
     """Return the names, with dtypes, of a table's columns that cannot be numbers."""
     columns = nw.from_native(X, eager_only=True).iter_columns()
-    return [f"{c.name!r} ({_dtype(c)})" for c in columns if not _is_numeric(c)]
+    return [
+        f"{column.name!r} ({_dtype(column)})"
+        for column in columns
+        if not _is_numeric(column)
+    ]
+
+
+def _is_pandas(column):
+    return column.implementation.is_pandas_like()
+
+
+def _dtype(column):
+    return column.to_native().dtype if _is_pandas(column) else column.dtype
 
 
 def _is_numeric(column):
-    if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+    dtype = column.dtype
+    if dtype.is_numeric() or dtype == nw.Boolean:
         return True
     values = np.asarray(column.to_native())
     if values.dtype.kind in "OUST":
@@ -63,16 +76,20 @@ class Series(NamedTuple):
     @classmethod
     def read(cls, column, missing_values):
         """Return a narwhals column as a series, or raise a ``ValueError``."""
-        dtype, kind, levels = _dtype(column), str(column.dtype), None
+        told = column.dtype
+        dtype = _dtype(column)
+        kind, levels = str(told), None
         if isinstance(dtype, pd.SparseDtype):
             raise ValueError("is sparse. Convert it by column.sparse.to_dense().")
         missing = column.is_null().to_numpy().astype(bool)
-        if column.dtype.is_integer() or column.dtype.is_float():
-            kind = "integer" if column.dtype.is_integer() else "number"
-            values = column.cast(nw.Float64).to_numpy()
+        if told.is_integer() or told.is_float():
+            kind = "integer" if told.is_integer() else "number"
+            values = column.to_numpy().astype(np.float64)
             missing = missing | np.isnan(values)
-        elif column.dtype in CATEGORIES or dtype == OBJECT:
-            kind, levels = "category", _declared(column)
+        elif told in CATEGORIES or dtype == OBJECT:
+            kind = "category"
+            if isinstance(dtype, pd.CategoricalDtype | nw.Enum):
+                levels = list(dtype.categories)
             values = np.fromiter(column.to_list(), dtype=object, count=len(column))
             if dtype == OBJECT:
                 kind, values = _numbers_of_objects(kind, values, missing)
@@ -99,22 +116,6 @@ class Series(NamedTuple):
     def is_number(self):
         """Whether the values are float64."""
         return self.kind in ("number", "integer")
-
-
-def _is_pandas(column):
-    return column.implementation.is_pandas_like()
-
-
-def _dtype(column):
-    return column.to_native().dtype if _is_pandas(column) else column.dtype
-
-
-def _declared(column):
-    """Return the levels that a category's dtype declares, or None."""
-    dtype = _dtype(column)
-    if not isinstance(dtype, pd.CategoricalDtype | nw.Enum):
-        return None
-    return list(dtype.categories)
 
 
 def _numbers_of_objects(kind, values, missing):
