@@ -19,6 +19,7 @@ from skae._data.rows import flatten
 from skae._data.split import Sample
 from skae._params import Versioned, check_instance
 from skae._training.callbacks import CallbackBridge
+from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
 from skae._training.train import train
 from skae.corruption._named import NAMED as CORRUPTIONS
@@ -301,7 +302,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _fit(self, X, y, sample_weight, X_clean=None):
         warm = self.warm_start and self.__sklearn_is_fitted__()
-        with self._all_or_nothing(warm):
+        with all_or_nothing(self, self.net_ if warm else None):
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm
             )
@@ -422,7 +423,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _partial_fit(self, X, y, sample_weight, X_clean=None):
         warm = self.__sklearn_is_fitted__()
-        with self._all_or_nothing(warm):
+        with all_or_nothing(self, self.net_ if warm else None):
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm, one_pass=True
             )
@@ -434,7 +435,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         if X_clean is None:
             return None
         try:
-            if self._is_mixed_:
+            if self._reads_tables_:
                 X_clean, shape = self._read_table(X_clean, reset=False), None
             else:
                 check_columns(X_clean)

@@ -1,4 +1,4 @@
-"""What the process shares, lent and given back: torch's threads, torch's generator."""
+"""What is lent and given back: torch's threads, its generator, what was fitted."""
 
 import threading
 from contextlib import contextmanager
@@ -57,3 +57,30 @@ def global_randomness(seed, device):
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def all_or_nothing(owner, net=None):
+    """Put back what an estimator had fitted, if what is done in between fails.
+
+    `net` is one that goes on being trained: its state is put back too. Without it, what
+    was fitted is removed first, and the old net left alone.
+    """
+
+    def fitted():
+        return {name: value for name, value in vars(owner).items() if name[-1] == "_"}
+
+    before = fitted()
+    state = None if net is None else net.save_state()
+    for name in before if net is None else ():
+        delattr(owner, name)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    except BaseException:
+        for name in fitted():
+            delattr(owner, name)
+        vars(owner).update(before)
+        if net is not None:
+            net.load_state(state)
+        raise

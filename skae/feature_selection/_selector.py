@@ -22,6 +22,7 @@ from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._params import Versioned, check_instance
 from skae._training.blocks import apply, padded
+from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
@@ -267,7 +268,7 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
             diverges. The selector is then what it was before the call.
         """
         self._check_parameters()
-        with self._all_or_nothing(warm=False):
+        with all_or_nothing(self):
             X, sample_weight = self._check_fit(X, sample_weight, reset=True)
             self._check_number(X.shape[1])
             random_state = check_random_state(self.random_state)

@@ -61,6 +61,8 @@ class Bernoulli(Parameters):
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
 
+    reads_tables: ClassVar[bool] = False
+
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
         check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
@@ -84,6 +86,8 @@ class Categorical(Parameters):
     >>> Autoencoder(2, likelihood=Categorical()).get_params()["likelihood"]
     Categorical()
     """
+
+    reads_tables: ClassVar[bool] = False
 
     is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
 

@@ -122,6 +122,8 @@ class Gaussian(Parameters):
     Gaussian(scale='auto', link='sigmoid', clip=None)
     """
 
+    reads_tables: ClassVar[bool] = False
+
     scale: str | None = "auto"
     link: str = "identity"
     clip: float | None = None
