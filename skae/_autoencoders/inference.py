@@ -153,7 +153,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
             blank, allow_nan=self._reads_tables_, input_name="X outside of mask"
         )
         likelihood = self.net_.module_.likelihood.likelihood
-        if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
+        if self._inputs_are_checked and not self.net_.module_.likelihood.is_of_rows:
             inside = np.nan if self._reads_tables_ else self._trained_.statistics.mean
             likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(

@@ -256,7 +256,7 @@ class SparseAutoencoder(BaseAutoencoder):
         check_is_fitted(self)
         self._check_unit(unit)
         check_count("n_features", n_features)
-        if not hasattr(self, "components_"):
+        if "components_" not in vars(self):
             raise ValueError(
                 "top_features: with likelihood='mixed' units have no directions. Use "
                 "inverse_transform of codes that differ in the unit."

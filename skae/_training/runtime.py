@@ -9,11 +9,17 @@ WORK_FOR_THREADS = 10**8  # multiplications in a step from which threads pay
 _GENERATOR = threading.RLock()  # a user's network may itself fit an autoencoder
 
 
+class _Depth(threading.local):
+    """How many calls of a thread want it; torch's count is each thread's own."""
+
+    depth = 0
+
+
 class _OneThread:
     """How many calls want torch to run on one thread, and what to go back to."""
 
     lock, users, before = threading.Lock(), 0, 1
-    local = threading.local()  # torch's count is each thread's own
+    local = _Depth()
 
 
 @contextmanager
@@ -30,7 +36,7 @@ def few_threads(work):
         if not _OneThread.users:
             _OneThread.before = torch.get_num_threads()
         _OneThread.users += 1
-        depth = getattr(_OneThread.local, "depth", 0)
+        depth = _OneThread.local.depth
         if not depth:
             torch.set_num_threads(1)
         _OneThread.local.depth = depth + 1

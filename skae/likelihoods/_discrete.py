@@ -20,7 +20,7 @@ class _CrossEntropyModule(LikelihoodModule):
     def __init__(self, likelihood, link, location, nll, draw):
         d = len(location)
         super().__init__(likelihood, link, np.zeros(d), np.ones(d), np.ones(d, bool))
-        self.nll, self.drawn = nll, draw
+        self.nll, self.drawn, self.is_of_rows = nll, draw, link == "softmax"
         self.register_buffer("center", torch.tensor(location, dtype=torch.float32))
 
     def embed(self, x):
@@ -88,8 +88,6 @@ class Categorical(Parameters):
     """
 
     reads_tables: ClassVar[bool] = False
-
-    is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
 
     def check(self, X):
         """Raise a ``ValueError`` if a row is not a distribution."""

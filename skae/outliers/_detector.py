@@ -287,9 +287,9 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
                     alpha=0.0,
                 )
             member.set_params(random_state=random_state.randint(LARGEST_SEED))
-            for name in ("max_iter", "device"):
-                if getattr(self, name) != "auto":
-                    member.set_params(**{name: getattr(self, name)})
+            for name, value in (("max_iter", self.max_iter), ("device", self.device)):
+                if value != "auto":
+                    member.set_params(**{name: value})
             members.append(member)
         return members
 
@@ -468,7 +468,7 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
 
     def _calibration(self, what):
         check_is_fitted(self)
-        if not hasattr(self, "calibration_scores_"):
+        if "calibration_scores_" not in vars(self):
             raise ValueError(
                 f"{what} needs scores of clean rows: call calibrate(X) first, with rows "
                 "that were not trained on."
@@ -553,7 +553,7 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
-        return hasattr(self, "_abnormality_")
+        return "_abnormality_" in vars(self)
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: the input that the autoencoder takes."""
