@@ -185,6 +185,7 @@ def precision_of(encode):
     )
 
 
+@pytest.mark.slow
 def test_retrieval_beats_pca_signs_and_plain_bits(trained):
     found = precision_of(trained.transform)
     assert found > precision_of(hash_of_pca(32)) + 0.25

@@ -36,6 +36,17 @@ estimators = pytest.mark.parametrize(
 )
 
 
+FITTED = {}
+
+
+def fitted(estimator, X):
+    """One of the autoencoders, fitted to one of the data: tests only read it."""
+    key = id(estimator), id(X)  # of what the module keeps
+    if key not in FITTED:
+        FITTED[key] = clone(estimator).fit(X)
+    return FITTED[key]
+
+
 def make(kind=Autoencoder, **params):
     if kind is ConvolutionalAutoencoder:
         params = {"network": ConvolutionalNetwork(filters=(4, 6)), **params}
@@ -56,7 +67,7 @@ def filled(X, mask, fill):
 @data
 @estimators
 def test_known_cells_stay_and_lost_ones_are_reconstructed_from_the_mean(estimator, X, mask):
-    estimator = clone(estimator).fit(X)
+    estimator = fitted(estimator, X)
     out = estimator.reconstruct(X, mask=mask)
     assert out.shape == X.shape
     assert out.dtype == X.dtype
@@ -85,7 +96,7 @@ def test_known_cells_come_back_bit_for_bit(X, mask, dtype):
 @estimators
 @pytest.mark.parametrize("rubbish", [np.nan, np.inf, -np.inf, 1e300, 0.0])
 def test_what_stands_in_lost_cells_does_not_matter(estimator, X, mask, rubbish):
-    estimator = clone(estimator).fit(X)
+    estimator = fitted(estimator, X)
     expected = estimator.reconstruct(X, mask=mask)
     assert np.isfinite(expected).all()
     out = estimator.reconstruct(filled(X, mask, rubbish), mask=mask)
@@ -115,7 +126,7 @@ def test_x_and_mask_stay_as_they_are(X, mask):
 def test_an_empty_mask_gives_x_back_and_a_full_one_the_reconstruction_of_blanks(
     estimator, X, mask
 ):
-    estimator = clone(estimator).fit(X)
+    estimator = fitted(estimator, X)
     out = estimator.reconstruct(X, mask=np.zeros_like(mask))
     np.testing.assert_array_equal(bits(out), bits(X))
     out = estimator.reconstruct(np.full_like(X, np.nan), mask=np.ones_like(mask))
@@ -291,7 +302,7 @@ def test_sparse_rows_are_filled_in_too(convert):
 @data
 @estimators
 def test_a_known_cell_must_be_finite(estimator, X, mask, value):
-    estimator = clone(estimator).fit(X)
+    estimator = fitted(estimator, X)
     bad = X.copy()
     bad[tuple(np.argwhere(~mask)[0])] = value
     with pytest.raises(ValueError, match="X outside of mask contains"):

@@ -148,6 +148,7 @@ def test_mixed_tables():
 # What is planted is found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 def test_an_overcomplete_dictionary_is_recovered(signed):
     X, D = planted(signed=signed)
@@ -159,6 +160,7 @@ def test_an_overcomplete_dictionary_is_recovered(signed):
     assert (best > 0.9).mean() > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["auto", (), (64,)], ids=["pursuit", "linear", "deep"])
 def test_revival(network):
     dead = {

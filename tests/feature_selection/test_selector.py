@@ -51,6 +51,7 @@ def planted(n=400, seed=0):
 # What is chosen
 
 
+@pytest.mark.slow
 def test_planted_columns_are_found_where_a_linear_model_misses_them():
     X, true = planted(n=500)
     X, X_test = X[:400], X[400:]
@@ -62,6 +63,7 @@ def test_planted_columns_are_found_where_a_linear_model_misses_them():
     assert found.score(X_test) > linear.score(X_test) + 0.05
 
 
+@pytest.mark.slow
 def test_held_out_rows_are_rebuilt_better_than_from_other_columns():
     X = load_breast_cancer().data
     X, X_test = train_test_split(X, random_state=0)

@@ -11,8 +11,8 @@ from skae import (
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
-from skae._training.course import Course
 from skae._autoencoders.together import fit_together
+from skae._training.course import Course
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
 
