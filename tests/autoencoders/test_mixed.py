@@ -156,8 +156,8 @@ def test_the_noise_is_measured_over_seen_cells(fitted):
 
 def by_hand(autoencoder, X, row):
     """The log-density of one row of FRAME, column by column, by scipy."""
-    module, schema = autoencoder.net_.module_, autoencoder._schema_
-    likelihood, codes = module.likelihood, schema.codes(X)[row]
+    module = autoencoder.net_.module_
+    likelihood, codes = module.likelihood, autoencoder._check_rows(X)[row]
     x = torch.from_numpy(likelihood.standardize(codes[None]))
     with torch.inference_mode():
         params = module.eval().params(x)[0].double().numpy()

@@ -22,7 +22,7 @@ DIGITS = load_digits().data[:300]
 
 def together_in(members):
     """How many were trained in the batch of each member."""
-    return [member.net_.n_together_ for member in members]  # lead: n_together_
+    return [member.net_.n_together_ for member in members]
 
 
 def assert_alike(together, X, rtol=1e-3, **fit_params):
