@@ -373,11 +373,11 @@ def test_names_of_classes_beside_rows_of_unknown_class():
 def test_labels_that_come_in_passes():
     few = np.where(np.arange(200) < 50, SMALL_Y, -1)
     aae = make(n_clusters="labels").partial_fit(SMALL, few)
-    shares = aae._cluster_shares_
+    shares = aae.net_.module_.cluster_shares
     for y in (few, np.full(200, -1), None):
         aae.partial_fit(SMALL, y)
         assert len(aae.labels_) == 200
-    np.testing.assert_allclose(aae._cluster_shares_, shares, atol=1e-6)
+    np.testing.assert_allclose(aae.net_.module_.cluster_shares, shares, atol=1e-6)
     np.testing.assert_allclose(shares, np.bincount(SMALL_Y[:50]) / 50, atol=1e-6)
 
 

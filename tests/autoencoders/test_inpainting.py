@@ -39,11 +39,12 @@ estimators = pytest.mark.parametrize(
 FITTED = {}
 
 
-def fitted(estimator, X):
+def fitted(estimator, X, fill=None):
     """One of the autoencoders, fitted to one of the data: tests only read it."""
-    key = id(estimator), id(X)  # of what the module keeps
+    key = id(estimator), id(X), fill  # of what the module keeps
     if key not in FITTED:
-        FITTED[key] = clone(estimator).fit(X)
+        corruption = {} if fill is None else {"corruption": Masking(fill=fill)}
+        FITTED[key] = clone(estimator).set_params(**corruption).fit(X)
     return FITTED[key]
 
 
@@ -74,11 +75,16 @@ def test_known_cells_stay_and_lost_ones_are_reconstructed_from_the_mean(estimato
     np.testing.assert_array_equal(bits(out[~mask]), bits(X[~mask]))
     expected = estimator.reconstruct(filled(X, mask, X.mean(0)))
     np.testing.assert_allclose(out[mask], expected[mask], rtol=1e-4, atol=1e-4)
-    statistics = estimator._statistics_.mean.reshape(X.shape[1:])
-    np.testing.assert_allclose(statistics, X.mean(0), rtol=1e-12, atol=1e-12)
-    expected = estimator.reconstruct(filled(X, mask, statistics))
-    np.testing.assert_array_equal(out[mask], expected[mask])
     assert not np.allclose(out[mask], X[mask])
+
+
+@data
+@estimators
+def test_lost_cells_are_reconstructed_as_if_the_filling_had_been_seen(estimator, X, mask):
+    estimator = fitted(estimator, X, 0.5)
+    expected = estimator.reconstruct(filled(X, mask, 0.5))
+    out = estimator.reconstruct(X, mask=mask)
+    np.testing.assert_array_equal(out[mask], expected[mask])
 
 
 @data
@@ -126,12 +132,15 @@ def test_x_and_mask_stay_as_they_are(X, mask):
 def test_an_empty_mask_gives_x_back_and_a_full_one_the_reconstruction_of_blanks(
     estimator, X, mask
 ):
-    estimator = fitted(estimator, X)
-    out = estimator.reconstruct(X, mask=np.zeros_like(mask))
+    by_mean, by_half = fitted(estimator, X), fitted(estimator, X, 0.5)
+    out = by_mean.reconstruct(X, mask=np.zeros_like(mask))
     np.testing.assert_array_equal(bits(out), bits(X))
-    out = estimator.reconstruct(np.full_like(X, np.nan), mask=np.ones_like(mask))
-    blank = np.broadcast_to(estimator._statistics_.mean.reshape(X.shape[1:]), X.shape)
-    np.testing.assert_array_equal(out, estimator.reconstruct(blank))
+    whole = np.full_like(X, np.nan), np.ones_like(mask)
+    blank = np.broadcast_to(X.mean(0), X.shape)
+    out = by_mean.reconstruct(*whole)
+    np.testing.assert_allclose(out, by_mean.reconstruct(blank), rtol=1e-4, atol=1e-4)
+    expected = by_half.reconstruct(np.full_like(X, 0.5))
+    np.testing.assert_array_equal(by_half.reconstruct(*whole), expected)
 
 
 @data

@@ -225,7 +225,7 @@ FIT_CASES = [
                 "random_state": ("seed",),
                 "verbose": (-1,),
                 "network": ("deep", 3),
-                "likelihood": ("poisson", None),
+                "likelihood": ("laplace", None),
                 "code_activation": ("softplus", None),
                 "device": (0, None),
                 "net_params": ([("optimizer", "SGD")],),
@@ -743,7 +743,7 @@ def poisoned_loss(monkeypatch, n=2):
     def poisoned(self, batch, **kwargs):
         calls.append(1)
         if len(calls) >= n:
-            batch = (batch[0] * torch.nan, *batch[1:])
+            batch = batch._replace(x=batch.x * torch.nan)
         return step(self, batch, **kwargs)
 
     monkeypatch.setattr(Net, "train_step", poisoned)

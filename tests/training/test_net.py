@@ -33,7 +33,9 @@ def is_flat(estimator):
 
 
 def weights(estimator):
-    return {k: v.clone() for k, v in estimator.net_.module_.state_dict().items()}
+    module = estimator.net_.module_
+    named = [*module.named_parameters(), *module.named_buffers()]
+    return {name: value.detach().clone() for name, value in named}
 
 
 class Recorder(Callback):
