@@ -195,9 +195,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
         return self.classes_[place] if "classes_" in vars(self) else place
 
     def _cluster_logits(self, X):
-        ae = self.net_.module_
+        X, ae = self._check_rows(X), self.net_.module_
         fn = partial(ae.code.style_and_logits, ae)
-        return self._encode(self._check_rows(X), lambda x: fn(x)[1], ae.n_clusters)
+        return self._encode(X, lambda x: fn(x)[1], ae.n_clusters)
 
     @with_clusters
     def predict(self, X):
@@ -266,8 +266,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
         Z : ndarray of shape (n_samples, n_components), dtype float32
             Styles. ``inverse_transform(Z + cluster_centers_[c])`` shows them in cluster c.
         """
-        ae = self.net_.module_
-        return self._encode(self._check_rows(X), partial(ae.code.style, ae))
+        X, ae = self._check_rows(X), self.net_.module_
+        return self._encode(X, partial(ae.code.style, ae))
 
     # Generation
 

@@ -35,7 +35,8 @@ class Compose(Corruption):
     def parts(self):
         """The corruptions as objects, those within others too."""
         parts = [as_corruption(part) for part in self.corruptions]
-        return [part for whole in parts for part in parts_of(whole)]
+        nested = (p.parts if isinstance(p, Compose) else [p] for p in parts)
+        return [part for whole in nested for part in whole]
 
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
