@@ -25,7 +25,7 @@ class Parameters:
 
     def get_params(self, deep=True):
         """Return the parameters by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: vars(self)[field.name] for field in fields(self)}
 
     def set_params(self, **params):
         """Set parameters by name; an unknown name is a ``ValueError``."""
@@ -105,6 +105,14 @@ def check_option(owner, name, value, options):
     if value not in options:
         allowed = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")
+
+
+def check_parts(**parts):
+    """Raise a ``ValueError`` for a parameter object, by its name, that cannot be."""
+    for name, part in parts.items():
+        check_instance(name, part)
+        if hasattr(part, "validate"):  # a user's own may have nothing to check
+            part.validate()
 
 
 class Versioned:

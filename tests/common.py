@@ -38,7 +38,7 @@ MIXED = [
     Autoencoder(likelihood="mixed", max_iter=2, random_state=0),
     VariationalAutoencoder(likelihood="mixed", max_iter=2, random_state=0),
     AutoencoderOutlierDetector(
-        Autoencoder(likelihood="mixed"), n_estimators=2, max_iter=2, random_state=0
+        Autoencoder(likelihood="mixed"), n_estimators=1, max_iter=2, random_state=0
     ),
 ]
 

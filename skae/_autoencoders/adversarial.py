@@ -22,7 +22,7 @@ from skae.priors import NAMED, drawn
 
 def _has_clusters(self):
     """Tell whether the code has a part for clusters, or say how it gets one."""
-    fitted = getattr(self, "net_", None)
+    fitted = vars(self).get("net_")
     if not (fitted.module_.n_clusters if fitted else self.n_clusters is not None):
         raise AttributeError(
             f"This {type(self).__name__} has no clusters: n_clusters is or was None. "
@@ -192,7 +192,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
     # Clusters
 
     def _named(self, place):
-        return self.classes_[place] if hasattr(self, "classes_") else place
+        return self.classes_[place] if "classes_" in vars(self) else place
 
     def _cluster_logits(self, X):
         ae = self.net_.module_

@@ -17,8 +17,9 @@ from skae._codes.base import Plain
 from skae._data.checks import check_columns
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Versioned, check_instance
+from skae._params import Versioned, check_parts
 from skae._training.callbacks import CallbackBridge
+from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
 from skae._training.train import train
 from skae.corruption._named import NAMED as CORRUPTIONS
@@ -201,8 +202,8 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _code(self):
         """Return the code, whose fields are the parameters of the same names."""
-        names = [f.name for f in fields(self._code_class)]
-        return self._code_class(**{name: getattr(self, name) for name in names})
+        code, params = self._code_class, self.get_params(deep=False)
+        return code(**{field.name: params[field.name] for field in fields(code)})
 
     def _network(self):
         """Return the network object."""
@@ -224,13 +225,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         """Return what to train, checked, or raise a ``ValueError``."""
         likelihood = as_likelihood(self.likelihood)
         network, corruption = self._network(), self._corruption(has_pairs)
-        for name, part in (
-            ("network", network),
-            ("likelihood", likelihood),
-            ("corruption", corruption),
-        ):
-            check_instance(name, part)
-            getattr(part, "validate", lambda: None)()
+        check_parts(network=network, likelihood=likelihood, corruption=corruption)
         is_picture = isinstance(network, ConvolutionalNetwork)
         if reads_tables(likelihood):
             if is_picture:
@@ -262,7 +257,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         """Return a seed from `random_state`; `keep` goes on where it was left."""
         random_state = check_random_state(self.random_state)
         if keep:
-            random_state = getattr(self, "random_state_", random_state)
+            random_state = vars(self).get("random_state_", random_state)
         self.random_state_ = random_state
         return int(random_state.randint(np.iinfo(np.int32).max))
 
@@ -301,7 +296,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _fit(self, X, y, sample_weight, X_clean=None):
         warm = self.warm_start and self.__sklearn_is_fitted__()
-        with self._all_or_nothing(warm):
+        with all_or_nothing(self, self.net_ if warm else None):
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm
             )
@@ -316,7 +311,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(**arguments)
             bridge = None
-            if getattr(self, "_skl_callbacks", None):
+            if vars(self).get("_skl_callbacks"):
                 bridge = CallbackBridge(context, self._attributes, **arguments)
             trained = train(recipe, sample, self._trained_ if warm else None, bridge)
             vars(self).pop("validation_loss_curve_", None)
@@ -342,8 +337,8 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
             X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
         )
         clean, code = self._check_clean(X_clean, X), self._code()
-        classes = getattr(self, "classes_", None)
-        told = code.read(y, X.shape[0], classes if warm else None, reset=not warm)
+        classes = vars(self).get("classes_") if warm else None
+        told = code.read(y, X.shape[0], classes, reset=not warm)
         if told.classes is not None:
             self.classes_ = told.classes
         recipe = self._recipe(code, clean is not None, one_pass)
@@ -422,7 +417,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _partial_fit(self, X, y, sample_weight, X_clean=None):
         warm = self.__sklearn_is_fitted__()
-        with self._all_or_nothing(warm):
+        with all_or_nothing(self, self.net_ if warm else None):
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm, one_pass=True
             )
@@ -434,7 +429,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         if X_clean is None:
             return None
         try:
-            if self._is_mixed_:
+            if self._reads_tables_:
                 X_clean, shape = self._read_table(X_clean, reset=False), None
             else:
                 check_columns(X_clean)
@@ -469,8 +464,9 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         """
         for key in params:
             name, _, nested = key.partition("__")
-            value = params.get(name, getattr(self, name, None))
-            if nested and name in self.get_params(deep=False):
+            known = self.get_params(deep=False)
+            if nested and name in known:
+                value = params.get(name, known[name])
                 if not hasattr(value, "set_params"):
                     raise ValueError(
                         f"{key} cannot be set: {name}={value!r} has no parameters. Pass "
@@ -482,7 +478,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
-        return hasattr(self, "net_")
+        return "net_" in vars(self)
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect of X; codes are float32."""

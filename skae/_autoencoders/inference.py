@@ -8,7 +8,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._data.checks import CheckedRowsMixin, check_count
-from skae._data.frames import is_frame
+from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
 from skae._params import check_option
 from skae._training.blocks import apply, padded
@@ -149,10 +149,12 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
             return self._contained(self._reconstruct(fn, X, self._standardize()), table)
         X, mask = densify(X), self._check_mask(mask, X.shape)
         blank = np.where(mask, self._trained_.fill, X)
-        assert_all_finite(blank, allow_nan=self._is_mixed_, input_name="X outside of mask")
+        assert_all_finite(
+            blank, allow_nan=self._reads_tables_, input_name="X outside of mask"
+        )
         likelihood = self.net_.module_.likelihood.likelihood
-        if self._inputs_are_checked and not getattr(likelihood, "is_of_rows", False):
-            inside = np.nan if self._is_mixed_ else self._trained_.statistics.mean
+        if self._inputs_are_checked and not self.net_.module_.likelihood.is_of_rows:
+            inside = np.nan if self._reads_tables_ else self._trained_.statistics.mean
             likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(
             fn,
@@ -169,7 +171,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return rows (n, d) as `fit` saw such, under the index of `like` if it has one."""
         if self._schema_ is None:
             return X.reshape(-1, *self._sample_shape_)
-        return self._schema_.frame(X, getattr(like, "index", None))
+        return self._schema_.frame(X, row_labels(like))
 
     def _check_mask(self, mask, shape):
         """Return which cells are lost as a flat bool array."""

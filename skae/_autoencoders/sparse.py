@@ -17,6 +17,7 @@ from skae._autoencoders.docs import documented
 from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
+from skae._data.frames import row_labels
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._named import as_likelihood
 from skae.networks._dense import DenseNetwork
@@ -255,7 +256,7 @@ class SparseAutoencoder(BaseAutoencoder):
         check_is_fitted(self)
         self._check_unit(unit)
         check_count("n_features", n_features)
-        if not hasattr(self, "components_"):
+        if "components_" not in vars(self):
             raise ValueError(
                 "top_features: with likelihood='mixed' units have no directions. Use "
                 "inverse_transform of codes that differ in the unit."
@@ -294,7 +295,8 @@ class SparseAutoencoder(BaseAutoencoder):
         codes = self._codes(X)[:, unit]
         order = np.argsort(-np.abs(codes), kind="stable")[:n_samples]
         order = order[codes[order] != 0]
-        index = X.index[order] if hasattr(X, "index") and hasattr(X, "iloc") else order
+        labels = row_labels(X)
+        index = order if labels is None else labels[order]
         return pd.Series(codes[order], index=index, name=f"unit {unit}")
 
     def _check_unit(self, unit):

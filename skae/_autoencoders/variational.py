@@ -170,7 +170,7 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     def _given(self, fn, y, n):
         """Return fn of blocks of n rows, told their classes y if it has to be."""
-        if not hasattr(self, "classes_"):
+        if "classes_" not in vars(self):
             if y is not None:
                 raise ValueError(
                     "y is for conditional=True: this estimator was fitted without classes."
@@ -402,7 +402,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         score : float
             Mean bound on a row's log-likelihood, in nats.
         """
-        scores = self.score_samples(X, y=y if hasattr(self, "classes_") else None)
+        scores = self.score_samples(X, y=y if "classes_" in vars(self) else None)
         return self._mean_score(scores, sample_weight)
 
     def _over_codes(self, X, n_samples, y, combine):

@@ -9,13 +9,20 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import nn
 
 from skae._codes import signs
 from skae._codes.base import AutoencoderModule, Code, Terms, code_size, pair
+from skae._codes.units import (
+    added_by_units,
+    directions,
+    geometric_median,
+    has_mirror,
+    read_by_units,
+    usage,
+)
 from skae._losses import bernoulli_kl
 from skae.networks._dense import DenseNetwork
-from skae.networks._layers import Linear, Stack, TransposedLinear, put
+from skae.networks._layers import Linear, Stack, put
 
 OWN = {  # parameters that some penalties alone have
     "n_nonzero_coefs": ("topk", "batch_topk"),
@@ -25,7 +32,6 @@ OWN = {  # parameters that some penalties alone have
 MAX_UNITS, UNITS_PER_COLUMN, ROWS_PER_UNIT = 1024, 2, 4  # "auto"
 SHARE_ON, RATE = 0.05, 0.005
 CENTER_ROWS = 2000  # from which the median and the signs are found
-BLOCK = 256  # units, or columns, whose effects are found at a time
 LEAST_PATIENCE = 1000  # rows
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
 TINY = 1e-6  # mean activation that a divergence is taken at, at least
@@ -312,9 +318,9 @@ class Sparse(Code):
             return more
         mean = more["mean_activation_"]
         base = mean if self.penalty == "kl" else np.zeros_like(mean)
-        added = _added(ae, amount, base)
+        added = added_by_units(ae, amount, base)
         scale = likelihood.scale.astype(added.dtype)
-        weight = mean @ np.abs(added * self._read(ae, task.some)) * (scale > 0)
+        weight = mean @ np.abs(added * read_by_units(ae, task.some)) * (scale > 0)
         return more | {
             "components_": added * scale,
             "feature_importances_": weight / (weight.sum() or 1.0),
@@ -336,23 +342,6 @@ class Sparse(Code):
         if not self.revive:
             remedy += " or revive=True"
         yield from signs.never_on(described["dead_units_"], remedy)
-
-    def _read(self, ae, rows):
-        """Return what a unit of each column adds to the encoder, at the rows' mean."""
-        linear = self.linear_pair(ae)
-        if linear is not None:
-            down, up = linear
-            weight = up.weight.t() if down is None else down.weight
-            return weight.detach().cpu().numpy()
-        read, x, device = [], rows.mean(0, keepdim=True), rows.device
-        with torch.inference_mode():
-            ae.eval()
-            before = self.sensitivity(ae, x)
-            for part in torch.arange(x.shape[1], device=device).split(BLOCK):
-                moved = x.repeat(len(part), 1)
-                moved[torch.arange(len(part)), part] += 1.0
-                read.append((self.sensitivity(ae, moved) - before).cpu())
-        return torch.cat(read).numpy().T
 
 
 class TopK(Sparse):
@@ -455,83 +444,3 @@ def _some_rows(batches, n_rows, generator):
     drawn = torch.randperm(len(index), generator=generator, device=generator.device)
     index = index[drawn[:n_rows].to(index.device)]
     return batches.rows.take(index.to(batches.rows.device))
-
-
-def directions(decoder):
-    """Yield (weight, the dimension of it that is a code's) of a decoder's first layers."""
-    paths = [decoder]
-    if isinstance(decoder, Stack):
-        paths = [p for p in (decoder.layers, decoder.linear) if p is not None]
-    for path in paths:
-        layers = [m for m in path.modules() if hasattr(m, "weight")]
-        layers = [m for m in layers if isinstance(m.weight, nn.Parameter)]
-        layers = [m for m in layers if m.weight.ndim > 1]
-        if layers:
-            by_row = isinstance(layers[0], TransposedLinear | nn.ConvTranspose2d)
-            yield layers[0].weight, 0 if by_row else 1
-
-
-def usage(ae, task):
-    """Return how often and how much the rows trained on turn each unit on, as attributes.
-
-    And how much where it is on; (n,).
-    """
-    totals, total = 0.0, 0.0
-    with torch.inference_mode():
-        for part in task.in_order():
-            for x, w, *_ in part:
-                z = ae.encode(x).double()
-                w = z.new_ones(len(z)) if w is None else w.double()
-                on, size = ae.code.is_on(z).double(), z.abs()
-                totals = totals + torch.stack([w @ on, w @ size, w @ (on * size)]).cpu()
-                total += float(w.sum())
-    on, size, size_on = totals.numpy() / total
-    attributes = {
-        "activation_frequency_": on,
-        "mean_activation_": size,
-        "n_active_units_": float(on.sum()),
-        "dead_units_": on == 0,
-    }
-    return attributes, np.divide(size_on, on, out=np.ones_like(on), where=on > 0)
-
-
-def _added(ae, amount, base):
-    """Return what units add that are on by `amount` (n,), for 1 each, to `base`; (n, d)."""
-    added, mean, device = [], ae.likelihood.mean, ae.idle.device
-    amount, base = (torch.from_numpy(a).float().to(device) for a in (amount, base))
-    with torch.inference_mode():
-        ae.eval()
-        before = mean(ae.decode(base[None]))
-        for part in torch.arange(len(amount), device=device).split(BLOCK):
-            z = base.repeat(len(part), 1)
-            z[torch.arange(len(part)), part] += amount[part]
-            change = mean(ae.decode(z)) - before
-            added.append((change / amount[part, None]).cpu())
-    return torch.cat(added).numpy()
-
-
-def geometric_median(rows, n_iter=50):
-    """Return the point (d,) whose summed distance to rows (n, d) is least: Weiszfeld's."""
-    point = rows.mean(0)
-    for _ in range(n_iter):
-        weight = 1 / (rows - point).norm(dim=1).clamp(min=1e-9)
-        before, point = point, weight @ rows / weight.sum()
-        if torch.dist(point, before) <= 1e-6 * (1 + before.norm()):
-            break
-    return point
-
-
-def has_mirror(rows):
-    """Tell whether rows (n, d) are as likely as their mirror images about the origin.
-
-    Rows that are there more than once count once.
-
-    By the sum of (x_i . x_j)^3 over pairs, whose expectation is then 0, in units of its
-    deviation if each row's sign is drawn anew.
-    """
-    rows = rows.unique(dim=0)
-    product = (rows @ rows.T).double()
-    product.fill_diagonal_(0)
-    cube = product**3
-    deviation = cube.square().sum().mul(2).sqrt()
-    return bool(cube.sum() <= 3 * deviation)

@@ -1,13 +1,9 @@
 """What every estimator asks of rows that it is given."""
 
-from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-import torch
-from pandas.api.extensions import ExtensionDtype
-from pandas.api.types import is_numeric_dtype
 from sklearn.utils import check_array
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -16,24 +12,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae._data.frames import is_frame
+from skae._data.frames import Table, is_frame, not_numbers
 from skae._data.rows import blocks, flatten
-from skae._data.schema import Schema
-from skae.likelihoods._mixed import is_mixed
+from skae._data.schema import Schema, codes_of, learn_columns
 
 
 def check_columns(X):
     """Raise a ``ValueError`` that names the columns that are not numbers."""
-    if getattr(X, "dtype", None) is not None and X.dtype.kind in "mM":
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(
             f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
             "instance to days since a first date."
         )
-    bad = []
-    for i, name in enumerate(getattr(X, "columns", ())):
-        column = X.iloc[:, i] if hasattr(X, "iloc") else X[:, i]
-        if not _is_numeric(column):
-            bad.append(f"{name!r} ({column.dtype})")
+    bad = not_numbers(X) if is_frame(X) else ()
     if bad:
         raise ValueError(
             f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
@@ -42,16 +33,31 @@ def check_columns(X):
         )
 
 
-def _is_numeric(column):
-    if isinstance(column.dtype, ExtensionDtype) and is_numeric_dtype(column.dtype):
-        return True  # pandas' nullable numbers and booleans
-    values = np.asarray(column)
-    if values.dtype.kind in "OUST":
-        try:
-            values = values.astype(np.float64)
-        except (TypeError, ValueError):
-            return False
-    return values.dtype.kind in "biufc"
+def read_frame(
+    owner,
+    X,
+    columns,
+    ensure_min_samples=1,
+    missing_values=np.nan,
+    asked=None,
+    can_pass=True,
+):
+    """Return a frame as numbers (`Coded`), and its columns: learnt, if they are None.
+
+    `owner` is the estimator, `asked` and `can_pass` are for `learn_columns`.
+    """
+    validate_data(owner, X, reset=columns is None, skip_check_array=True)
+    table = Table.read(X, missing_values)
+    if columns is None:
+        columns = learn_columns(table, asked, can_pass)
+    read = codes_of(table, columns)
+    check_array(
+        read.codes,
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=ensure_min_samples,
+        estimator=owner,
+    )
+    return read, columns
 
 
 def check_count(name, value, least=1):
@@ -61,45 +67,18 @@ def check_count(name, value, least=1):
 
 
 class CheckedRowsMixin:
-    """Rows as flat numbers: of any container, and of the shape that `fit` saw.
-
-    And a `fit` that changes either all that is fitted or nothing.
-    """
-
-    @contextmanager
-    def _all_or_nothing(self, warm):
-        """Put back what was fitted before, whatever happens in between."""
-
-        def fitted():
-            return {name: value for name, value in vars(self).items() if name[-1] == "_"}
-
-        before = fitted()
-        net = self.net_ if warm else None  # a cold fit leaves the old net alone
-        if not warm:
-            for name in before:
-                delattr(self, name)
-        state = None if net is None else net.save_state()
-        try:
-            with torch.inference_mode(False), torch.enable_grad():
-                yield
-        except BaseException:
-            for name in fitted():
-                delattr(self, name)
-            vars(self).update(before)
-            if net is not None:
-                net.load_state(state)
-            raise
+    """Rows as flat numbers: of any container, and of the shape that `fit` saw."""
 
     @property
-    def _is_mixed(self):
+    def _reads_tables(self):
         """Whether the parameters ask for tables of numbers and categories."""
-        return is_mixed(getattr(self, "likelihood", None))
+        return False
 
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
         sample_shape = None
         if reset:
-            self._is_mixed_, self._schema_ = self._is_mixed, None
-        if self._is_mixed_:
+            self._reads_tables_, self._schema_ = self._reads_tables, None
+        if self._reads_tables_:
             X = self._read_table(X, reset=reset, ensure_min_samples=ensure_min_samples)
         else:
             check_columns(X)
@@ -127,7 +106,7 @@ class CheckedRowsMixin:
 
     def _check_rows(self, X, **kwargs):
         check_is_fitted(self)
-        if self._is_mixed_:
+        if self._reads_tables_:
             return self._read_table(X, reset=False, **kwargs)
         X = self._check_shape(X)
         return validate_data(
@@ -145,11 +124,11 @@ class CheckedRowsMixin:
                 "or likelihood='gaussian'."
             )
         if is_frame(X) and (reset or self._schema_ is not None):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            columns = None if reset else self._schema_.columns
+            read, columns = read_frame(self, X, columns, can_pass=False, **kwargs)
             if reset:
-                self._schema_ = Schema.learn(X)
-            X = self._schema_.codes(X)
-            return check_array(X, ensure_all_finite="allow-nan", estimator=self, **kwargs)
+                self._schema_ = Schema.of(columns, read.source)
+            return read.codes
         check_columns(X)
         X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
         if sample_shape is not None:

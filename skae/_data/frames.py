@@ -1,66 +1,121 @@
-"""Tables of any container as numbers, and back: dtypes, names and order kept.
+"""Tables of any container: read column by column, and built again.
 
-n is the number of rows, d the columns. A table's numbers are an (n, d) float64 array,
-NaN where a cell is missing: numbers as they are, categories as codes.
+The one place that knows containers. narwhals reads them all; what pandas alone has
+(labels of rows, nullable dtypes, levels that are no strings) is written by pandas.
+
+n is the number of rows, d the columns.
 """
 
 from numbers import Integral, Real
 from typing import NamedTuple
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from pandas.api import types
 from sklearn.utils._missing import is_scalar_nan
 
-KINDS = ("number", "integer", "category", "passthrough")
-
-
-class Column(NamedTuple):
-    """What `fit` learns of a column."""
-
-    name: object
-    kind: str  # one of KINDS
-    levels: object = None  # list of a category's values, in their order
-    low: float = -np.inf  # of what is put in
-    high: float = np.inf
-    is_empty: bool = False  # without any value in training
-    dtype: object = None  # in training
+CATEGORIES = nw.String, nw.Categorical, nw.Enum, nw.Boolean
+OBJECT = np.dtype(object)  # of pandas, for columns of strings or of anything
 
 
 def is_frame(X):
-    """Tell whether X is a table with named and typed columns (pandas, polars)."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
+    """Tell whether X is a table with named and typed columns (pandas, polars, pyarrow)."""
+    return nw.dependencies.is_into_dataframe(X)
+
+
+def row_labels(X):
+    """Return the labels of a table's rows, None where they have none."""
+    return X.index if nw.dependencies.is_pandas_like_dataframe(X) else None
+
+
+def not_numbers(X):
+    """Return the names, with dtypes, of a table's columns that cannot be numbers."""
+    columns = nw.from_native(X, eager_only=True).iter_columns()
+    return [
+        f"{column.name!r} ({_dtype(column)})"
+        for column in columns
+        if not _is_numeric(column)
+    ]
+
+
+def _is_pandas(column):
+    return column.implementation.is_pandas_like()
+
+
+def _dtype(column):
+    return column.to_native().dtype if _is_pandas(column) else column.dtype
+
+
+def _is_numeric(column):
+    dtype = column.dtype
+    if dtype.is_numeric() or dtype == nw.Boolean:
+        return True
+    values = np.asarray(column.to_native())
+    if values.dtype.kind in "OUST":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            return False
+    return values.dtype.kind in "biufc"
+
+
+# Reading
 
 
 class Series(NamedTuple):
     """A column's values as Python or numpy ones, and which of them are missing."""
 
+    name: object
+    dtype: object  # pandas' own; else narwhals', which then says as much
+    kind: str  # "number", "integer" or "category"; else the name of the dtype
+    levels: list | None  # that the dtype declares
     values: np.ndarray  # (n,)
     missing: np.ndarray  # (n,) bool
-    kind: str  # one of KINDS, or the name of the dtype if it is none of them
-    levels: list | None  # that the dtype declares
 
+    @classmethod
+    def read(cls, column, missing_values):
+        """Return a narwhals column as a series, or raise a ``ValueError``."""
+        told = column.dtype
+        dtype = _dtype(column)
+        kind, levels = str(told), None
+        if isinstance(dtype, pd.SparseDtype):
+            raise ValueError("is sparse. Convert it by column.sparse.to_dense().")
+        missing = column.is_null().to_numpy().astype(bool)
+        if told.is_integer() or told.is_float():
+            kind = "integer" if told.is_integer() else "number"
+            values = column.to_numpy().astype(np.float64)
+            missing = missing | np.isnan(values)
+        elif told in CATEGORIES or dtype == OBJECT:
+            kind = "category"
+            if isinstance(dtype, pd.CategoricalDtype | nw.Enum):
+                levels = list(dtype.categories)
+            values = np.fromiter(column.to_list(), dtype=object, count=len(column))
+            if dtype == OBJECT:
+                kind, values = _numbers_of_objects(kind, values, missing)
+        else:
+            values = np.empty(len(column), dtype=object)
+        return cls(column.name, dtype, kind, levels, values, missing).marked(missing_values)
 
-def _pandas_series(column, missing_values):
-    dtype, missing = column.dtype, column.isna().to_numpy(dtype=bool)
-    kind, levels = str(dtype), None
-    if isinstance(dtype, pd.SparseDtype):
-        raise ValueError("is sparse. Convert it by column.sparse.to_dense().")
-    if isinstance(dtype, pd.CategoricalDtype):
-        kind, levels = "category", list(dtype.categories)
-        values = column.astype(object).to_numpy()
-    elif types.is_bool_dtype(dtype):
-        kind, values = "category", column.astype(object).to_numpy()
-    elif types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype):
-        kind = "integer" if types.is_integer_dtype(dtype) else "number"
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    elif types.is_string_dtype(dtype) or types.is_object_dtype(dtype):
-        kind, values = "category", column.astype(object).to_numpy()
-        kind, values = _numbers_of_objects(kind, values, missing)
-    else:
-        values = np.empty(len(column), dtype=object)
-    return _marked(Series(values, missing, kind, levels), missing_values)
+    def marked(self, missing_values):
+        """Return the series with those cells missing that equal `missing_values`."""
+        if is_nan(missing_values):
+            return self
+        if self.missing.any():
+            raise ValueError(
+                f"holds missing cells other than missing_values={missing_values!r}. "
+                "Replace them by it first, or use missing_values=numpy.nan."
+            )
+        number = isinstance(missing_values, Real) and not isinstance(missing_values, bool)
+        if self.is_number and not number:
+            return self
+        equal = [type(v) is not bool and v == missing_values for v in self.values]
+        return self._replace(missing=np.array(equal, dtype=bool))
+
+    @property
+    def is_number(self):
+        """Whether the values are float64."""
+        return self.kind in ("number", "integer")
 
 
 def _numbers_of_objects(kind, values, missing):
@@ -76,273 +131,101 @@ def _numbers_of_objects(kind, values, missing):
     return ("integer" if is_integer else "number"), numbers
 
 
-def _polars_series(column, missing_values):
-    dtype, missing = column.dtype, column.is_null().to_numpy().astype(bool)
-    kind, levels = str(dtype), None
-    if dtype.is_integer() or dtype.is_float():
-        kind = "integer" if dtype.is_integer() else "number"
-        values = column.cast(float).to_numpy().astype(np.float64)
-        missing = missing | np.isnan(values)
-    elif str(dtype).split("(")[0] in ("String", "Categorical", "Enum", "Boolean"):
-        kind = "category"
-        values = np.array(column.to_list(), dtype=object)
-        if hasattr(dtype, "categories") and str(dtype).startswith("Enum"):
-            levels = dtype.categories.to_list()
-    else:
-        values = np.empty(len(column), dtype=object)
-    return _marked(Series(values, missing, kind, levels), missing_values)
-
-
-def _marked(series, missing_values):
-    """Return a series whose missing cells are those that equal `missing_values`."""
-    if is_nan(missing_values):
-        return series
-    if series.missing.any():
-        raise ValueError(
-            f"holds missing cells other than missing_values={missing_values!r}. Replace "
-            "them by it first, or use missing_values=numpy.nan."
-        )
-    number = isinstance(missing_values, Real) and not isinstance(missing_values, bool)
-    if series.kind in ("integer", "number") and not number:
-        return series
-    equal = [type(v) is not bool and v == missing_values for v in series.values]
-    return series._replace(missing=np.array(equal, dtype=bool))
-
-
 class Table(NamedTuple):
     """A frame read column by column."""
 
-    frame: object
+    frame: nw.DataFrame
     series: list
 
     @classmethod
-    def read(cls, X, missing_values):
+    def read(cls, X, missing_values=np.nan):
         """Return the table, or raise a ``ValueError`` that names the column."""
-        columns = list(X.columns)
-        read = _pandas_series if hasattr(X, "iloc") else _polars_series
-        series = []
-        for name in columns:
+        frame, series = nw.from_native(X, eager_only=True), []
+        for column in frame.iter_columns():
             try:
-                series.append(read(X[name], missing_values))
+                series.append(Series.read(column, missing_values))
             except ValueError as error:
-                raise ValueError(f"X: column {name!r} {error}") from error
-        return cls(X, series)
+                raise ValueError(f"X: column {column.name!r} {error}") from error
+        return cls(frame, series)
 
-    def with_indicator(self, frame, names, gone):
-        """Return a frame with the columns of `gone` (n, c) behind its own."""
-        if not names:
-            return frame
-        if hasattr(frame, "iloc"):
-            more = pd.DataFrame(gone, index=frame.index, columns=names)
-            return pd.concat([frame, more], axis=1)
-        import polars as pl
-
-        return frame.with_columns([pl.Series(n, gone[:, i]) for i, n in enumerate(names)])
-
-    def put(self, values, keep, columns):
+    def put(self, values, keep, dtypes):
         """Return the frame with values (a list of arrays or None) in missing cells.
 
         A column without a value has whatever dtype its container gave it: it gets that
         of training, and a category the levels that its dtype lacks.
         """
-        frame = self.frame
-        if hasattr(frame, "iloc"):
-            out = {}
-            for i in np.flatnonzero(keep):
-                column, missing = frame.iloc[:, i], self.series[i].missing
-                if values[i] is not None and missing.all():
-                    array = pd.array(list(values[i]), dtype=columns[i].dtype)
-                    column = pd.Series(array, index=frame.index)
-                elif values[i] is not None and missing.any():
-                    column = column.copy()
-                    if isinstance(column.dtype, pd.CategoricalDtype):
-                        more = [v for v in dict.fromkeys(values[i])
-                                if v not in column.cat.categories]  # fmt: skip
-                        column = column.cat.add_categories(more)
-                    column.iloc[np.flatnonzero(missing)] = pd.array(
-                        list(values[i]), dtype=column.dtype
-                    )
-                out[frame.columns[i]] = column
-            result = pd.DataFrame(out, index=frame.index, copy=True)
-            result.columns = frame.columns[keep]
-            return result
-        import polars as pl
-
-        result = []
-        for i, new in enumerate(values):
-            column, missing = frame[frame.columns[i]], self.series[i].missing
-            if not keep[i]:
-                continue
-            if new is not None:
-                cells, dtype = column.to_list(), column.dtype
-                for place, value in zip(np.flatnonzero(missing), new, strict=True):
-                    cells[place] = value
-                if missing.all():
-                    dtype = columns[i].dtype
-                elif isinstance(dtype, pl.Enum):
-                    levels = dtype.categories.to_list()
-                    more = [v for v in dict.fromkeys(new) if v not in levels]
-                    dtype = pl.Enum(levels + more)
-                column = pl.Series(column.name, cells, dtype=dtype)
-            result.append(column)
-        return pl.DataFrame(result)
+        done = []
+        parts = zip(self.frame.iter_columns(), self.series, values, dtypes, strict=True)
+        for column, series, new, dtype in parts:
+            if new is not None and series.missing.any():
+                column = _filled(column, series.missing, list(new), dtype)
+            done.append(column)
+        return _built(self.frame, done, keep, row_labels(self.frame.to_native()))
 
 
-def learn_columns(table, asked, can_pass=True):
-    """Return the columns of a table in training, told by their types and `asked`.
-
-    Parameters
-    ----------
-    table : Table
-    asked : dict
-        By name: one of KINDS, or (low, high), or (kind, low, high).
-    can_pass : bool, default=True
-        Whether an error may advise that columns be passed through.
-    """
-    names = list(table.frame.columns)
-    kinds = parse(asked, names)
-    columns, refused = [], []
-    for name, series in zip(names, table.series, strict=True):
-        kind, low, high = kinds.get(name, (None, -np.inf, np.inf))
-        kind = kind or series.kind
-        if kind not in KINDS or (kind in ("number", "integer") and _is_not_number(series)):
-            refused.append(f"{name!r} ({_dtype(table.frame, name)})")
-            continue
-        seen = ~series.missing
-        levels = None
-        if kind == "category":
-            levels = series.levels
-            if levels is None:
-                levels = _levels(series.values[seen], name)
-                if series.kind == "integer":
-                    levels = [int(v) for v in levels]
-        elif kind != "passthrough":
-            infinite = np.isinf(series.values[seen])
-            if infinite.any():
-                raise ValueError(
-                    f"X: column {name!r} holds infinity. Replace it, for instance by "
-                    "numpy.nan."
-                )
-        dtype = _dtype(table.frame, name)
-        if kind == "integer":
-            least, most = bounds_of(dtype)
-            low, high = max(low, least), min(high, most)
-        check_bounds(name, kind, low, high)
-        columns.append(Column(name, kind, levels, low, high, not seen.any(), dtype))
-    if refused:
-        ways = "or drop them."
-        if can_pass:
-            first = refused[0].split(" (")[0]
-            ways = f"drop them, or have them passed through: columns={{{first}: " + (
-                "'passthrough'}."
-            )
-        raise ValueError(
-            f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
-            f"such columns (dates to days since a first one), {ways}"
-        )
-    return columns
+# Building
 
 
-def check_bounds(name, kind, low, high):
-    """Raise a ``ValueError`` if no integer lies within the bounds of integers."""
-    if kind == "integer" and np.ceil(low) > np.floor(high):
-        raise ValueError(
-            f"columns: there is no integer in the bounds ({low}, {high}) of {name!r}, "
-            "those of its dtype included."
-        )
+def _filled(column, missing, new, dtype):
+    """Return a column with new values in its missing cells, which may be all."""
+    if missing.all():
+        return _column(column, new, dtype, nw.maybe_get_index(column))
+    if _is_pandas(column):
+        native = column.to_native().copy()
+        if isinstance(native.dtype, pd.CategoricalDtype):
+            levels = native.cat.categories
+            more = [v for v in dict.fromkeys(new) if v not in levels]
+            native = native.cat.add_categories(more)
+        native.iloc[np.flatnonzero(missing)] = pd.array(new, dtype=native.dtype)
+        return nw.from_native(native, series_only=True)
+    cells, dtype = column.to_list(), column.dtype
+    for place, value in zip(np.flatnonzero(missing), new, strict=True):
+        cells[place] = value
+    if dtype == nw.Enum:
+        dtype = nw.Enum(dict.fromkeys([*dtype.categories, *new]))
+    return _column(column, cells, dtype)
 
 
-def _is_not_number(series):
-    return series.kind not in ("number", "integer")
+def _column(like, values, dtype, index=None):
+    """Return values as a column of the name and container of another."""
+    if _is_pandas(like):
+        series = pd.Series(values, index=index, dtype=dtype, name=like.name)
+        return nw.from_native(series, series_only=True)
+    return nw.new_series(like.name, values, dtype, backend=like.implementation)
 
 
-def _dtype(frame, name):
-    return frame[name].dtype
+def _built(like, columns, keep, index):
+    """Return some of the columns of a frame as one, under row labels if there are any."""
+    kept = [column for column, is_kept in zip(columns, keep, strict=True) if is_kept]
+    if not _is_pandas(like):
+        return like.select(kept).to_native()
+    native = {i: column.to_native() for i, column in enumerate(kept)}
+    frame = pd.DataFrame(native, index=index, copy=True)
+    frame.columns = like.to_native().columns[keep]
+    return frame
 
 
-def _levels(values, name):
-    """Return the different values of a category, sorted where that can be done."""
-    try:
-        levels = list(dict.fromkeys(values.tolist()))
-    except TypeError as error:
-        raise ValueError(
-            f"X: column {name!r} holds values that cannot be told apart ({error}). "
-            "Convert them to strings or numbers."
-        ) from error
-    try:
-        return sorted(levels)
-    except TypeError:
-        return sorted(levels, key=lambda value: (type(value).__name__, str(value)))
+def frame_like(empty, dtypes, cells, index=None):
+    """Return columns' values as a frame like one without rows, under row labels if any."""
+    like = nw.from_native(empty, eager_only=True)
+    parts = zip(like.iter_columns(), cells, dtypes, strict=True)
+    columns = [_column(*part, index) for part in parts]
+    return _built(like, columns, np.ones(len(columns), dtype=bool), index)
 
 
-def parse(asked, names):
-    """Return {name: (kind or None, low, high)} from the parameter `columns`."""
-    parsed = {}
-    for name, value in (asked or {}).items():
-        if name not in names:
-            raise ValueError(
-                f"columns: there is no column {name!r} in X. Its columns are {names[:20]}."
-            )
-        parts = value if isinstance(value, tuple) else (value,)
-        kind = None
-        if parts and isinstance(parts[0], str):
-            kind, parts = parts[0], parts[1:]
-        bounds = parts or (None, None)
-        if (
-            (kind is not None and kind not in KINDS)
-            or len(bounds) != 2
-            or not all(b is None or isinstance(b, Real) for b in bounds)
-        ):
-            raise ValueError(
-                f"columns: {name!r} must be one of {KINDS}, (low, high) or (kind, low, "
-                f"high), where a bound may be None. Got {value!r}."
-            )
-        low, high = bounds
-        low, high = -np.inf if low is None else low, np.inf if high is None else high
-        if low > high:
-            raise ValueError(f"columns: {name!r} has bounds the wrong way: {value!r}.")
-        parsed[name] = kind, low, high
-    return parsed
+def beside(X, names, values):
+    """Return a frame or an array with further columns, values (n, c), behind its own."""
+    if not is_frame(X):
+        return np.hstack([X, values])
+    if nw.dependencies.is_pandas_like_dataframe(X):
+        return pd.concat([X, pd.DataFrame(values, index=X.index, columns=names)], axis=1)
+    frame = nw.from_native(X, eager_only=True)
+    columns = zip(names, values.T, strict=True)
+    more = [nw.new_series(n, v, backend=frame.implementation) for n, v in columns]
+    return frame.with_columns(more).to_native()
 
 
-def codes_of(table, columns):
-    """Return a table's numbers (n, d) and which of its cells are missing.
-
-    A category's value that training has not seen is NaN, yet not missing.
-    """
-    n = len(table.frame)
-    X = np.full((n, len(columns)), np.nan)
-    missing = np.zeros((n, len(columns)), dtype=bool)
-    for j, (column, series) in enumerate(zip(columns, table.series, strict=True)):
-        if column.kind == "passthrough":
-            continue
-        missing[:, j], seen = series.missing, ~series.missing
-        if column.kind == "category":
-            code = {level: i for i, level in enumerate(column.levels)}
-            X[seen, j] = [code.get(v, np.nan) for v in series.values[seen].tolist()]
-        elif seen.any():
-            if _is_not_number(series):
-                raise ValueError(
-                    f"X: column {column.name!r} held numbers in fit, and is now "
-                    f"{_dtype(table.frame, column.name)}. Convert it."
-                )
-            X[seen, j] = series.values[seen]
-            if np.isinf(X[:, j]).any():
-                raise ValueError(
-                    f"X: column {column.name!r} holds infinity. Replace it, for "
-                    "instance by numpy.nan."
-                )
-    return X, missing
-
-
-def cells_of(column, values):
-    """Return what is put into a column's missing cells, from numbers."""
-    if column.kind == "category":
-        return [column.levels[int(code)] for code in values]
-    low, high = column.low, column.high
-    if column.kind == "integer":
-        return [int(v) for v in np.clip(np.rint(values), np.ceil(low), np.floor(high))]
-    return np.clip(values, low, high)
+# Arrays and sparse matrices with missing cells
 
 
 def as_array(X):
@@ -373,13 +256,3 @@ def of_array(X, missing_values):
             )
         X[missing_values == X] = np.nan
     return X, np.isnan(X)
-
-
-def bounds_of(dtype):
-    """Return the least and the greatest integer that a dtype holds."""
-    try:
-        info = np.iinfo(str(dtype).lower().split("[")[0])
-    except ValueError:
-        return -np.inf, np.inf
-    high = float(info.max)  # which may be the next larger one
-    return info.min, np.nextafter(high, 0) if high > info.max else high

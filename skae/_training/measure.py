@@ -10,7 +10,7 @@ import torch
 
 from skae._codes import signs
 from skae._training.blocks import block_rows
-from skae._training.net import judging_generator
+from skae._training.loss import judging_generator
 from skae.corruption._named import filling
 
 NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least

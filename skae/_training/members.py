@@ -17,13 +17,9 @@ from skae._data.rows import Batch
 from skae._losses import elastic_net
 from skae._training.blocks import row_cost
 from skae._training.course import Course
-from skae._training.net import (
-    check_loss,
-    in_memory_order,
-    judging_generator,
-    mean_loss,
-    row_loss,
-)
+from skae._training.flat import in_memory_order
+from skae._training.graphs import simplified
+from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
 from skae._training.runtime import few_threads
 from skae._training.task import Task
 from skae._training.train import build, finished, run
@@ -293,7 +289,7 @@ class Members:
                 params = {name: p.detach() for name, p in self.params.items()}
                 all_at_once = torch.vmap(self._loss_of_one, in_dims=(0, 0, None))
                 trace = make_fx(lambda *args: all_at_once(*args))
-                self.graphs[key] = _simplified(trace(params, given, progress))
+                self.graphs[key] = simplified(trace(params, given, progress))
         return self.graphs[key](self.params, given, progress)
 
     def _loss_of_one(self, params, given, progress):
@@ -352,35 +348,3 @@ class Members:
             )
             for name, value in state.items()
         }
-
-
-def _simplified(traced):
-    """Return a traced function without the operations that mapping leaves behind.
-
-    Shapes that stay as they are and factors of 1 go; a batched product and a sum become
-    one operation.
-    """
-    aten, graph = torch.ops.aten, traced.graph
-    reshaping = (aten.expand.default, aten.view.default, aten._unsafe_view.default)
-
-    def shape(node):
-        return node.meta["val"].shape
-
-    for node in graph.nodes:
-        args = node.args
-        same = node.target in reshaping and shape(node) == shape(args[0])
-        if same or (node.target is aten.mul.Scalar and args[1] == 1):
-            node.replace_all_uses_with(args[0])
-    graph.eliminate_dead_code()
-    for node in graph.find_nodes(op="call_function", target=aten.add.Tensor):
-        for product, bias in (node.args, node.args[::-1]):
-            of_nodes = all(isinstance(part, torch.fx.Node) for part in (product, bias))
-            if of_nodes and product.target is aten.bmm.default and len(product.users) == 1:
-                with graph.inserting_before(node):
-                    fused = graph.call_function(aten.baddbmm.default, (bias, *product.args))
-                fused.meta = node.meta
-                node.replace_all_uses_with(fused)
-                break
-    graph.eliminate_dead_code()
-    traced.recompile()
-    return traced

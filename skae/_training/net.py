@@ -8,25 +8,19 @@ best weights are one operation each, and the loss leaves the device once an epoc
 
 import copy
 import math
-import warnings
-from contextlib import contextmanager
-from types import SimpleNamespace
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
-from torch import nn
 
 from skae._losses import elastic_net
 from skae._params import check_option
 from skae._training.blocks import row_cost
-from skae._training.course import Course
+from skae._training.flat import one_flat
+from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
+from skae._training.run import Run
 from skae._training.runtime import few_threads
-from skae._training.state import module_of, plain, plain_module, tensors_of
-from skae.corruption._named import hidden_rates
-from skae.networks._layers import Dropout
-
-JUDGING_SEED = 0  # of the noise under which held-out rows are judged
+from skae._training.state import device_here, module_of, plain, plain_module, tensors_of
 
 
 class StopTraining(KeyboardInterrupt):
@@ -62,17 +56,7 @@ class Net(NeuralNet):
         optimizer=torch.optim.Adam,
         **kwargs,
     ):
-        if not callable(optimizer):
-            raise ValueError(
-                "optimizer must be a class, for instance torch.optim.SGD. "
-                f"Got {optimizer!r}."
-            )
-        check_option("Net", "schedule", schedule, ("trapezoid", "constant"))
-        if gradient_clip_value is not None and not gradient_clip_value > 0:
-            raise ValueError(
-                "gradient_clip_value must be positive or None. "
-                f"Got {gradient_clip_value!r}."
-            )
+        _check(optimizer, schedule, gradient_clip_value)
         unfused = {"optimizer__foreach", "optimizer__differentiable"} & set(kwargs)
         if optimizer is torch.optim.Adam and not unfused:
             kwargs.setdefault("optimizer__fused", True)
@@ -146,117 +130,32 @@ class Net(NeuralNet):
     def train(self, task):
         """Train by a task; the best weights stay, if any rows judge."""
         self.begin()
-        row = torch.zeros(
-            1, task.train.rows.n_columns, dtype=torch.float32, device=self.device
-        )
+        shape = 1, task.train.rows.n_columns
+        row = torch.zeros(shape, dtype=torch.float32, device=self.device)
         work = task.train.batch_size * row_cost(self.module_, row).multiplications
-        code, module = self.module_.code, self.module_
-        self._run = run = SimpleNamespace(
-            task=task,
-            course=Course(
-                task.epochs, len(task.train), task.schedule, code.warm_up(task.aim)
-            ),
-            n_before=len(self.history),
-            has_hooks=bool(self.callbacks),
-            best=None,
-        )
         with few_threads(work):
+            self._run = run = Run(self, task)
             try:
-                self._flatten()
-                run.play = code.begin(module, task)
-                self._lend(task.train.generator)
+                run.start()
                 if task.valid is not None:
-                    if code.start_competes:
+                    if self.module_.code.start_competes:
                         run.course.best_loss = self._judged()
-                    run.best = self._snapshot()
+                    run.keep()
                 self.partial_fit(task, epochs=task.epochs)
-                if run.best is not None:
-                    self._restore(run.best)
+                run.go_back()
             finally:
-                self._lend(None)
-                self._unflatten()
+                run.end()
                 self._set_training(False)
                 del self._run
         return self
 
-    def _lend(self, generator):
-        """Lend dropout a source of noise, where it is, and the corruption's rates."""
-        if generator is not None and torch.device(self.device).type != "cpu":
-            seed = int(torch.randint(2**62, (1,), generator=generator))
-            generator = torch.Generator(self.device).manual_seed(seed)
-        rates = ()
-        if generator is not None:
-            rates = hidden_rates(self._run.task.corruption)
-        for module in self.module_.modules():
-            if isinstance(module, Dropout):
-                module.generator, module.rates = generator, rates
-        self._run.generator = generator
-
-    def _flatten(self):
-        """Move all weights into one tensor, and give them one of gradients."""
-        params = [p for p in self.module_.parameters() if p.requires_grad]
-        if not params:
-            raise ValueError("network: there is nothing to train, no weight requires_grad.")
-        sizes = [p.numel() for p in params]
-        if not self._is_flat:  # LBFGS and its like take each weight as a vector
-            for p in params:
-                p.data = p.data.contiguous()
-        flat = torch.cat([in_memory_order(p.detach()) for p in params])
-        grad = torch.zeros_like(flat)
-        # biases and normalisation's factors are not penalised
-        self._run.is_weight = torch.cat(
-            [torch.full((p.numel(),), float(p.ndim > 1)) for p in params]
-        ).to(flat)
-        for p, part, g in zip(params, flat.split(sizes), grad.split(sizes), strict=True):
-            layout = (
-                p.shape,
-                p.stride() if _is_channels_last(p) else p.contiguous().stride(),
-            )
-            p.data = flat.as_strided(*layout, part.storage_offset())
-            p.grad = grad.as_strided(*layout, g.storage_offset())
-        self._run.params, self._run.flat, self._run.grad = params, flat, grad
-        self._hand_out()
-
-    def _hand_out(self):
-        """Let each optimiser train what it is to train."""
-        run, module = self._run, self.module_
-        code, aim = module.code, run.task.aim
-        rivals = [p for rival in code.rivals(module) for p in rival.parameters()]
-        n_rivals = sum(p.numel() for p in rivals if p.requires_grad)  # they come last
-        n_main = len(run.flat) - n_rivals
-        run.is_weight[n_main:] = 0  # alpha is not for them
-        if self._is_flat:
-            hand(self.optimizer_, run.flat[:n_main], run.grad[:n_main])
-        run.phases = {
-            name: Phase(getattr(self, f"{name}_optimizer_"), parts, run)
-            for name, parts in code.parts(module, aim).items()
-        }
-        run.average = run.flat.clone() if code.averaged is not None else None
-
-    def _optimizers_of_flat(self):
-        """Return the optimisers that train parts of the flat vector."""
-        names = [f"{name}_optimizer_" for name in self.module_.code.phase_names]
-        return [getattr(self, name) for name in ["optimizer_"] * self._is_flat + names]
-
-    def _unflatten(self):
-        """Give every weight its own memory again, so that a pickle holds it once."""
-        for p in self.module_.parameters():
-            p.data, p.grad = p.data.clone(), None
-        for optimizer in self._optimizers_of_flat():
-            hand(optimizer, torch.empty(0, dtype=torch.float32, device=self.device), None)
-
-    def _kept(self):
-        """Return the weights that are judged and kept: those now, or their average."""
-        return self._run.flat if self._run.average is None else self._run.average
-
-    def _snapshot(self):
-        return [t.clone() for t in (self._kept(), *self.module_.buffers())]
-
-    def _restore(self, snapshot):
-        for t, kept in zip(
-            (self._run.flat, *self.module_.buffers()), snapshot, strict=True
-        ):
-            t.copy_(kept)
+    def flat_optimizers(self):
+        """Return the optimisers that train parts of one flat vector, by name."""
+        names = ["optimizer"] * self._is_flat
+        optimizers = {name: vars(self)[f"{name}_"] for name in names}
+        for name in self.module_.code.phase_names:
+            optimizers[name] = vars(self)[f"{name}_optimizer_"]
+        return optimizers
 
     def fit_loop(self, X, y=None, epochs=None, **kwargs):
         """Run the epochs; remember whether it was the user who stopped them."""
@@ -325,14 +224,11 @@ class Net(NeuralNet):
             loss = loss.detach()
             if self.alpha:
                 loss = self._penalise(loss)
-            if run.has_hooks and not all(p.requires_grad for p in run.params):
-                run.grad.mul_(self._trained())  # a callback has frozen some
             if run.has_hooks:
+                run.freeze()
                 named = self.module_.named_parameters()
-                self.notify(
-                    "on_grad_computed", named_parameters=named, batch=batch,
-                    training=True,
-                )  # fmt: skip
+                more = {"named_parameters": named, "batch": batch, "training": True}
+                self.notify("on_grad_computed", **more)
             if self.gradient_clip_value is not None:
                 run.grad[None].renorm_(2, 0, self.gradient_clip_value)
             return loss
@@ -342,16 +238,8 @@ class Net(NeuralNet):
         if run.phases:
             for name, loss in code.further(self.module_, run.play, batch, run):
                 run.phases[name].step(loss, self.gradient_clip_value)
-        if run.average is not None and run.task.valid is not None:
-            at = run.course.step  # the average starts short
-            decay = min(code.averaged, (1 + at) / (10 + at))
-            run.average.lerp_(run.flat, 1 - decay)
+        run.take_average()
         return {"loss": run.data_loss.detach(), "y_pred": None}
-
-    def _trained(self):
-        """Return 1 for each number that is trained and 0 for the frozen ones."""
-        sizes = [(p.numel(), float(p.requires_grad)) for p in self._run.params]
-        return torch.cat([self._run.flat.new_full((n,), on) for n, on in sizes])
 
     def _penalise(self, loss):
         """Add the weights' penalty to the gradient, and to the loss where it is used."""
@@ -363,18 +251,22 @@ class Net(NeuralNet):
         run.grad.add_(gradient)
         return loss + value
 
+    def _row_loss(self, batch, generator, progress):
+        """Return what each row costs, weighted (B,), and the terms."""
+        module, batch = self.module_, self._run.task.corrupted(batch, generator)
+        noise = module.code.draw(module, len(batch.x), generator)
+        return row_loss(module, batch, noise, progress)
+
     def _loss(self, batch):
-        run, module = self._run, self.module_
-        progress = run.course.progress()
-        batch = run.task.corrupted(batch, run.generator)
-        noise = module.code.draw(module, len(batch.x), run.generator)
-        return mean_loss(*row_loss(module, batch, noise, progress), batch.x.numel())
+        progress = self._run.course.progress()
+        row, terms = self._row_loss(batch, self._run.generator, progress)
+        return mean_loss(row, terms, batch.x.numel())
 
     def _judged(self):
         """Return the held-out loss, per column, and note what else the code judges by."""
         run, code = self._run, self.module_.code
         self._set_training(False)
-        with torch.no_grad(), self._as_kept():
+        with torch.no_grad(), run.as_kept():
             apart, noted = code.judge(self.module_, run.play, run.task, run.phases)
             rows = self._judged_rows() + apart
         for name, value in noted.items():
@@ -383,35 +275,18 @@ class Net(NeuralNet):
 
     def _judged_rows(self):
         """Return what each held-out row costs, per column; (n_valid,)."""
-        run, module = self._run, self.module_
-        generator, rows = judging_generator(self.device), []
-        for batch in run.task.valid:
-            batch = run.task.corrupted(batch, generator)
-            noise = module.code.draw(module, len(batch.x), generator)
-            row, terms = row_loss(module, batch, noise, torch.tensor(1.0))
+        valid, generator, rows = self._run.task.valid, judging_generator(self.device), []
+        for batch in valid:
+            row, terms = self._row_loss(batch, generator, torch.tensor(1.0))
             rows.append(row if terms.batch is None else row + terms.batch)
-        return torch.cat(rows) / run.task.valid.rows.n_columns
-
-    @contextmanager
-    def _as_kept(self):
-        """Judge by the weights that are kept."""
-        run = self._run
-        if run.average is None:
-            yield
-            return
-        now = run.flat.clone()
-        run.flat.copy_(run.average)
-        try:
-            yield
-        finally:
-            run.flat.copy_(now)
+        return torch.cat(rows) / valid.rows.n_columns
 
     def _groups(self):
         """Yield what the optimisers' settings are, and the parameter that is their rate."""
         for group in self.optimizer_.param_groups:
             yield group, "lr"
         for name in self.module_.code.phase_names:
-            for group in getattr(self, f"{name}_optimizer_").param_groups:
+            for group in vars(self)[f"{name}_optimizer_"].param_groups:
                 yield group, "further_lr"
 
     def begin(self, n_together=1):
@@ -448,7 +323,7 @@ class Net(NeuralNet):
         if task.valid is not None:
             better = course.judge(self.history[-1, "valid_loss"], self.patience, self.tol)
             if better:
-                self._run.best = self._snapshot()
+                self._run.keep()
             self.history.record("valid_loss_best", better)
         if task.listener is not None and task.listener.end():
             course.cool_to = course.epoch
@@ -467,14 +342,7 @@ class Net(NeuralNet):
     def __setstate__(self, state):
         """Become a saved net, on its device if that is here, else on the CPU."""
         optimizers = {f"{name}_": state[f"{name}_"] for name in state["_optimizers"]}
-        device = state["device"]
-        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-            device = "cpu"
-            warnings.warn(
-                f"The net was trained on {state['device']}, which is not here, and is "
-                "loaded to the CPU.",
-                stacklevel=2,
-            )
+        device = device_here(state["device"])
         module = module_of(state["module_"]).to(device)
         vars(self).update(state | {"module_": module, "device": device})
         self.initialize_optimizer()
@@ -486,7 +354,7 @@ class Net(NeuralNet):
     def retune(self, **params):
         """Take the parameters of a warm start; the weights stay as they are."""
         for group, name in self._groups():
-            ratio = params[name] / getattr(self, name)
+            ratio = params[name] / vars(self)[name]
             group["initial_lr"] = group.get("initial_lr", group["lr"]) * ratio
         vars(self).update(params)
 
@@ -498,96 +366,30 @@ class Net(NeuralNet):
 
     def save_state(self):
         """Return all that training changes, to be given to `load_state`."""
-        state = (
-            self.module_.state_dict(),
-            [getattr(self, f"{name}_").state_dict() for name in self._optimizers],
-            self.module_.code,
-        )
+        optimizers = [vars(self)[f"{name}_"].state_dict() for name in self._optimizers]
+        state = copy.deepcopy((self.module_.state_dict(), optimizers))
         names = (*self.tuning, "callbacks", "callbacks_")
         tuning = {name: vars(self)[name] for name in names}
-        return copy.deepcopy(state), tuning, len(self.history)
+        return *state, tuning, self.module_.code, len(self.history)
 
     def load_state(self, state):
         """Go back to a saved state, after a training that failed."""
-        (weights, optimizers, code), tuning, n_epochs = state
+        weights, optimizers, tuning, self.module_.code, n_epochs = state
         vars(self).update(tuning)
         self.module_.load_state_dict(weights)
         for name, kept in zip(self._optimizers, optimizers, strict=True):
-            getattr(self, f"{name}_").load_state_dict(kept)
-        self.module_.code = code
+            vars(self)[f"{name}_"].load_state_dict(kept)
         del self.history[n_epochs:]
 
 
-class Phase:
-    """An optimiser, the weights that it trains, and how it fares in an epoch."""
-
-    def __init__(self, optimizer, parts, run):
-        self.optimizer = optimizer
-        self.params = [p for part in parts for p in part.parameters() if p.requires_grad]
-        first = self.params[0].storage_offset()  # weights of parts lie side by side
-        where = slice(first, first + sum(p.numel() for p in self.params))
-        self.grad = run.grad[where]
-        self.total = torch.zeros((), device=run.grad.device)
-        hand(optimizer, run.flat[where], self.grad)
-
-    def step(self, loss, clip):
-        """Take one step down a loss ()."""
-        self.grad.zero_()
-        params = [p for p in self.params if p.requires_grad]  # callbacks may freeze some
-        if params:
-            loss.backward(inputs=params)
-        if clip is not None:
-            self.grad[None].renorm_(2, 0, clip)
-        self.optimizer.step()
-        self.total.add_(loss.detach())
-
-
-def one_flat():
-    """Return the one parameter of an optimiser that trains a flat vector."""
-    return [("flat", nn.Parameter(torch.empty(0, dtype=torch.float32)))]
-
-
-def hand(optimizer, flat, grad):
-    """Let an optimiser of one parameter train these numbers (n,) by these gradients."""
-    (whole,) = optimizer.param_groups[0]["params"]
-    whole.data, whole.grad = flat, grad
-
-
-def _is_channels_last(p):
-    """Tell whether a weight's channels lie side by side in memory."""
-    return p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last)
-
-
-def in_memory_order(p):
-    """Return a tensor's numbers as a vector, in the order that `_flatten` gives back."""
-    return (p.permute(0, 2, 3, 1) if _is_channels_last(p) else p).reshape(-1)
-
-
-def judging_generator(device):
-    """Return the source of the noise to judge by, the same each time."""
-    return torch.Generator(device).manual_seed(JUDGING_SEED)
-
-
-def row_loss(forward, batch, noise, progress):
-    """Return what each row of a batch costs, weighted (B,), and the terms."""
-    terms = forward(batch.x, batch.target, noise, progress, *batch.known)
-    row = terms.nll if terms.reg is None else terms.nll + terms.reg
-    return row if batch.weight is None else row * batch.weight, terms
-
-
-def mean_loss(row, terms, n_cells):
-    """The one reduction: a mean over the rows of a batch, per column; ()."""
-    loss = row.sum() * (1 / n_cells)  # a product is cheaper than a quotient to map
-    if terms.batch is not None:
-        loss = loss + terms.batch * (len(row) / n_cells)
-    return loss if terms.aside is None else loss + terms.aside
-
-
-def check_loss(loss, course, remedy=""):
-    """Return an epoch's loss, or raise a ``ValueError`` if it is not finite."""
-    if not math.isfinite(loss):
+def _check(optimizer, schedule, gradient_clip_value):
+    """Raise a ``ValueError`` for a parameter of the net that cannot be."""
+    if not callable(optimizer):
         raise ValueError(
-            f"Training diverged: the loss is {loss} after epoch {course.epoch + 1}. "
-            f"Lower learning_rate, or look for extreme values in X.{remedy}"
+            f"optimizer must be a class, for instance torch.optim.SGD. Got {optimizer!r}."
         )
-    return loss
+    check_option("Net", "schedule", schedule, ("trapezoid", "constant"))
+    if gradient_clip_value is not None and not gradient_clip_value > 0:
+        raise ValueError(
+            f"gradient_clip_value must be positive or None. Got {gradient_clip_value!r}."
+        )

@@ -1,4 +1,4 @@
-"""What the process shares, lent and given back: torch's threads, torch's generator."""
+"""What is lent and given back: torch's threads, its generator, what was fitted."""
 
 import threading
 from contextlib import contextmanager
@@ -9,11 +9,17 @@ WORK_FOR_THREADS = 10**8  # multiplications in a step from which threads pay
 _GENERATOR = threading.RLock()  # a user's network may itself fit an autoencoder
 
 
+class _Depth(threading.local):
+    """How many calls of a thread want it; torch's count is each thread's own."""
+
+    depth = 0
+
+
 class _OneThread:
     """How many calls want torch to run on one thread, and what to go back to."""
 
     lock, users, before = threading.Lock(), 0, 1
-    local = threading.local()  # torch's count is each thread's own
+    local = _Depth()
 
 
 @contextmanager
@@ -30,7 +36,7 @@ def few_threads(work):
         if not _OneThread.users:
             _OneThread.before = torch.get_num_threads()
         _OneThread.users += 1
-        depth = getattr(_OneThread.local, "depth", 0)
+        depth = _OneThread.local.depth
         if not depth:
             torch.set_num_threads(1)
         _OneThread.local.depth = depth + 1
@@ -57,3 +63,30 @@ def global_randomness(seed, device):
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def all_or_nothing(owner, net=None):
+    """Put back what an estimator had fitted, if what is done in between fails.
+
+    `net` is one that goes on being trained: its state is put back too. Without it, what
+    was fitted is removed first, and the old net left alone.
+    """
+
+    def fitted():
+        return {name: value for name, value in vars(owner).items() if name[-1] == "_"}
+
+    before = fitted()
+    state = None if net is None else net.save_state()
+    for name in before if net is None else ():
+        delattr(owner, name)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    except BaseException:
+        for name in fitted():
+            delattr(owner, name)
+        vars(owner).update(before)
+        if net is not None:
+            net.load_state(state)
+        raise

@@ -3,6 +3,7 @@
 So that a file of a fitted estimator holds no bytes that would have to be unpickled.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -64,8 +65,9 @@ def plain_module(module):
     usual = vars(nn.Module()).keys() | {"_compiled_call_impl"}
     usual -= {"training"}
 
-    def places(parts, where):
-        return {name: None if p is None else where[id(p)] for name, p in parts.items()}
+    def places(module, kind, where):
+        parts = vars(module)[f"_{kind}"].items()
+        return {name: None if p is None else where[id(p)] for name, p in parts}
 
     return {
         "tensors": [plain(t) for t in tensors.values()],
@@ -73,9 +75,9 @@ def plain_module(module):
             Described(
                 type(m),
                 {k: plain(v) for k, v in vars(m).items() if k not in usual},
-                places(m._parameters, at),
-                places(m._buffers, at),
-                places(m._modules, place),
+                places(m, "parameters", at),
+                places(m, "buffers", at),
+                places(m, "modules", place),
             )
             for m in modules
         ],
@@ -101,3 +103,14 @@ def module_of(state):
         for name, i in described.modules.items():
             module.register_module(name, None if i is None else modules[i])
     return modules[0]
+
+
+def device_here(device):
+    """Return a saved net's device, or the CPU where it is not here, with a warning."""
+    if torch.device(device).type != "cuda" or torch.cuda.is_available():
+        return device
+    warnings.warn(
+        f"The net was trained on {device}, which is not here, and is loaded to the CPU.",
+        stacklevel=3,
+    )
+    return "cpu"

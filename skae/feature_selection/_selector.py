@@ -10,25 +10,31 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skae._autoencoders.base import check_net_params
+from skae._autoencoders.base import BaseAutoencoder, check_net_params
 from skae._codes import signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
 from skae._data.checks import CheckedRowsMixin
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
-from skae._params import Versioned, check_instance
+from skae._params import Versioned, check_parts
 from skae._training.blocks import apply, padded
+from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
-from skae.likelihoods._named import NAMED, as_likelihood, reads_tables
+from skae.likelihoods._named import as_likelihood, reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
 
+SHARED = (  # parameters that are those of an autoencoder
+    "network", "likelihood", "learning_rate", "batch_size", "early_stopping",
+    "validation_fraction", "n_iter_no_change", "tol", "alpha", "l1_ratio", "device",
+    "net_params", "random_state", "verbose",
+)  # fmt: skip
 STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
 
 
@@ -176,21 +182,8 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         "method": [StrOptions({"auto", "concrete", "greedy"})],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "temperatures": [tuple, list],
-        "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
-        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "device": [str],
-        "net_params": [dict, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **{name: BaseAutoencoder._parameter_constraints[name] for name in SHARED},
     }
 
     def __init__(
@@ -267,7 +260,7 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
             diverges. The selector is then what it was before the call.
         """
         self._check_parameters()
-        with self._all_or_nothing(warm=False):
+        with all_or_nothing(self):
             X, sample_weight = self._check_fit(X, sample_weight, reset=True)
             self._check_number(X.shape[1])
             random_state = check_random_state(self.random_state)
@@ -291,9 +284,7 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
     def _recipe(self, seed):
         """Return what to train but for the columns that are seen, checked."""
         likelihood, network = as_likelihood(self.likelihood), as_network(self.network)
-        for name, part in (("network", network), ("likelihood", likelihood)):
-            check_instance(name, part)
-            getattr(part, "validate", lambda: None)()
+        check_parts(network=network, likelihood=likelihood)
         check_net_params(self.net_params)
         if isinstance(network, ConvolutionalNetwork):
             network = network.resolve(self._sample_shape_)
@@ -552,7 +543,7 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
-        return hasattr(self, "support_")
+        return "support_" in vars(self)
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: sparse input, and dtypes that are kept."""

@@ -6,6 +6,7 @@ n is the number of rows, d the columns, P the likelihood's parameters.
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.special import ndtri
 
@@ -40,6 +41,37 @@ def skill(error, baseline, is_category):
         return 1 - (error / baseline) ** np.where(is_category, 1, 2)
 
 
+def mean_skill(likelihood, x, hidden, expected):
+    """Return the mean skill of what is expected (n, d) in hidden cells of rows x (n, d).
+
+    It is of columns in which hidden cells differ; NaN if there is none.
+    """
+    scores = []
+    for j, n_levels in enumerate(likelihood.n_levels):
+        cells = hidden[:, j]
+        truth, guess = x[cells, j], expected[cells, j]
+        if not cells.any() or np.ptp(truth) == 0:
+            continue
+        if n_levels:
+            mode = np.bincount(truth.astype(int)).max() / len(truth)
+            scores.append(skill((guess != truth).mean(), 1 - mode, True))
+        else:
+            error = np.sqrt(np.square(truth - guess).mean())
+            baseline = np.sqrt(np.square(truth).mean())
+            scores.append(skill(error, baseline, False))
+    return float(np.mean(scores)) if scores else np.nan
+
+
+def score_table(names, error, baseline, is_category, counts):
+    """Return `column_scores_`."""
+    score = skill(np.asarray(error, float), np.asarray(baseline, float),
+                  np.asarray(is_category, bool))  # fmt: skip
+    return pd.DataFrame(
+        {"score": score, "error": error, "baseline": baseline, "n_cells": counts},
+        index=names,
+    )
+
+
 def on_simplex(square, product):
     """Return the w >= 0 with sum 1 that minimise w' S w / 2 - w' p; (K,).
 
@@ -56,6 +88,35 @@ def on_simplex(square, product):
             if w.min() >= 0 and value < least:
                 best, least = w, value
     return best
+
+
+def shares(likelihood, x, hidden, experts):
+    """Return how much to trust each expert (K, n, P): least squares, shrunk; (K, P).
+
+    A column's shares are drawn towards those of all columns of its kind.
+    """
+    n_experts, _, n_params = experts.shape
+    target = likelihood.spread(torch.from_numpy(x)).numpy()
+    out = np.tile(np.array(PRIOR_SHARES)[:, None], n_params)
+    for kind in (likelihood.n_levels == 0, likelihood.n_levels > 0):
+        squares, products, columns = [], [], np.flatnonzero(kind & hidden.any(0))
+        for j in columns:
+            cells = hidden[:, j], likelihood.of_column(j)
+            p = np.stack([e[cells].ravel() for e in experts]).astype(np.float64)
+            squares.append(p @ p.T)
+            products.append(p @ target[cells].ravel())
+        if not len(columns):
+            continue
+        total, n_cells = sum(squares), hidden[:, kind].sum()
+        cell = total / n_cells + 1e-9 * np.eye(n_experts)
+        prior = PRIOR_CELLS * cell
+        common = on_simplex(total + prior, sum(products) + prior @ PRIOR_SHARES)
+        out[:, kind[likelihood.owner.numpy()]] = common[:, None]
+        prior = PRIOR_CELLS_COLUMN * cell
+        for j, square, product in zip(columns, squares, products, strict=True):
+            own = on_simplex(square + prior, product + prior @ common)
+            out[:, likelihood.of_column(j)] = own[:, None]
+    return out.astype(np.float32)
 
 
 class Errors:
@@ -81,16 +142,10 @@ class Errors:
 
 
 class HiddenCells:
-    """What was in hidden cells, and what was expected there.
+    """What was in hidden cells of d columns, and what was expected there."""
 
-    Parameters
-    ----------
-    likelihood : MixedModule
-    """
-
-    def __init__(self, likelihood):
-        self.likelihood, self.parts = likelihood, []
-        d = len(likelihood.n_levels)
+    def __init__(self, d):
+        self.parts = []
         self.errors = [None] * d
         self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
         self.counts = np.zeros(d, dtype=int)
@@ -105,17 +160,16 @@ class HiddenCells:
         shown = np.where(hidden, np.nan, x)[rows]
         if module.missing_share < COMPLETE:
             shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan
-        fitted = module.guess, module.copula
+        by = None
         if len(x) < SMALL:  # else they have not seen these cells anyway
             held_out = torch.from_numpy(hidden)
-            guesses = module.guesses_from(torch.from_numpy(x), held_out)
-            module.guess, module.copula = (g and g.to(net.device) for g in guesses)
+            by = module.guesses_from(torch.from_numpy(x), held_out)
+            by = tuple(guess and guess.to(net.device) for guess in by)
 
         def expect(block):
-            return *module.experts(block, which), module.noise(block)[1]
+            return *module.experts(block, which, by), module.noise(block, by=by)[1]
 
         self.parts.append((x[rows], hidden[rows], *in_blocks(net, expect, shown)))
-        module.guess, module.copula = fitted
 
     def finish(self, module):
         """Set how far a module trusts each expert, and measure its errors."""
@@ -123,9 +177,9 @@ class HiddenCells:
             return
         parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
         x, hidden, *experts, sd = parts
-        self.parts, likelihood = [], self.likelihood
+        self.parts, likelihood = [], module.likelihood
         experts = np.stack(experts)  # (K, n, P)
-        share = self._shares(x, hidden, experts)
+        share = shares(likelihood, x, hidden, experts)
         module.share.copy_(torch.from_numpy(share))
         mean = np.einsum("kp,knp->np", share, experts)
         self.counts = hidden.sum(0)
@@ -143,34 +197,6 @@ class HiddenCells:
             if len(error) >= LEAST_ERRORS:
                 deviation = np.maximum(sd[cells, place.start], 1e-3)
                 self.errors[j] = Errors(expected[:, 0], error / deviation)
-
-    def _shares(self, x, hidden, experts):
-        """Return how much to trust each expert (K, n, P): least squares, shrunk; (K, P).
-
-        A column's shares are drawn towards those of all columns of its kind.
-        """
-        likelihood, (n_experts, _, n_params) = self.likelihood, experts.shape
-        target = likelihood.spread(torch.from_numpy(x)).numpy()
-        out = np.tile(np.array(PRIOR_SHARES)[:, None], n_params)
-        for kind in (likelihood.n_levels == 0, likelihood.n_levels > 0):
-            squares, products, columns = [], [], np.flatnonzero(kind & hidden.any(0))
-            for j in columns:
-                cells = hidden[:, j], likelihood.of_column(j)
-                p = np.stack([e[cells].ravel() for e in experts]).astype(np.float64)
-                squares.append(p @ p.T)
-                products.append(p @ target[cells].ravel())
-            if not len(columns):
-                continue
-            total, n_cells = sum(squares), hidden[:, kind].sum()
-            cell = total / n_cells + 1e-9 * np.eye(n_experts)
-            prior = PRIOR_CELLS * cell
-            common = on_simplex(total + prior, sum(products) + prior @ PRIOR_SHARES)
-            out[:, kind[likelihood.owner.numpy()]] = common[:, None]
-            prior = PRIOR_CELLS_COLUMN * cell
-            for j, square, product in zip(columns, squares, products, strict=True):
-                own = on_simplex(square + prior, product + prior @ common)
-                out[:, likelihood.of_column(j)] = own[:, None]
-        return out.astype(np.float32)
 
     def quantile(self, j, predicted, sd, q):
         """Return the q-th quantiles (n,) of column j where so much is predicted."""

@@ -63,8 +63,12 @@ def hidden_rows(module, x, folds, epochs, generator):
 
     Returns
     -------
-    seen, folds, guess, by_scores : Tensor of n_times * n rows
-        Which cells are seen, the folds, and the two guesses.
+    seen : Tensor of shape (n_times * n, d), dtype bool
+        Which cells are neither missing nor hidden.
+    folds : Tensor of shape (n_times * n, d), dtype int8
+        Those of `x`, again and again.
+    guess, by_scores : Tensor of shape (n_times * n, Q)
+        What the two guesses are then.
     """
     n, d = x.shape
     most = min(DRAWN_ROWS, DRAWN_NUMBERS // (2 * d + 2 * module.n_known))

@@ -2,76 +2,34 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skae._data.checks import CheckedRowsMixin, check_columns
-from skae._data.frames import (
-    Column,
-    Table,
-    as_array,
-    bounds_of,
-    cells_of,
-    check_bounds,
-    codes_of,
-    is_frame,
-    is_nan,
-    learn_columns,
-    of_array,
-    parse,
-)
-from skae._data.rows import Rows
-from skae._data.statistics import column_statistics
+from skae._data.checks import check_count, read_frame
+from skae._data.frames import beside, is_frame, is_nan, row_labels
 from skae._params import Sizes, Versioned
-from skae._training.task import find_device
-from skae._training.train import train_module
-from skae.impute._calibration import HiddenCells, in_blocks, skill
-from skae.impute._draws import MultipleImputationMixin
-from skae.impute._guesses import PRIOR_CELLS
-from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide
-from skae.impute._network import FOLDS, SMALL, ImputationModule
-from skae.likelihoods._mixed import Mixed
+from skae._training.runtime import all_or_nothing
+from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
+from skae.impute._draws import Gaps, draw, probability_table, quantile_table
+from skae.impute._hidden import hide
+from skae.impute._network import FOLDS
+from skae.impute._tables import completed, read_array
+from skae.impute._train import folds_of, likelihood_of, train
 
 WIDTHS = (128, 128, 128)
-STEPS, STEPS_A_ROW = (400, 3000), 4  # of training: as many for each row, within these
-FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
-FARTHEST = 1e6  # deviations: float32 has no room for the squares of more
-MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
 BATCH_SIZE = 128
-DROPOUT = 0.2, 0.1  # of a small table, and of others
 MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
-class _Read(NamedTuple):
-    """X as numbers: what `transform` is given, read."""
-
-    codes: np.ndarray  # (n, d), NaN where nothing is known
-    missing: np.ndarray  # (n, d) bool: the cells to be filled
-    table: Table | None  # None for an array
-    X: object  # the array, sparse matrix or frame itself
-
-
-class AutoencoderImputer(
-    Versioned,
-    MultipleImputationMixin,
-    CheckedRowsMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class AutoencoderImputer(Versioned, TransformerMixin, BaseEstimator):
     """Imputation of missing cells in tables of numbers and categories.
 
     Two first guesses of a missing cell are its conditional means under a normal
@@ -250,7 +208,7 @@ class AutoencoderImputer(
             If a parameter or X cannot be, before any training, or if training diverges.
             The imputer is then what it was before the call.
         """
-        with self._all_or_nothing(warm=False):
+        with all_or_nothing(self):
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             rng = np.random.default_rng(seed)
             read = self._read(X, reset=True)
@@ -274,35 +232,39 @@ class AutoencoderImputer(
         return self
 
     def _train(self, read, rng):
+        self.net_, self._cells_, self.n_iter_ = None, None, 0
+        self.column_scores_ = score_table([], [], [], [], [])
         used = self._used_
-        self.net_, self.n_iter_, self.column_scores_ = None, 0, _scores([], [], [], [], [])
         rows = np.flatnonzero(~np.isnan(read.codes[:, used]).all(1))
         if not len(rows):
             return
         if len(rows) > MOST_ROWS:
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         X = read.codes[np.ix_(rows, used)]
-        levels = [len(self._columns_[j].levels or ()) for j in used]
-        mixed = Mixed({i: n for i, n in enumerate(levels) if n})
-        stats = column_statistics(X, None, (len(used),), mixed.check)
-        few = np.median((~np.isnan(X)).sum(0)) < FEW_CELLS
-        is_pooled = bool(sp.issparse(read.X) and few)
-        if is_pooled:
-            stats = _pooled(X, stats)
-        self._likelihood_ = likelihood = mixed.build(stats)
-        likelihood.is_pooled, likelihood.clip = is_pooled, FARTHEST
+        n_levels = [len(self._columns_[j].levels or ()) for j in used]
+        likelihood = likelihood_of(X, n_levels, sp.issparse(read.source))
         x = likelihood.standardize(X)
-        folds = np.zeros(x.shape, dtype=np.int8)
-        for fold in range(1, FOLDS + 1):
-            free = ~np.isnan(x) & (folds == 0)
-            folds[hide(free, hidden_share(len(x)), rng)] = fold
-        net = self._net(X, x, folds, rng)
-        cells = HiddenCells(likelihood)
+        folds = folds_of(x, rng)
+        net = train(
+            X,
+            x,
+            folds,
+            likelihood,
+            rng,
+            widths=WIDTHS if isinstance(self.network, str) else tuple(self.network),
+            n_members=self.n_estimators,
+            learning_rate=self.learning_rate,
+            batch_size=BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
+            max_iter=self.max_iter,
+            device=self.device,
+            verbose=self.verbose,
+        )
+        cells = HiddenCells(len(used))
         for fold in range(1, FOLDS + 1):
             cells.add(net, x, folds, fold, rng)
         cells.finish(net.module_)
         self.net_, self._cells_, self.n_iter_ = net, cells, len(net.history)
-        self.column_scores_ = _scores(
+        self.column_scores_ = score_table(
             self._used_names(),
             cells.wrong,
             cells.baseline,
@@ -310,92 +272,24 @@ class AutoencoderImputer(
             cells.counts,
         )
 
-    def _net(self, X, x, folds, rng):
-        """Return a net trained on rows X (n, d), x standardised, NaN where missing."""
-        device = find_device(self.device)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        x = torch.from_numpy(x)
-        widths = WIDTHS if isinstance(self.network, str) else tuple(self.network)
-        module = ImputationModule(
-            self._likelihood_,
-            x,
-            torch.from_numpy(folds),
-            widths,
-            DROPOUT[len(X) >= SMALL],
-            self.n_estimators,
-            generator,
-        ).to(device)
-        if self._likelihood_.is_pooled:  # no column's own few values bound it
-            for end, value in ((module.low, np.nanmin(X)), (module.high, np.nanmax(X))):
-                end.copy_(torch.from_numpy(self._likelihood_.standardize(
-                    np.full((1, X.shape[1]), value))[0]))  # fmt: skip
-        batch_size = BATCH_SIZE if self.batch_size == "auto" else self.batch_size
-        epochs = self.max_iter
-        if epochs == "auto":
-            n_weights = sum(p.numel() for p in module.parameters())
-            most = max(STEPS[0] // 4, MOST_WORK // n_weights)
-            steps = min(np.clip(STEPS_A_ROW * len(X), *STEPS), most)
-            epochs = max(1, round(steps / np.ceil(len(X) / batch_size)))
-        known = hidden_rows(module, x, torch.from_numpy(folds), epochs, generator)
-        X = np.tile(X, (len(known[0]) // len(X), 1))
-        rows = Rows(X, None, self._likelihood_, device, known=known)
-        batches = HiddenBatches(rows, len(x), batch_size, generator)
-        tuning = {"lr": self.learning_rate, "verbose": self.verbose}
-        return train_module(module, batches, epochs, device, **tuning)
-
     # Reading and writing tables
 
     def _read(self, X, *, reset):
-        """Return X as numbers, checked; learn its columns, if `reset`."""
+        """Return X as numbers (`Coded`), checked; learn its columns, if `reset`."""
         if not reset:
             check_is_fitted(self)
         is_table = is_frame(X) and (reset or self._is_table_)
-        at_least = 2 if reset else 1
-        if is_table:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            if len(X) < at_least:
-                raise ValueError(
-                    f"Found array with {len(X)} sample(s) (shape={X.shape}) while a "
-                    f"minimum of {at_least} is required by {type(self).__name__}."
-                )
-            table = Table.read(X, self.missing_values)
-            if reset:
-                self._columns_ = learn_columns(table, self.columns)
-            codes, missing = codes_of(table, self._columns_)
-            read = _Read(codes, missing, table, X)
-        else:
-            check_columns(X)
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                ensure_all_finite="allow-nan" if is_nan(self.missing_values) else True,
-                ensure_min_samples=at_least,
-            )
-            codes, missing = of_array(X, self.missing_values)
-            if reset:
-                self._columns_ = self._columns_of_array(codes)
-            for j, column in enumerate(self._columns_):
-                if column.kind == "passthrough":
-                    codes[:, j], missing[:, j] = np.nan, False
-                elif column.kind == "category":
-                    codes[:, j] = _codes(codes[:, j], column.levels)
-            read = _Read(codes, missing, None, X)
+        read, columns = (read_frame if is_table else read_array)(
+            self,
+            X,
+            None if reset else self._columns_,
+            ensure_min_samples=2 if reset else 1,
+            missing_values=self.missing_values,
+            asked=self.columns,
+        )
         if reset:
-            self._is_table_ = is_table
+            self._columns_, self._is_table_ = columns, is_table
         return read
-
-    def _columns_of_array(self, X):
-        asked, columns = parse(self.columns, list(range(X.shape[1]))), []
-        for j in range(X.shape[1]):
-            kind, low, high = asked.get(j, ("number", -np.inf, np.inf))
-            seen = X[:, j][~np.isnan(X[:, j])]
-            levels = np.unique(seen).tolist() if kind == "category" else None
-            check_bounds(j, kind, low, high)
-            columns.append(Column(j, kind or "number", levels, low, high, not len(seen)))
-        return columns
 
     def _used_names(self):
         """Return the names of the columns that are learnt from, as the table has them."""
@@ -403,55 +297,42 @@ class AutoencoderImputer(
             return [self._columns_[j].name for j in self._used_]
         return _check_feature_names_in(self)[self._used_].tolist()
 
+    @property
+    def _likelihood(self):
+        return self.net_.module_.likelihood
+
     def _incomplete(self, read):
-        """Return the rows with a cell to fill, and those standardised; (r,), (r, d)."""
-        rows = np.flatnonzero(read.missing[:, self._used_].any(1))
+        """Return the rows with a cell to fill, and those standardised; (r,), (r, u)."""
         if self.net_ is None:
-            return rows[:0], np.empty((0, 0))
-        return rows, self._likelihood_.standardize(
-            read.codes[np.ix_(rows, self._used_)], check=False
+            return np.empty(0, dtype=int), np.empty((0, len(self._used_)))
+        rows = np.flatnonzero(read.missing[:, self._used_].any(1))
+        codes = read.codes[np.ix_(rows, self._used_)]
+        return rows, self._likelihood.standardize(codes, check=False)
+
+    def _gaps(self, X, read):
+        """Return the rows with a cell to fill as `Gaps`, or None if there are none."""
+        rows, x = self._incomplete(read)
+        if not len(rows):
+            return None
+        labels = row_labels(X)
+        labels = np.arange(len(read.codes)) if labels is None else labels
+        return Gaps(
+            x,
+            read.missing[np.ix_(rows, self._used_)],
+            np.asarray(labels, dtype=object)[rows],
+            self._used_names(),
+            [self._columns_[j] for j in self._used_],
         )
 
     def _complete(self, read, rows, x):
-        """Return a table with what standardised rows x (r, d) say in its missing cells."""
-        likelihood = getattr(self, "_likelihood_", None)
-        restored = likelihood.restore(x) if len(rows) else np.empty((0, len(self._used_)))
-        place = {j: i for i, j in enumerate(self._used_)}
-        filled = [None] * len(self._columns_)
-        for j, column in enumerate(self._columns_):
-            gone = read.missing[:, j]
-            if not gone.any() or not self._kept_[j]:
-                continue
-            if read.table is not None and read.table.series[j].kind == "integer":
-                if column.kind == "number" and not gone.all():
-                    low, high = bounds_of(read.table.frame[column.name].dtype)
-                    low, high = max(low, column.low), min(high, column.high)
-                    column = column._replace(kind="integer", low=low, high=high)
-            if j in place:
-                filled[j] = cells_of(column, restored[gone[rows], place[j]])
-            elif column.kind != "category" or column.levels:
-                filled[j] = cells_of(column, np.zeros(gone.sum()))
-        if read.table is None:
-            return self._complete_array(read, filled)
-        frame = read.table.put(filled, self._kept_, self._columns_)
-        return read.table.with_indicator(frame, *self._indicated(read))
-
-    def _complete_array(self, read, filled):
-        out = as_array(read.X).astype(read.X.dtype)
-        for j, values in enumerate(filled):
-            if values is not None:
-                out[read.missing[:, j], j] = values
-        out = out[:, self._kept_]
-        names, indicated = self._indicated(read)
-        return np.hstack([out, indicated]) if len(names) else out
-
-    def _indicated(self, read):
-        """Return the indicator's names and columns (n, c)."""
+        """Return a table with what standardised rows x (r, u) say in its missing cells."""
+        numbers = self._likelihood.restore(x) if len(rows) else x
+        out = completed(read, self._columns_, self._used_, self._kept_, rows, numbers)
         if self.indicator_ is None:
-            return [], None
+            return out
         names = self.indicator_.get_feature_names_out(_check_feature_names_in(self))
         gone = self.indicator_.transform(np.where(read.missing, np.nan, 0.0))
-        return names.tolist(), gone
+        return beside(out, names.tolist(), gone) if len(names) else out
 
     # What a fitted imputer does
 
@@ -480,7 +361,90 @@ class AutoencoderImputer(
         """Return what is expected of rows x (n, d), standardised."""
         module = self.net_.module_
         (means,) = in_blocks(self.net_, lambda block: (module.means(block),), x)
-        return self._likelihood_.collapse(means)
+        return self._likelihood.collapse(means)
+
+    def sample_imputations(self, X, n_draws=5, random_state=None):
+        """Return completed tables, drawn from what is known of the missing cells.
+
+        Categories are drawn one column after another, each given those before; numbers
+        are what one member expects, plus an error as they were on hidden cells whose
+        prediction was near. Errors of one row go together as in a normal distribution
+        of the columns. The spread between tables says how unsure an analysis is; pool
+        its results by Rubin's rules [1]_.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Rows with missing cells.
+        n_draws : int, default=5
+            Number of tables.
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws.
+
+        Returns
+        -------
+        tables : list of {ndarray, DataFrame} of shape (n_samples, n_features_out)
+            Each as `transform` returns it where `set_output` has said nothing.
+
+        References
+        ----------
+        .. [1] Rubin (1987). Multiple imputation for nonresponse in surveys. Wiley.
+        """
+        read = self._read(X, reset=False)
+        check_count("n_draws", n_draws)
+        rows, x = self._incomplete(read)
+        seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        generator = torch.Generator().manual_seed(seed)
+        tables = []
+        for i in range(n_draws):
+            first = i % self.n_estimators
+            member, drawn = slice(first, first + 1), x
+            if len(rows):
+                drawn = draw(self.net_, self._cells_, x, member, generator)
+            tables.append(self._complete(read, rows, drawn))
+        return tables
+
+    def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
+        """Return quantiles of what each missing number may be.
+
+        They are what is expected plus quantiles of the errors on cells that were hidden
+        in training and whose prediction was near.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Rows with missing cells.
+        quantiles : tuple of float, default=(0.05, 0.5, 0.95)
+            Levels, in (0, 1).
+
+        Returns
+        -------
+        table : DataFrame
+            A row for each missing cell of a number, indexed by the row in X (its index
+            label) and the column; one column for each level.
+        """
+        read = self._read(X, reset=False)
+        levels = np.asarray(quantiles, dtype=float)
+        if levels.ndim != 1 or not len(levels) or not ((levels > 0) & (levels < 1)).all():
+            raise ValueError(f"quantiles must be numbers in (0, 1). Got {quantiles!r}.")
+        return quantile_table(self.net_, self._cells_, self._gaps(X, read), levels)
+
+    def predict_probabilities(self, X):
+        """Return how likely each value of each missing category is.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Rows with missing cells.
+
+        Returns
+        -------
+        table : DataFrame
+            The column "probability", indexed by the row in X (its index label), the
+            column and the value.
+        """
+        gaps = self._gaps(X, self._read(X, reset=False))
+        return probability_table(self.net_, gaps)
 
     def score(self, X, y=None):
         """Return how well cells of X that are hidden here are imputed.
@@ -503,22 +467,10 @@ class AutoencoderImputer(
         read = self._read(X, reset=False)
         if self.net_ is None:
             return np.nan
-        x = self._likelihood_.standardize(read.codes[:, self._used_], check=False)
+        x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
-        expected, scores = self._expected(np.where(hidden, np.nan, x)), []
-        for j, n_levels in enumerate(self._likelihood_.n_levels):
-            cells = hidden[:, j]
-            truth, guess = x[cells, j], expected[cells, j]
-            if not cells.any() or np.ptp(truth) == 0:
-                continue
-            if n_levels:
-                mode = np.bincount(truth.astype(int)).max() / len(truth)
-                scores.append(skill((guess != truth).mean(), 1 - mode, True))
-            else:
-                error = np.sqrt(np.square(truth - guess).mean())
-                baseline = np.sqrt(np.square(truth).mean())
-                scores.append(skill(error, baseline, False))
-        return float(np.mean(scores)) if scores else np.nan
+        expected = self._expected(np.where(hidden, np.nan, x))
+        return mean_skill(self._likelihood, x, hidden, expected)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -540,10 +492,6 @@ class AutoencoderImputer(
         more = self.indicator_.get_feature_names_out(names)
         return np.concatenate([names[self._kept_], more])
 
-    def __sklearn_is_fitted__(self):
-        """Tell whether `fit` has succeeded."""
-        return hasattr(self, "column_scores_")
-
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""
         tags = super().__sklearn_tags__()
@@ -551,34 +499,3 @@ class AutoencoderImputer(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _pooled(X, stats):
-    """Return statistics of columns in the same units: many have few values of their own.
-
-    Means are drawn towards the mean of all, as `PRIOR_CELLS` more such cells would;
-    deviations are those of all cells from them.
-    """
-    n, whole = (~np.isnan(X)).sum(0), np.nanmean(X)
-    mean = (n * stats.mean + PRIOR_CELLS * whole) / (n + PRIOR_CELLS)
-    variance = np.full(len(mean), np.nanmean(np.square(X - mean)))
-    constant = np.full(len(mean), variance[0] == 0)
-    return stats._replace(mean=mean, variance=variance, constant=constant)
-
-
-def _codes(values, levels):
-    """Return the codes of an array's values, NaN for those that are no level."""
-    levels = np.asarray(levels)
-    code = np.searchsorted(levels, values).clip(max=max(0, len(levels) - 1))
-    known = levels[code] == values if len(levels) else np.zeros(len(values), bool)
-    return np.where(known, code, np.nan)
-
-
-def _scores(names, error, baseline, is_category, counts):
-    """Return `column_scores_`."""
-    score = skill(np.asarray(error, float), np.asarray(baseline, float),
-                  np.asarray(is_category, bool))  # fmt: skip
-    return pd.DataFrame(
-        {"score": score, "error": error, "baseline": baseline, "n_cells": counts},
-        index=names,
-    )

@@ -146,20 +146,22 @@ class ImputationModule(nn.Module):
         out[: len(self.likelihood.numbers)] = 0
         return out
 
-    def guesses(self, x, seen):
+    def guesses(self, x, seen, by=None):
         """Return the two guesses, normal and by scores, of what they know; (B, Q).
 
-        Of a wide table there is one, twice.
+        They are made by what `guesses_from` returned, by default on training rows. Of a
+        wide table there is one, twice.
         """
+        normal, copula = by or (self.guess, self.copula)
         spread, there = self._known(x, seen)
         if self.is_wide:
-            guess = self.guess(spread, there)
+            guess = normal(spread, there)
             return guess, guess
-        scores = self.copula.score(spread)
-        (guess, _, _), (mean, sd, _) = self.guess.together(
-            [self.guess, self.copula.guess], [spread, scores], there
+        scores = copula.score(spread)
+        (guess, _, _), (mean, sd, _) = normal.together(
+            [normal, copula.guess], [spread, scores], there
         )
-        by_scores = torch.where(there, spread, self.copula.restore(mean, sd))
+        by_scores = torch.where(there, spread, copula.restore(mean, sd))
         return guess, by_scores
 
     def _params(self, guess):
@@ -184,9 +186,8 @@ class ImputationModule(nn.Module):
             parts.append(layer(code.nan_to_num(levels).long()))
         return torch.cat(parts, 1)
 
-    def members(self, x, seen, guesses=None):
+    def members(self, x, seen, guesses):
         """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
-        guesses = self.guesses(x, seen) if guesses is None else guesses
         params = [self._params(guess) for guess in guesses]
         h = self.features(x, seen, *guesses)
         for i, layer in enumerate(self.layers):
@@ -202,7 +203,8 @@ class ImputationModule(nn.Module):
 
     def params(self, x):
         """Return the members' parameters; (M, B, P)."""
-        return self.members(x, ~torch.isnan(x))[1]
+        seen = ~torch.isnan(x)
+        return self.members(x, seen, self.guesses(x, seen))[1]
 
     def _mean(self, params):
         """Return parameters (..., P) as means: no number beyond those in training."""
@@ -211,9 +213,10 @@ class ImputationModule(nn.Module):
         bounded = mean[..., :numbers].clamp(self.low, self.high)
         return torch.cat([bounded, mean[..., numbers:]], -1)
 
-    def experts(self, x, which=slice(None)):
+    def experts(self, x, which=slice(None), by=None):
         """Return what the guesses and the members (or some) expect; (EXPERTS, B, P)."""
-        guesses, members = self.members(x, ~torch.isnan(x))
+        seen = ~torch.isnan(x)
+        guesses, members = self.members(x, seen, self.guesses(x, seen, by))
         members = self._mean(members[which]).mean(0)
         return torch.stack([*map(self._mean, guesses), members])
 
@@ -221,19 +224,20 @@ class ImputationModule(nn.Module):
         """Return what is expected of rows, by the shares that experts earned; (B, P)."""
         return (self.share[:, None] * self.experts(x, which)).sum(0)
 
-    def noise(self, x, generator=None):
-        """Return the guess's draw around rows' cells and their deviation; (B, d)."""
+    def noise(self, x, generator=None, by=None):
+        """Return the normal guess's draw around rows' cells and their deviation; (B, d)."""
+        normal, _ = by or (self.guess, self.copula)
         spread, there = self._known(x, ~torch.isnan(x))
         numbers = len(self.likelihood.numbers)
-        drawn, sd = self.guess.noise(spread, there, generator)
+        drawn, sd = normal.noise(spread, there, generator)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
 
-    def forward(self, x, target, noise, progress, seen, folds, *guesses):
+    def forward(self, x, target, noise, progress, seen, folds, guess, by_scores):
         """Return what rows cost: their hidden cells, and a little their seen ones.
 
         `seen` (B, d) says which cells are seen, `folds` (B, d) who never learns from one.
         """
-        _, members = self.members(x, seen, guesses)
+        _, members = self.members(x, seen, (guess, by_scores))
         weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
         return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))
 

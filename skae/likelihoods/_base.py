@@ -51,6 +51,8 @@ class LikelihoodModule(nn.Module):
     otherwise), and not every accelerator has a float64.
     """
 
+    is_of_rows = False  # whether the support is of a row as a whole, not of each cell
+    groups = None  # of columns with a noise of their own that training learns
     categories = None  # the columns that hold codes, where cells may be missing
 
     def __init__(self, likelihood, link, location, scale, active):
@@ -63,7 +65,7 @@ class LikelihoodModule(nn.Module):
         self.noise_variance = np.ones(len(location))  # (d,) standardised units
         self.inverse_scale = _inverse(scale)
         self.n_inputs = self.n_params = len(location)
-        self.clip = getattr(likelihood, "clip", None)  # standardised units
+        self.clip = None  # standardised units
 
     def get_extra_state(self):
         """Return what `fit` learnt of the columns beside the weights; (4 or 5, d)."""

@@ -20,7 +20,7 @@ class _CrossEntropyModule(LikelihoodModule):
     def __init__(self, likelihood, link, location, nll, draw):
         d = len(location)
         super().__init__(likelihood, link, np.zeros(d), np.ones(d), np.ones(d, bool))
-        self.nll, self.drawn = nll, draw
+        self.nll, self.drawn, self.is_of_rows = nll, draw, link == "softmax"
         self.register_buffer("center", torch.tensor(location, dtype=torch.float32))
 
     def embed(self, x):
@@ -61,6 +61,8 @@ class Bernoulli(Parameters):
     Autoencoder(likelihood=Bernoulli(), n_components=2)
     """
 
+    reads_tables: ClassVar[bool] = False
+
     def check(self, X):
         """Raise a ``ValueError`` if rows lie outside of [0, 1]."""
         check_range(X, 0.0, 1.0, "likelihood='bernoulli'")
@@ -85,7 +87,7 @@ class Categorical(Parameters):
     Categorical()
     """
 
-    is_of_rows: ClassVar[bool] = True  # the support is not one of each cell by itself
+    reads_tables: ClassVar[bool] = False
 
     def check(self, X):
         """Raise a ``ValueError`` if a row is not a distribution."""

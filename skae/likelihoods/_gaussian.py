@@ -33,7 +33,7 @@ from skae.likelihoods._base import (
 class _GaussianModule(LikelihoodModule):
     def __init__(self, *args, sample_shape):
         super().__init__(*args)
-        self.groups = _groups(sample_shape)
+        self.groups, self.clip = _groups(sample_shape), self.likelihood.clip
         self.register_parameter("log_variance", None)  # (groups,) if training learns it
 
     def _by_group(self, values):
@@ -121,6 +121,8 @@ class Gaussian(Parameters):
     >>> Gaussian(link="sigmoid")
     Gaussian(scale='auto', link='sigmoid', clip=None)
     """
+
+    reads_tables: ClassVar[bool] = False
 
     scale: str | None = "auto"
     link: str = "identity"

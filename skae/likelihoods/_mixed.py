@@ -6,6 +6,7 @@ number, one for each level of each category.
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +50,8 @@ class Mixed(Parameters):
     >>> autoencoder.reconstruct(table).loc[3, "kind"] == ("big" if size[3] > 0 else "small")
     True
     """
+
+    reads_tables: ClassVar[bool] = True
 
     categories: dict | None = None
 
@@ -109,13 +112,6 @@ class Mixed(Parameters):
             n_levels,
             np.broadcast_to(stats.has_missing, n_levels.shape),
         )
-
-
-def is_mixed(likelihood):
-    """Tell whether a parameter `likelihood` asks for `Mixed`."""
-    return isinstance(likelihood, Mixed) or (
-        isinstance(likelihood, str) and likelihood == "mixed"
-    )
 
 
 def as_mixed(likelihood, schema):

@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
+from skae._data.frames import is_frame
 from skae._data.rows import blocks, densify
 from skae._data.statistics import column_statistics
 
@@ -354,7 +355,7 @@ def _reconstruct(estimator, X):
             "is no reconstruction to score."
         )
     codes = estimator.transform(X)
-    if hasattr(codes, "to_numpy"):  # set_output; the way back takes arrays
+    if is_frame(codes):  # set_output; the way back takes arrays
         codes = codes.to_numpy()
     return estimator.inverse_transform(codes)
 

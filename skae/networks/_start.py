@@ -135,7 +135,7 @@ class Principal:
         explained = np.square(loadings).sum(0)
         noise = likelihood.noise_around(self.mean, self.column_variance - explained)
         noise = self._floored(noise)
-        if getattr(likelihood, "groups", None) == len(noise):
+        if likelihood.groups == len(noise):
             loadings, noise = self._factor_analysis(m)
         weighted = loadings / noise
         precision = np.eye(m) + weighted @ loadings.T

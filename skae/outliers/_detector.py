@@ -15,11 +15,13 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.together import fit_together
 from skae._data.checks import CheckedRowsMixin, check_count
-from skae._data.frames import is_frame
+from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
 from skae._params import Versioned
+from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
-from skae.likelihoods._mixed import as_mixed, is_mixed
+from skae.likelihoods._mixed import as_mixed
+from skae.likelihoods._named import reads_tables
 from skae.outliers._abnormality import CRITERIA, Abnormality
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, ranked
@@ -167,8 +169,8 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
         self.random_state = random_state
 
     @property
-    def _is_mixed(self):
-        return is_mixed(getattr(self.autoencoder, "likelihood", None))
+    def _reads_tables(self):
+        return self.autoencoder is not None and reads_tables(self.autoencoder.likelihood)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
@@ -194,11 +196,11 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
             The estimator is then what it was before the call.
         """
         self._check_criteria()
-        with self._all_or_nothing(warm=False):
+        with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             random_state = check_random_state(self.random_state)
             mixed = None
-            if self._is_mixed_:  # what columns hold is known from here on
+            if self._reads_tables_:  # what columns hold is known from here on
                 mixed = as_mixed(self.autoencoder.likelihood, self._schema_)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
@@ -285,9 +287,9 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
                     alpha=0.0,
                 )
             member.set_params(random_state=random_state.randint(LARGEST_SEED))
-            for name in ("max_iter", "device"):
-                if getattr(self, name) != "auto":
-                    member.set_params(**{name: getattr(self, name)})
+            for name, value in (("max_iter", self.max_iter), ("device", self.device)):
+                if value != "auto":
+                    member.set_params(**{name: value})
             members.append(member)
         return members
 
@@ -466,7 +468,7 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
 
     def _calibration(self, what):
         check_is_fitted(self)
-        if not hasattr(self, "calibration_scores_"):
+        if "calibration_scores_" not in vars(self):
             raise ValueError(
                 f"{what} needs scores of clean rows: call calibrate(X) first, with rows "
                 "that were not trained on."
@@ -546,12 +548,12 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
     def _shares(self, rows, expected, X):
         """Return the columns' shares of checked rows (n, d), under the index of X."""
         shares = contributions(self._abnormality_, rows, expected)
-        index = getattr(X, "index", None)
+        index = row_labels(X)
         return pd.DataFrame(shares, index=index, columns=_check_feature_names_in(self))
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
-        return hasattr(self, "_abnormality_")
+        return "_abnormality_" in vars(self)
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: the input that the autoencoder takes."""

@@ -16,7 +16,7 @@ def contributions(abnormality, X, expected):
     X = X.astype(np.float64)
     n, d = X.shape
     whole, shares = abnormality(X), np.empty((n, d))
-    of_rows = getattr(abnormality.likelihood.likelihood, "is_of_rows", False)
+    of_rows = abnormality.likelihood.is_of_rows
     at_a_time = max(1, BLOCK_BYTES // (8 * d * d))
     column = np.arange(d)
     for start in range(0, n, at_a_time):

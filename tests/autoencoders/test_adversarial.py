@@ -98,8 +98,8 @@ def test_losses_of_the_phases_are_in_the_history():
 
 
 def test_a_linear_one_is_pca_in_scale_of_the_prior(rng):
-    Z = rng.normal(size=(3000, 2))
-    rows = Z @ rng.normal(size=(2, 6)) + 0.2 * rng.normal(size=(3000, 6)) + 10
+    Z = rng.normal(size=(1500, 2))
+    rows = Z @ rng.normal(size=(2, 6)) + 0.2 * rng.normal(size=(1500, 6)) + 10
     aae = AdversarialAutoencoder(2, network=(), max_iter=30, random_state=0).fit(rows)
     codes = aae.transform(rows)
     np.testing.assert_allclose(codes.mean(0), 0, atol=0.1)
@@ -154,6 +154,7 @@ def test_a_pickle_holds_weights_and_moments_but_no_draws():
 # Priors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["gaussian", "swiss_roll", "mixture", "uniform"])
 def test_codes_of_new_rows_match_the_prior(prior):
     aae = AdversarialAutoencoder(2, prior=prior, max_iter=60, random_state=0).fit(TRAIN)
@@ -301,11 +302,11 @@ def test_without_clusters_there_is_nothing_of_them():
 @pytest.mark.parametrize("init", ["graph", "kmeans", KMeans(4, n_init=3, random_state=0)])
 def test_first_clusters_are_learnt(init):
     blobs, kind = make_blobs(300, 8, centers=4, random_state=1)
-    aae = make(2, n_clusters=4, cluster_init=init, max_iter=20).fit(blobs)
+    aae = make(2, n_clusters=4, cluster_init=init, max_iter=10).fit(blobs)
     assert adjusted_rand_score(kind, aae.labels_) > 0.95
     new, kind = make_blobs(300, 8, centers=4, random_state=1)
     assert adjusted_rand_score(kind, aae.predict(new)) > 0.95
-    again = make(2, n_clusters=4, cluster_init=init, max_iter=20).fit_predict(blobs)
+    again = make(2, n_clusters=4, cluster_init=init, max_iter=10).fit_predict(blobs)
     assert (again == aae.labels_).all()
 
 
@@ -327,6 +328,7 @@ def test_clustering_in_a_pipeline_with_weights_and_going_on():
 # Few labels
 
 
+@pytest.mark.slow
 def test_few_labels_make_clusters_classes():
     known = np.full(len(TRAIN), -1)
     y = train_test_split(Y, test_size=0.4, random_state=0)[0]
@@ -349,7 +351,7 @@ def test_few_labels_make_clusters_classes():
 def test_classes_may_be_names_where_all_are_known():
     wine = load_wine(as_frame=True)
     names = np.array(["red", "rose", "white"])[wine.target]
-    aae = make(2, n_clusters="labels", max_iter=60).fit(wine.data, names)
+    aae = make(2, n_clusters="labels", max_iter=20).fit(wine.data, names)
     assert (aae.predict(wine.data) == names).mean() > 0.9
     assert aae.fit_predict(wine.data, names).dtype == names.dtype
     aae.partial_fit(wine.data, names)
@@ -480,6 +482,7 @@ def caught(aae, rows):
     return " ".join(str(w.message) for w in seen if w.category is ConvergenceWarning)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_well_does_not_warn():
     aae = AdversarialAutoencoder(4, max_iter=30, random_state=0)
     assert caught(aae, X) == ""

@@ -36,7 +36,7 @@ CATEGORIES = ["bool", "boolean", "category", "string", "object"]
 
 @pytest.fixture(scope="module")
 def fitted():
-    return Autoencoder(3, likelihood="mixed", random_state=0).fit(FRAME)
+    return Autoencoder(3, likelihood="mixed", max_iter=15, random_state=0).fit(FRAME)
 
 
 def same_types(frame, other):
@@ -104,6 +104,7 @@ def test_every_column_changes_the_code(fitted, name):
     assert fitted.score(row) != fitted.score(other)
 
 
+@pytest.mark.slow
 def test_defaults_reconstruct_better_than_mean_and_mode():
     train, test = table(600), table(300, seed=1)
     autoencoder = Autoencoder(4, likelihood="mixed", random_state=0).fit(train)
@@ -121,7 +122,7 @@ def test_defaults_reconstruct_better_than_mean_and_mode():
 def test_a_missing_cell_is_guessed_from_the_others():
     train, test = table(600), table(300, seed=1).dropna()
     autoencoder = Autoencoder(
-        3, likelihood="mixed", corruption="masking", random_state=0
+        3, likelihood="mixed", corruption="masking", max_iter=60, random_state=0
     ).fit(train)
     holed = test.copy()
     holed["category"] = None
@@ -155,8 +156,8 @@ def test_the_noise_is_measured_over_seen_cells(fitted):
 
 def by_hand(autoencoder, X, row):
     """The log-density of one row of FRAME, column by column, by scipy."""
-    module, schema = autoencoder.net_.module_, autoencoder._schema_
-    likelihood, codes = module.likelihood, schema.codes(X)[row]
+    module = autoencoder.net_.module_
+    likelihood, codes = module.likelihood, autoencoder._check_rows(X)[row]
     x = torch.from_numpy(likelihood.standardize(codes[None]))
     with torch.inference_mode():
         params = module.eval().params(x)[0].double().numpy()

@@ -88,8 +88,8 @@ def test_more_l1_is_sparser(fitted, beta):
 @pytest.mark.parametrize(("k", "n_on"), [(3, 3), (0.1, 4), (0.999, 40), (40, 40), (1, 1)])
 def test_number_or_share_of_active_units(k, n_on):
     autoencoder = SparseAutoencoder(40, n_nonzero_coefs=k, max_iter=2, random_state=0)
-    assert (autoencoder.fit(X[:300]).transform(X) != 0).sum(1).max() <= n_on
-    assert autoencoder.net_.module_.goal.k == n_on
+    most = (autoencoder.fit(X[:300]).transform(X) != 0).sum(1).max()
+    assert most == n_on or n_on == 40 > most > 20  # some are below 0
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,7 @@ def test_mixed_tables():
 # What is planted is found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 def test_an_overcomplete_dictionary_is_recovered(signed):
     X, D = planted(signed=signed)
@@ -159,6 +160,7 @@ def test_an_overcomplete_dictionary_is_recovered(signed):
     assert (best > 0.9).mean() > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["auto", (), (64,)], ids=["pursuit", "linear", "deep"])
 def test_revival(network):
     dead = {

@@ -129,6 +129,7 @@ def test_set_output_leaves_the_scales_alone(fitted):
 # Quality at defaults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [load_digits, load_breast_cancer, load_wine])
 def test_at_defaults_it_reconstructs_nearly_as_well_as_the_plain_one(load):
     train, test = train_test_split(load().data, random_state=0)
@@ -145,6 +146,7 @@ def test_at_defaults_it_reconstructs_nearly_as_well_as_the_plain_one(load):
 
 
 @quick
+@pytest.mark.slow
 def test_importance_weighted_training_is_as_good_a_density(rng):
     X = (special.expit(3 * (FACTORS[:1600] - 5)) > rng.uniform(size=(1600, 12))) * 1.0
     params = {"likelihood": "bernoulli", "network": (32,), "max_iter": 40}
@@ -352,6 +354,7 @@ def test_a_bad_number_of_samples_is_named(fitted, value):
 # Other objectives
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("objective", "least"), [("tc", 0.95), ("factor", 0.7)])
 def test_factors_that_are_mixed_are_told_apart(objective, least):
     rng = np.random.default_rng(0)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from skae._codes.base import AutoencoderModule, Terms
-from skae._codes.columns import Concrete, Selectors
+from skae import AutoencoderFeatureSelector
+from skae._codes.base import Terms
+from skae._codes.columns import Selectors
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -28,31 +29,29 @@ def test_choices_are_distinct_where_selectors_agree():
     assert selectors.choice().tolist() == [1, 2]
 
 
-class _Likelihood(torch.nn.Module):
-    def embed(self, x):
-        return x
+def selecting(calls, n_epochs=1):
+    """Train a selector of 3 of 20 columns; the calls in which selectors mix columns."""
+    X = np.random.default_rng(0).normal(size=(200, 20))
+    AutoencoderFeatureSelector(
+        3, method="concrete", n_init=1, max_iter=n_epochs, early_stopping=False,
+        batch_size=20, random_state=0,
+    ).fit(X)  # fmt: skip
+    return [c for c in calls if isinstance(c.module.encoder, Selectors) and c.training]
 
-    def nll(self, params, x):
-        return (params - x).square()
 
-
-def test_a_row_costs_what_its_mixture_does_not_rebuild():
-    selectors, code = Selectors([1, 2], 3, (10.0, 0.1)), Concrete((1, 2))
-    module = AutoencoderModule(selectors, torch.nn.Linear(2, 3), _Likelihood(), code)
+def test_a_row_costs_what_its_mixture_does_not_rebuild(calls):
+    module = selecting(calls)[-1].module
     generator = torch.Generator().manual_seed(0)
-    noise = code.draw(module, 7, generator)
-    assert noise.shape == (2, 3)
-    x = torch.randn(7, 3, generator=generator)
+    noise, x = (torch.randn(n, 20, generator=generator) for n in (3, 7))
     terms = module(x, x, noise, torch.tensor(0.3))
     m = module.encoder.mixture(noise, torch.tensor(0.3))
-    expected = (module.decoder(x @ m.T) - x).square().sum(1)
+    expected = module.likelihood.nll(module.decoder(x @ m.T), x).sum(1)
     assert isinstance(terms, Terms)
     torch.testing.assert_close(terms.nll, expected)
 
 
-def test_the_noise_is_gumbels():
-    selectors, code = Selectors([0], 100_000, (1.0, 0.1)), Concrete((0,))
-    module = AutoencoderModule(selectors, None, None, code)
-    noise = code.draw(module, 1, torch.Generator().manual_seed(0))
+def test_the_noise_is_gumbels_and_one_for_a_batch(calls):
+    noise = torch.stack([call.noise for call in selecting(calls, n_epochs=100)])
+    assert noise.shape == (1000, 3, 20)
     assert float(noise.mean()) == pytest.approx(0.5772, abs=0.02)
     assert float(noise.var()) == pytest.approx(np.pi**2 / 6, abs=0.03)

@@ -1,6 +1,7 @@
 """What cannot be is an error that says what and what to do, before anything changes."""
 
 import copy
+import functools
 import re
 
 import numpy as np
@@ -393,6 +394,16 @@ def make(**params):
     return Autoencoder(**{"n_components": 2, "max_iter": 2, "random_state": 0, **params})
 
 
+@functools.cache
+def fitted_once(of, warm_start):
+    return make(warm_start=warm_start).fit(FRAME if of == "frame" else X)
+
+
+def fitted(of="array", warm_start=False):
+    """An estimator with a fit of its own, copied from one."""
+    return copy.deepcopy(fitted_once(of, warm_start))
+
+
 @pytest.fixture
 def trainings(monkeypatch):
     """The trainings that were started."""
@@ -458,7 +469,7 @@ def test_a_first_fit_refuses_before_training_and_stays_unfitted(
 def test_a_fitted_estimator_survives_a_refused_fit(
     trainings, params, bad, arguments, error, message
 ):
-    estimator = make().fit(X)
+    estimator = fitted()
     before = snapshot(estimator)
     trainings.clear()
     estimator.set_params(**params)
@@ -491,7 +502,7 @@ USES = ["transform", "reconstruct", "score_samples", "score", "partial_fit"]
 )
 @pytest.mark.parametrize("method", USES)
 def test_rows_unlike_those_of_fit_are_refused(method, bad, message):
-    estimator = make().fit(X)
+    estimator = fitted()
     before = snapshot(estimator)
     with pytest.raises(ValueError, match=message):
         getattr(estimator, method)(bad)
@@ -503,7 +514,7 @@ def test_rows_unlike_those_of_fit_are_refused(method, bad, message):
     "columns", [list("abcx"), list("bacd"), list("abcde")], ids=["renamed", "order", "more"]
 )
 def test_columns_named_otherwise_than_in_fit_are_refused(method, columns):
-    estimator = make().fit(FRAME)
+    estimator = fitted("frame")
     other = pd.DataFrame(np.zeros((5, len(columns))), columns=columns)
     with pytest.raises(
         ValueError, match=r"feature names should match(.|\n)*(unseen|order)"
@@ -539,7 +550,7 @@ def test_rows_outside_of_the_support_are_refused_after_fit_as_well(
 @pytest.mark.parametrize("method", USES[:3])
 @pytest.mark.parametrize("value", [1e6, 1e12, 1e30, -1e30])
 def test_a_far_outlier_has_finite_results_and_leaves_other_rows_alone(method, value):
-    estimator = make().fit(X)
+    estimator = fitted()
     result = getattr(estimator, method)(replaced(value))
     expected = getattr(estimator, method)(X)
     assert np.isfinite(result).all()
@@ -549,7 +560,7 @@ def test_a_far_outlier_has_finite_results_and_leaves_other_rows_alone(method, va
 
 
 def test_the_further_out_a_row_is_the_lower_its_score():
-    estimator = make().fit(X)
+    estimator = fitted()
     rows = np.concatenate([replaced(v)[3:4] for v in (1e2, 1e4, 1e8, 1e16, 1e30)])
     assert (np.diff(estimator.score_samples(rows)) < 0).all()
 
@@ -574,7 +585,7 @@ def test_a_row_beyond_float32_is_an_error_and_never_nan(method, value, code_acti
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_codes_of_another_width_are_refused(width):
-    estimator = make().fit(X)
+    estimator = fitted()
     with pytest.raises(ValueError, match=rf"X has {width} columns.*n_components_=2"):
         estimator.inverse_transform(np.zeros((3, width)))
 
@@ -590,7 +601,7 @@ def test_codes_of_another_width_are_refused(width):
 )
 def test_codes_that_are_no_codes_are_refused(codes, message):
     with pytest.raises(ValueError, match=message):
-        make().fit(X).inverse_transform(codes)
+        fitted().inverse_transform(codes)
 
 
 @pytest.mark.parametrize(
@@ -604,7 +615,7 @@ def test_codes_that_are_no_codes_are_refused(codes, message):
 )
 def test_an_impossible_interpolation_says_why(call, message):
     with pytest.raises(ValueError, match=message):
-        call(make().fit(X))
+        call(fitted())
 
 
 @pytest.mark.parametrize(
@@ -617,7 +628,7 @@ def test_an_impossible_interpolation_says_why(call, message):
 )
 def test_score_refuses_impossible_weights(sample_weight, message):
     with pytest.raises(ValueError, match=message):
-        make().fit(X).score(X, sample_weight=sample_weight)
+        fitted().score(X, sample_weight=sample_weight)
 
 
 @pytest.mark.parametrize(
@@ -675,7 +686,7 @@ def test_a_refused_nested_parameter_leaves_the_constructor_default_alone():
     ids=["n_components", "n_features", "network", "likelihood"],
 )
 def test_a_warm_start_into_another_shape_is_refused(trainings, change, bad, message):
-    estimator = make(warm_start=True).fit(X)
+    estimator = fitted(warm_start=True)
     before = snapshot(estimator)
     trainings.clear()
     with pytest.raises(ValueError, match=message):
@@ -832,7 +843,7 @@ def test_after_a_failure_training_goes_on_as_if_it_had_not_happened(method):
 
 
 def test_a_failure_during_the_first_judgement_leaves_the_net_whole(monkeypatch):
-    estimator = make(warm_start=True).fit(X)
+    estimator = fitted(warm_start=True)
     before, kept = snapshot(estimator), set(vars(estimator.net_))
 
     def fails(*args, **kwargs):

@@ -3,6 +3,7 @@
 import copy
 import io
 import itertools
+import json
 import os
 import pickle
 import random
@@ -80,21 +81,6 @@ def test_the_seed_alone_decides_whatever_the_global_generators_say(network):
     torch.manual_seed(2)
     np.random.seed(2)  # noqa: NPY002
     assert first.loss_curve_ == make(network=network).fit(X).loss_curve_
-
-
-def test_another_process_gives_the_same_fit():
-    code = (
-        "import numpy as np; from skae import Autoencoder;"
-        "X = np.random.default_rng(0).normal(size=(80, 6)) @ np.diag([1, 2, 3, 4, 5, 6.0]);"
-        "a = Autoencoder(2, max_iter=3, batch_size=16, random_state=0).fit(X);"
-        "print(a.transform(X).tobytes().hex())"
-    )
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True,
-        check=True, env={**os.environ, **threads},
-    )  # fmt: skip
-    assert done.stdout.strip() == make().fit(X).transform(X).tobytes().hex()
 
 
 def test_a_parallel_grid_search_finds_what_a_serial_one_finds():
@@ -291,27 +277,6 @@ def test_an_interrupted_partial_fit_does_not_go_unnoticed(monkeypatch):
     assert np.isfinite(estimator.score(X))
 
 
-def test_a_real_signal_stops_training():
-    code = """
-import signal, threading, warnings, numpy as np
-from skae import Autoencoder
-X = np.random.default_rng(0).normal(size=(2000, 6))
-Autoencoder(2, max_iter=1, random_state=0).fit(X)  # lazy imports
-a = Autoencoder(2, max_iter=100_000, n_iter_no_change=100_000, random_state=0)
-threading.Timer(1.0, lambda: signal.raise_signal(signal.SIGINT)).start()
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    a.fit(X)
-assert "interrupted" in str(caught[0].message), caught
-assert 0 < a.n_iter_ < 100_000
-print(np.isfinite(a.score(X)), a.transform(X).shape)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.split("\n")[0] == "True (2000, 2)", done.stderr
-
-
 def _threads(_):
     make().fit(X)
     return torch.get_num_threads()
@@ -322,47 +287,6 @@ def test_workers_do_not_share_cores_among_too_many_threads():
         joblib.delayed(_threads)(i) for i in range(2)
     )
     assert all(n == 1 or 2 * n <= joblib.cpu_count() for n in threads)
-
-
-def test_a_network_that_fits_an_autoencoder_while_it_is_built_does_not_deadlock():
-    script = """
-import numpy as np, torch
-from skae import Autoencoder
-X = np.random.default_rng(0).normal(size=(40, 4))
-class Inner:
-    def build(self, i, k, o, *, generator, start):
-        return torch.nn.Linear(i, k), torch.nn.Linear(k, o)
-class Outer(Inner):
-    def build(self, i, k, o, **kwargs):
-        Autoencoder(2, network=Inner(), max_iter=1).fit(X)
-        return super().build(i, k, o, **kwargs)
-print(Autoencoder(2, network=Outer(), max_iter=1).fit(X).n_iter_)
-"""
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert result.stdout.strip() == "1", result.stderr
-
-
-def test_torchs_thread_count_is_given_back_to_every_thread():
-    script = """
-import warnings; warnings.simplefilter("ignore")
-import numpy as np, torch
-from concurrent.futures import ThreadPoolExecutor
-from skae import Autoencoder
-torch.set_num_threads(3)
-X = np.random.default_rng(0).normal(size=(200, 4))
-def fit(seed):
-    Autoencoder(2, max_iter=5, random_state=seed).fit(X)
-    return torch.get_num_threads()
-with ThreadPoolExecutor(3) as pool:
-    print(list(pool.map(fit, range(6))) + [fit(0)])
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
-    )
-    assert result.stdout.strip() == str([3] * 7), result.stderr
 
 
 def test_the_default_dtype_and_inference_mode_of_the_user_do_not_matter():
@@ -412,3 +336,93 @@ def test_a_callback_may_stop_within_an_epoch(at):
     estimator = make(net_params=net_params, batch_size=8).fit(X)
     assert len(estimator.loss_curve_) == estimator.n_iter_ < 3
     assert np.isfinite(estimator.score(X))
+
+
+# Another process
+
+
+SNIPPETS = {
+    "fit": """
+import numpy as np
+from skae import Autoencoder
+X = np.random.default_rng(0).normal(size=(80, 6)) @ np.diag([1, 2, 3, 4, 5, 6.0])
+a = Autoencoder(2, max_iter=3, batch_size=16, random_state=0).fit(X)
+print(a.transform(X).tobytes().hex())
+""",
+    "signal": """
+import signal, threading, warnings, numpy as np
+from skae import Autoencoder
+X = np.random.default_rng(0).normal(size=(2000, 6))
+a = Autoencoder(2, max_iter=100_000, n_iter_no_change=100_000, random_state=0)
+threading.Timer(1.0, lambda: signal.raise_signal(signal.SIGINT)).start()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    a.fit(X)
+assert "interrupted" in str(caught[0].message), caught
+assert 0 < a.n_iter_ < 100_000
+print(np.isfinite(a.score(X)), a.transform(X).shape)
+""",
+    "deadlock": """
+import numpy as np, torch
+from skae import Autoencoder
+X = np.random.default_rng(0).normal(size=(40, 4))
+class Inner:
+    def build(self, i, k, o, *, generator, start):
+        return torch.nn.Linear(i, k), torch.nn.Linear(k, o)
+class Outer(Inner):
+    def build(self, i, k, o, **kwargs):
+        Autoencoder(2, network=Inner(), max_iter=1).fit(X)
+        return super().build(i, k, o, **kwargs)
+print(Autoencoder(2, network=Outer(), max_iter=1).fit(X).n_iter_)
+""",
+    "threads": """
+import numpy as np, torch
+from concurrent.futures import ThreadPoolExecutor
+from skae import Autoencoder
+torch.set_num_threads(3)
+X = np.random.default_rng(0).normal(size=(200, 4))
+def fit(seed):
+    Autoencoder(2, max_iter=5, random_state=seed).fit(X)
+    return torch.get_num_threads()
+with ThreadPoolExecutor(3) as pool:
+    print(list(pool.map(fit, range(6))) + [fit(0)])
+""",
+}
+RUNS_ALL = """
+import contextlib, io, json, sys, traceback
+for name, snippet in json.load(sys.stdin).items():
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            exec(snippet, {"__name__": name})
+        except BaseException:
+            print(traceback.format_exc())
+    print(json.dumps([name, said.getvalue().strip()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def said():
+    """What the snippets print in another process, which imports torch once for all."""
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUNS_ALL], input=json.dumps(SNIPPETS),
+        capture_output=True, text=True, timeout=120, env={**os.environ, **threads},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return dict(map(json.loads, done.stdout.splitlines()))
+
+
+def test_another_process_gives_the_same_fit(said):
+    assert said["fit"] == make().fit(X).transform(X).tobytes().hex()
+
+
+def test_a_real_signal_stops_training(said):
+    assert said["signal"] == "True (2000, 2)"
+
+
+def test_a_network_that_fits_an_autoencoder_while_it_is_built_does_not_deadlock(said):
+    assert said["deadlock"] == "1"
+
+
+def test_torchs_thread_count_is_given_back_to_every_thread(said):
+    assert said["threads"] == str([3] * 7)

@@ -51,6 +51,7 @@ def planted(n=400, seed=0):
 # What is chosen
 
 
+@pytest.mark.slow
 def test_planted_columns_are_found_where_a_linear_model_misses_them():
     X, true = planted(n=500)
     X, X_test = X[:400], X[400:]
@@ -62,6 +63,7 @@ def test_planted_columns_are_found_where_a_linear_model_misses_them():
     assert found.score(X_test) > linear.score(X_test) + 0.05
 
 
+@pytest.mark.slow
 def test_held_out_rows_are_rebuilt_better_than_from_other_columns():
     X = load_breast_cancer().data
     X, X_test = train_test_split(X, random_state=0)
@@ -304,11 +306,11 @@ def test_a_failed_fit_leaves_the_old_one(monkeypatch):
     fitted = selector().fit(X_WINE)
     before = fitted.reconstruct(X_WINE)
 
-    def stop(self, *args):
+    def stop(self, *args, **kwargs):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Net, "_train_epoch", stop)
+        patch.setattr(Net, "train_step", stop)
         with pytest.raises(KeyboardInterrupt):
             fitted.fit(X_WINE[:, :9])
     with pytest.raises(ValueError, match="n_features_to_select"):
@@ -346,7 +348,8 @@ def test_errors_come_before_training_and_name_the_remedy(params, match, monkeypa
 
 
 def test_a_search_that_is_too_large_is_an_error(monkeypatch):
-    monkeypatch.setattr("skae.feature_selection._greedy.LARGEST", 50)
+    for room in ("_greedy", "_selector"):
+        monkeypatch.setattr(f"skae.feature_selection.{room}.LARGEST", 50)
     assert selector(4).fit(X_WINE).chosen_by_ == "greedy"
     with pytest.raises(ValueError, match=r"Use method='greedy' or fewer columns"):
         selector(4, method="concrete").fit(X_WINE)

@@ -58,6 +58,7 @@ def test_better_than_the_mean_on_real_data_and_says_so(load):
     assert abs(model.score(X[n:]) - gain) < 0.3  # of nine cells a column
 
 
+@pytest.mark.slow
 def test_learns_what_no_normal_distribution_can():
     rng = np.random.default_rng(0)
     x = rng.uniform(-2, 2, size=1500)
@@ -89,6 +90,7 @@ def test_categories_help_numbers_and_numbers_categories():
     assert model.column_scores_.loc["group", "score"] > 0.7
 
 
+@pytest.mark.slow
 def test_many_levels_are_embedded_not_spread_out():
     rng = np.random.default_rng(0)
     level = rng.integers(0, 300, size=3000)

@@ -70,7 +70,9 @@ def test_a_detector_takes_arrays_polars_and_further_rows():
     for X in (POLARS, codes_array()):
         likelihood = "mixed" if X is POLARS else Mixed({1: 4, 2: 2})
         inner = Autoencoder(2, **QUICK | {"likelihood": likelihood})
-        detector = AutoencoderOutlierDetector(inner, n_estimators=2, random_state=0).fit(X)
+        detector = AutoencoderOutlierDetector(
+            inner, n_estimators=2, max_iter=2, random_state=0
+        ).fit(X)
         assert detector.score_samples(X).shape == (300,)
         detector.partial_fit(X[:100])
         assert len(detector.feature_contributions(X[:3])) == 3
@@ -78,4 +80,6 @@ def test_a_detector_takes_arrays_polars_and_further_rows():
     again = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
     variational = VariationalAutoencoder(2, **QUICK)
-    AutoencoderOutlierDetector(variational, n_estimators=2, random_state=0).fit(FRAME)
+    AutoencoderOutlierDetector(variational, n_estimators=2, max_iter=2, random_state=0).fit(
+        FRAME
+    )

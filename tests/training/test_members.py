@@ -12,7 +12,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._autoencoders.together import fit_together
-from skae._training import members as members_module
+from skae._training.course import Course
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
 
@@ -20,17 +20,9 @@ WINE = load_wine().data
 DIGITS = load_digits().data[:300]
 
 
-@pytest.fixture
-def batches(monkeypatch):
-    """Count how many members each batched model has."""
-    sizes, init = [], members_module.Members.__init__
-
-    def counted(self, fittings):
-        sizes.append(len(fittings))
-        init(self, fittings)
-
-    monkeypatch.setattr(members_module.Members, "__init__", counted)
-    return sizes
+def together_in(members):
+    """How many were trained in the batch of each member."""
+    return [member.net_.n_together_ for member in members]
 
 
 def assert_alike(together, X, rtol=1e-3, **fit_params):
@@ -67,25 +59,25 @@ def assert_alike(together, X, rtol=1e-3, **fit_params):
     ids=str,
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_as_each_alone(estimator, batches):
+def test_as_each_alone(estimator):
     together = [clone(estimator).set_params(max_iter=8, random_state=i) for i in range(3)]
     assert_alike(fit_together(together, WINE), WINE)
-    assert batches == [3]
+    assert together_in(together) == [3, 3, 3]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_convolutions(batches):
+def test_convolutions():
     together = [
         ConvolutionalAutoencoder(4, image_shape=(8, 8), max_iter=2, random_state=i)
         for i in range(2)
     ]
     assert_alike(fit_together(together, DIGITS), DIGITS)
-    assert batches == [2]
+    assert together_in(together) == [2, 2]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("activation", ["silu", "sigmoid"])
-def test_widths_differ(activation, batches):
+def test_widths_differ(activation):
     together = [
         Autoencoder(
             k,
@@ -96,11 +88,11 @@ def test_widths_differ(activation, batches):
         for k, width in [(1, 8), (3, 20), (5, 13)]
     ]
     assert_alike(fit_together(together, WINE), WINE)
-    assert batches == [3]
+    assert together_in(together) == [3, 3, 3]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_each_stops_for_itself(batches):
+def test_each_stops_for_itself():
     together = [
         Autoencoder(2, n_iter_no_change=2, tol=1e-2, max_iter=60, random_state=i)
         for i in range(5)
@@ -110,7 +102,7 @@ def test_each_stops_for_itself(batches):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_those_that_cannot_be_batched_are_fitted_too(batches):
+def test_those_that_cannot_be_batched_are_fitted_too():
     together = [
         Autoencoder(2, network=DenseNetwork((8,), dropout=0.2)),
         Autoencoder(2, network=DenseNetwork((8,), dropout=0.2)),
@@ -122,7 +114,7 @@ def test_those_that_cannot_be_batched_are_fitted_too(batches):
     for i, member in enumerate(together):
         member.set_params(max_iter=3, random_state=i)
     assert_alike(fit_together(together, WINE), WINE)
-    assert batches == []
+    assert together_in(together) == [1] * 6
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -144,18 +136,19 @@ def test_weights_and_going_on():
 
 @pytest.mark.parametrize("steps", [0, 11])
 def test_interrupted(monkeypatch, steps):
-    step, done = members_module.Members._step, []
+    rate, asked = Course.rate, []
 
-    def until(self, batches):
-        if len(done) == steps:
+    def until(self):
+        if len(asked) == 2 * steps:  # each member asks for its own
             raise KeyboardInterrupt
-        done.append(batches)
-        return step(self, batches)
+        asked.append(self)
+        return rate(self)
 
-    monkeypatch.setattr(members_module.Members, "_step", until)
+    monkeypatch.setattr(Course, "rate", until)
     members = [Autoencoder(2, batch_size=40, random_state=i) for i in range(2)]
     with pytest.warns(UserWarning, match="interrupted"):
         fit_together(members, WINE)
+    assert len({*map(id, asked)}) == (2 if steps else 0)
     for member in members:  # four batches in an epoch
         assert member.n_iter_ == len(member.loss_curve_) == steps // 4
         assert np.isfinite(member.transform(WINE)).all()

@@ -12,7 +12,8 @@ from skae import Autoencoder
 from skae._codes import signs as _diagnostics
 from skae.networks import DenseNetwork
 
-BUNDLED = ["digits", "breast_cancer", "wine", "diabetes", "iris", "linnerud"]
+BUNDLED = ["breast_cancer", "wine", "diabetes", "iris", "linnerud"]
+BUNDLED.append(pytest.param("digits", marks=pytest.mark.slow))
 
 
 def grow(epoch):

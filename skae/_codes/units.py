@@ -1,0 +1,110 @@
+"""What units of a code are worth: their directions, how often they are on, what they add.
+
+n is the number of units, d the columns.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from skae.networks._layers import Stack, TransposedLinear
+
+BLOCK = 256  # units, or columns, whose effects are found at a time
+
+
+def directions(decoder):
+    """Yield (weight, the dimension of it that is a code's) of a decoder's first layers."""
+    paths = [decoder]
+    if isinstance(decoder, Stack):
+        paths = [p for p in (decoder.layers, decoder.linear) if p is not None]
+    for path in paths:
+        layers = [m for m in path.modules() if hasattr(m, "weight")]
+        layers = [m for m in layers if isinstance(m.weight, nn.Parameter)]
+        layers = [m for m in layers if m.weight.ndim > 1]
+        if layers:
+            by_row = isinstance(layers[0], TransposedLinear | nn.ConvTranspose2d)
+            yield layers[0].weight, 0 if by_row else 1
+
+
+def usage(ae, task):
+    """Return how often and how much the rows trained on turn each unit on, as attributes.
+
+    And how much where it is on; (n,).
+    """
+    totals, total = 0.0, 0.0
+    with torch.inference_mode():
+        for part in task.in_order():
+            for x, w, *_ in part:
+                z = ae.encode(x).double()
+                w = z.new_ones(len(z)) if w is None else w.double()
+                on, size = ae.code.is_on(z).double(), z.abs()
+                totals = totals + torch.stack([w @ on, w @ size, w @ (on * size)]).cpu()
+                total += float(w.sum())
+    on, size, size_on = totals.numpy() / total
+    attributes = {
+        "activation_frequency_": on,
+        "mean_activation_": size,
+        "n_active_units_": float(on.sum()),
+        "dead_units_": on == 0,
+    }
+    return attributes, np.divide(size_on, on, out=np.ones_like(on), where=on > 0)
+
+
+def added_by_units(ae, amount, base):
+    """Return what units add that are on by `amount` (n,), for 1 each, to `base`; (n, d)."""
+    added, mean, device = [], ae.likelihood.mean, ae.idle.device
+    amount, base = (torch.from_numpy(a).float().to(device) for a in (amount, base))
+    with torch.inference_mode():
+        ae.eval()
+        before = mean(ae.decode(base[None]))
+        for part in torch.arange(len(amount), device=device).split(BLOCK):
+            z = base.repeat(len(part), 1)
+            z[torch.arange(len(part)), part] += amount[part]
+            change = mean(ae.decode(z)) - before
+            added.append((change / amount[part, None]).cpu())
+    return torch.cat(added).numpy()
+
+
+def read_by_units(ae, rows):
+    """Return what a unit of each column adds to the encoder, at the rows' mean; (n, d)."""
+    linear = ae.code.linear_pair(ae)
+    if linear is not None:
+        down, up = linear
+        weight = up.weight.t() if down is None else down.weight
+        return weight.detach().cpu().numpy()
+    read, x, device = [], rows.mean(0, keepdim=True), rows.device
+    with torch.inference_mode():
+        ae.eval()
+        before = ae.code.sensitivity(ae, x)
+        for part in torch.arange(x.shape[1], device=device).split(BLOCK):
+            moved = x.repeat(len(part), 1)
+            moved[torch.arange(len(part)), part] += 1.0
+            read.append((ae.code.sensitivity(ae, moved) - before).cpu())
+    return torch.cat(read).numpy().T
+
+
+def geometric_median(rows, n_iter=50):
+    """Return the point (d,) whose summed distance to rows (n, d) is least: Weiszfeld's."""
+    point = rows.mean(0)
+    for _ in range(n_iter):
+        weight = 1 / (rows - point).norm(dim=1).clamp(min=1e-9)
+        before, point = point, weight @ rows / weight.sum()
+        if torch.dist(point, before) <= 1e-6 * (1 + before.norm()):
+            break
+    return point
+
+
+def has_mirror(rows):
+    """Tell whether rows (n, d) are as likely as their mirror images about the origin.
+
+    Rows that are there more than once count once.
+
+    By the sum of (x_i . x_j)^3 over pairs, whose expectation is then 0, in units of its
+    deviation if each row's sign is drawn anew.
+    """
+    rows = rows.unique(dim=0)
+    product = (rows @ rows.T).double()
+    product.fill_diagonal_(0)
+    cube = product**3
+    deviation = cube.square().sum().mul(2).sqrt()
+    return bool(cube.sum() <= 3 * deviation)

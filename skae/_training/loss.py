@@ -1,0 +1,40 @@
+"""The one reduction of what rows cost, and what rows are judged by.
+
+B is the number of rows of a batch.
+"""
+
+import math
+
+import torch
+
+JUDGING_SEED = 0  # of the noise under which held-out rows are judged
+
+
+def judging_generator(device):
+    """Return the source of the noise to judge by, the same each time."""
+    return torch.Generator(device).manual_seed(JUDGING_SEED)
+
+
+def row_loss(forward, batch, noise, progress):
+    """Return what each row of a batch costs, weighted (B,), and the terms."""
+    terms = forward(batch.x, batch.target, noise, progress, *batch.known)
+    row = terms.nll if terms.reg is None else terms.nll + terms.reg
+    return row if batch.weight is None else row * batch.weight, terms
+
+
+def mean_loss(row, terms, n_cells):
+    """The one reduction: a mean over the rows of a batch, per column; ()."""
+    loss = row.sum() * (1 / n_cells)  # a product is cheaper than a quotient to map
+    if terms.batch is not None:
+        loss = loss + terms.batch * (len(row) / n_cells)
+    return loss if terms.aside is None else loss + terms.aside
+
+
+def check_loss(loss, course, remedy=""):
+    """Return an epoch's loss, or raise a ``ValueError`` if it is not finite."""
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"Training diverged: the loss is {loss} after epoch {course.epoch + 1}. "
+            f"Lower learning_rate, or look for extreme values in X.{remedy}"
+        )
+    return loss

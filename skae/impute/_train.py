@@ -1,0 +1,109 @@
+"""How an imputer's net is built and trained.
+
+n is the number of rows, d the columns that are learnt from.
+"""
+
+import numpy as np
+import torch
+
+from skae._data.rows import Rows
+from skae._data.statistics import column_statistics
+from skae._training.task import find_device
+from skae._training.train import train_module
+from skae.impute._guesses import PRIOR_CELLS
+from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide
+from skae.impute._network import FOLDS, SMALL, ImputationModule
+from skae.likelihoods._mixed import Mixed
+
+STEPS, STEPS_A_ROW = (400, 3000), 4  # of training: as many for each row, within these
+MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
+DROPOUT = 0.2, 0.1  # of a small table, and of others
+FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
+FARTHEST = 1e6  # deviations: float32 has no room for the squares of more
+
+
+def likelihood_of(X, n_levels, is_sparse):
+    """Return the likelihood of rows X (n, d) of numbers, and codes of so many levels."""
+    mixed = Mixed({j: n for j, n in enumerate(n_levels) if n})
+    stats = column_statistics(X, None, X.shape[1:], mixed.check)
+    is_pooled = bool(is_sparse and np.median((~np.isnan(X)).sum(0)) < FEW_CELLS)
+    likelihood = mixed.build(_pooled(X, stats) if is_pooled else stats)
+    likelihood.is_pooled, likelihood.clip = is_pooled, FARTHEST
+    return likelihood
+
+
+def _pooled(X, stats):
+    """Return statistics of columns in the same units: many have few values of their own.
+
+    Means are drawn towards the mean of all, as `PRIOR_CELLS` more such cells would;
+    deviations are those of all cells from them.
+    """
+    n, whole = (~np.isnan(X)).sum(0), np.nanmean(X)
+    mean = (n * stats.mean + PRIOR_CELLS * whole) / (n + PRIOR_CELLS)
+    variance = np.full(len(mean), np.nanmean(np.square(X - mean)))
+    constant = np.full(len(mean), variance[0] == 0)
+    return stats._replace(mean=mean, variance=variance, constant=constant)
+
+
+def folds_of(x, rng):
+    """Return which members never learn from each cell of x (n, d), 0: all do; int8."""
+    folds = np.zeros(x.shape, dtype=np.int8)
+    for fold in range(1, FOLDS + 1):
+        free = ~np.isnan(x) & (folds == 0)
+        folds[hide(free, hidden_share(len(x)), rng)] = fold
+    return folds
+
+
+def build(X, x, folds, likelihood, widths, n_members, generator):
+    """Return the untrained module for rows X (n, d), x standardised."""
+    module = ImputationModule(
+        likelihood,
+        torch.from_numpy(x),
+        torch.from_numpy(folds),
+        widths,
+        DROPOUT[len(X) >= SMALL],
+        n_members,
+        generator,
+    )
+    if likelihood.is_pooled:  # no column's own few values bound it
+        for end, value in ((module.low, np.nanmin(X)), (module.high, np.nanmax(X))):
+            value = likelihood.standardize(np.full((1, X.shape[1]), value))[0]
+            end.copy_(torch.from_numpy(value))
+    return module
+
+
+def n_epochs(module, n_rows, batch_size):
+    """Return how often to pass over the rows, where nothing is said of that."""
+    n_weights = sum(p.numel() for p in module.parameters())
+    most = max(STEPS[0] // 4, MOST_WORK // n_weights)
+    steps = min(np.clip(STEPS_A_ROW * n_rows, *STEPS), most)
+    return max(1, round(steps / np.ceil(n_rows / batch_size)))
+
+
+def train(
+    X,
+    x,
+    folds,
+    likelihood,
+    rng,
+    *,
+    widths,
+    n_members,
+    learning_rate,
+    batch_size,
+    max_iter,
+    device,
+    verbose,
+):
+    """Return a net trained on rows X (n, d), x standardised, NaN where missing."""
+    device = find_device(device)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    module = build(X, x, folds, likelihood, widths, n_members, generator).to(device)
+    epochs = n_epochs(module, len(X), batch_size) if max_iter == "auto" else max_iter
+    known = hidden_rows(
+        module, torch.from_numpy(x), torch.from_numpy(folds), epochs, generator
+    )
+    times = len(known[0]) // len(X)
+    rows = Rows(np.tile(X, (times, 1)), None, likelihood, device, known=known)
+    batches = HiddenBatches(rows, len(X), batch_size, generator)
+    return train_module(module, batches, epochs, device, lr=learning_rate, verbose=verbose)
