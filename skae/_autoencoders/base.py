@@ -62,9 +62,9 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
     likelihood : str or likelihood object, default="gaussian"
         What a close reconstruction is: "gaussian" (squared error), "bernoulli"
         (binary cross-entropy of values in [0, 1]), "categorical" (cross-entropy of
-        rows that sum to 1) or "mixed" (tables of numbers and categories with missing
-        cells, also as DataFrames). The objects in `skae.likelihoods` set scales and output
-        activations.
+        rows that sum to 1), "poisson" (counts) or "mixed" (tables of numbers and
+        categories with missing cells, also as DataFrames). The objects in
+        `skae.likelihoods` set scales and output activations.
     corruption : str, corruption object, list of such or None, default=None
         What training does to the input of each batch, while the target stays clean:
         the name of one of `skae.corruption` ("gaussian", "masking", ...), an object
