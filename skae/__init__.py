@@ -8,6 +8,7 @@ from skae import (
     metrics,
     networks,
     outliers,
+    priors,
 )
 from skae._autoencoders.adversarial import AdversarialAutoencoder
 from skae._autoencoders.binary import BinaryAutoencoder

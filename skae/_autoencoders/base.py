@@ -333,6 +333,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         like=None,
     ):
         """Return the recipe and the sample; `like` is such a pair of the same rows."""
+        self._validate_params()
         X, sample_weight = self._check_fit(
             X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
         )

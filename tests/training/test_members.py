@@ -166,3 +166,15 @@ def test_divergence_is_an_error():
     ]
     with pytest.raises(ValueError, match="diverged"):
         fit_together(members, WINE)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"alpha": -1.0}, "'alpha'"), ({"likelihood": "gamma"}, "'likelihood'")],
+)
+def test_a_member_that_cannot_be_is_refused_before_training(params, message, monkeypatch):
+    monkeypatch.setattr("skae._training.net.Net.train_step", None)
+    members = [Autoencoder(2), Autoencoder(2, **params)]
+    with pytest.raises(ValueError, match=message):
+        fit_together(members, WINE)
+    assert not any(member.__sklearn_is_fitted__() for member in members)
