@@ -46,9 +46,7 @@ def test_statistics_over_blocks_with_missing_cells(blocks_of_three, holed):
     assert stats.constant.tolist() == [False, False, False, True]
 
 
-def test_weighted_statistics_over_blocks_are_those_of_repeated_rows(
-    blocks_of_three, holed
-):
+def test_weighted_statistics_over_blocks_are_those_of_repeated_rows(blocks_of_three, holed):
     weight = np.array([0, 2, 1, 3, 0, 1, 2, 1, 0, 0, 0.0])  # no row of the last block
     holed[8:] = 1e6
     for X in (holed, np.nan_to_num(holed)):

@@ -42,7 +42,8 @@ def test_a_share_of_each_columns_cells_is_hidden():
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "share"), [(100, 0.1), (3000, 0.1), (4000, 0.075), (6000, 0.05), (10**5, 0.05)]
+    ("n_rows", "share"),
+    [(100, 0.1), (3000, 0.1), (4000, 0.075), (6000, 0.05), (10**5, 0.05)],
 )
 def test_as_many_cells_as_300_rows_have_are_hidden(n_rows, share):
     assert hidden_share(n_rows) == pytest.approx(share)

@@ -1,0 +1,163 @@
+"""Sparse codes in numbers that are worked out by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from skae import SparseAutoencoder
+from skae._codes.pursuit import MatchingPursuit
+from skae._codes.sparse import KL, L1, BatchTopK, TopK
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+# The threshold of a batch
+
+
+def test_a_batchs_threshold_is_a_running_mean():
+    code = BatchTopK("batch_topk", n_nonzero_coefs=1, positive_code=True)
+    ae = SimpleNamespace(threshold=torch.zeros(()), training=True)
+    # of two rows' four numbers two are on: 5 and 3, whichever rows they are in
+    z = code.sparsify(ae, torch.tensor([[3.0, 1], [2, 5]]))
+    assert z.tolist() == [[3, 0], [0, 5]]
+    assert float(ae.threshold) == 3  # the first is taken whole
+    z = code.sparsify(ae, torch.tensor([[7.0, 9], [1, 2]]))
+    assert z.tolist() == [[7, 9], [0, 0]]
+    assert float(ae.threshold) == pytest.approx(3 + 0.05 * (7 - 3))
+    ae.training = False
+    z = code.sparsify(ae, torch.tensor([[3.25, 3.15], [-9, 100]]))
+    assert z.tolist() == [[3.25, 0], [0, 100]]
+    assert float(ae.threshold) == pytest.approx(3.2)
+
+
+def test_thresholds_of_signed_and_of_negative_numbers():
+    code = BatchTopK("batch_topk", n_nonzero_coefs=1, positive_code=False)
+    ae = SimpleNamespace(threshold=torch.zeros(()), training=True)
+    z = code.sparsify(ae, torch.tensor([[-3.0, 1], [2, -5]]))
+    assert z.tolist() == [[-3, 0], [0, -5]]
+    code.positive_code, code.n_nonzero_coefs = True, 5  # more than there are
+    ae.threshold.zero_()
+    z = code.sparsify(ae, torch.tensor([[-3.0, 1], [2, -5]]))
+    assert z.tolist() == [[0, 1], [2, 0]]
+    assert float(ae.threshold) == 0  # not -5
+
+
+# Units that are no use
+
+
+def test_units_are_useless_that_no_row_of_an_epoch_has_turned_on():
+    code = TopK("topk", n_nonzero_coefs=1)
+    ae = SimpleNamespace(idle=torch.tensor([997.0, 996, 996]), patience=1000)
+    assert code.useless(ae).tolist() == [False, False, False]
+    code.count(ae, torch.tensor([[0.0, -1, 0], [0, 0, 0], [0, 2, 0]]))
+    assert ae.idle.tolist() == [1000, 0, 999]
+    assert code.useless(ae).tolist() == [True, False, False]
+
+
+def test_a_unit_that_repeats_one_which_explains_more_is_useless():
+    gram = torch.eye(5)
+    gram[0, 1] = gram[1, 0] = 0.91
+    gram[2, 3] = gram[3, 2] = -0.95
+    gram[3, 4] = gram[4, 3] = 0.89
+    ae = SimpleNamespace(
+        idle=torch.zeros(5), patience=1000, encoder=SimpleNamespace(gram=gram),
+        energy=torch.tensor([2.0, 1, 3, 4, 0]),
+    )  # fmt: skip
+    code = MatchingPursuit("topk", n_nonzero_coefs=1, positive_code=False)
+    assert code.useless(ae).tolist() == [False, True, True, False, False]
+    code.positive_code = True  # an opposite direction is then another one
+    assert code.useless(ae).tolist() == [False, True, False, False, False]
+    ae.energy[:] = 1  # neither explains more
+    ae.idle[4] = 1000
+    assert code.useless(ae).tolist() == [False, False, False, False, True]
+
+
+def rows_of(x, n):
+    """Return batches of n rows, all of them x (1, d)."""
+    rows = SimpleNamespace(device="cpu", take=lambda index: x.expand(len(index), -1))
+    return SimpleNamespace(index=torch.arange(n), rows=rows)
+
+
+@pytest.fixture(scope="module", params=["pursuit", "encoder"])
+def module(request):
+    network = () if request.param == "encoder" else "auto"
+    X = np.random.default_rng(0).normal(size=(60, 5)) @ np.diag([1, 2, 3, 4, 5])
+    estimator = SparseAutoencoder(
+        8, n_nonzero_coefs=2, network=network, max_iter=1, random_state=0
+    )
+    return estimator.fit(X).net_.module_
+
+
+def test_a_useless_unit_restarts_as_what_is_left_of_a_row(module):
+    code, x = module.code, torch.tensor([[1.0, -2, 0.5, 3, -1]])
+    with torch.no_grad():
+        left = x - module.eval().reconstruct(x)
+        _, up = code.linear_pair(module)
+        module.idle.zero_()
+        module.idle[2], module.idle[5] = 1000, 999
+        if isinstance(code, MatchingPursuit):
+            module.energy.zero_()
+        before = up.weight.clone()
+    code.before_epoch(module, rows_of(x, 40), torch.Generator().manual_seed(0))
+    assert module.patience == 1000  # at least
+    moved = (up.weight != before).any(0) & ((up.weight - before).norm(dim=0) > 1e-4)
+    assert moved.nonzero()[:, 0].tolist() == [2]
+    torch.testing.assert_close(up.weight[:, 2], left[0] / left.norm(), atol=1e-5, rtol=0)
+    assert module.idle[[2, 5]].tolist() == [0, 999]
+    down, _ = code.linear_pair(module)
+    if down is not None:  # it is silent at the decoder's bias
+        new = left[0] / left.norm()
+        torch.testing.assert_close(down.weight[2], new, atol=1e-5, rtol=0)
+        expected = -new @ up.bias
+        torch.testing.assert_close(down.bias[2], expected, atol=1e-5, rtol=0)
+
+
+def test_patience_is_an_epoch(module):
+    module.idle.zero_()
+    module.idle[0] = 1100
+    x = torch.tensor([[1.0, -2, 0.5, 3, -1]])
+    module.code.before_epoch(module, rows_of(x, 1200), torch.Generator().manual_seed(0))
+    assert module.patience == 1200
+    assert float(module.idle[0]) == 1100  # not long enough
+
+
+def test_nothing_restarts_where_nothing_is_left_or_asked_for(module):
+    code = module.code
+    x = module.likelihood.embed(code.linear_pair(module)[1].bias.detach()[None])
+    module.idle.zero_()
+    module.idle[0] = 5000
+    code.revive = False
+    generator = torch.Generator().manual_seed(0)
+    code.before_epoch(module, rows_of(x + 1, 10), generator)
+    assert float(module.idle[0]) == 5000
+    code.revive = True
+
+
+# What units cost, and where they start
+
+
+def test_costs_and_shifts_by_hand():
+    l1 = L1("l1", beta=2.0, target_activation=0.1)
+    z = torch.tensor([[1.0, 0, 3], [0, 0, 0]])
+    assert l1.cost(z).tolist() == [8, 0]
+    u = torch.arange(11.0)[:, None]
+    assert l1.shift(u).tolist() == [-9]  # what a tenth of the steps from 0 to 10 exceeds
+    assert l1.sparsify(None, torch.tensor([[-1.0, 2]])).tolist() == [[0, 2]]
+    kl = KL("kl", beta=1.0, target_activation=0.5)
+    # the logit of 0.5 is 0: what is left takes the mean to 0
+    assert kl.shift(u).tolist() == [-5]
+    assert kl.is_on(torch.tensor([[0.4, 0.5, 0.6]])).tolist() == [[False, False, True]]
+    kl.target_activation = 0.2
+    # log(0.2 / 0.8) times the root of 1 + pi / 8 of the variance, (11^2 - 1) / 12 = 10
+    expected = np.log(0.25) * (1 + 10 * np.pi / 8) ** 0.5 - 5
+    assert float(kl.shift(u)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "n_on"),
+    [(3, 100, 3), (None, 100, 5), (None, 9, 1), (0.3, 11, 3), (0.01, 9, 1)],
+)
+def test_how_many_units_are_on(k, n, n_on):
+    assert TopK("topk", n_nonzero_coefs=k).n_on(n) == n_on
