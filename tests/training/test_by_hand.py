@@ -115,6 +115,15 @@ def test_patience_does_not_run_out_in_a_warm_up():
     assert (course.cool_from, course.cool_to) == (11, 15)  # 0.3 * 11 is 3.3
 
 
+@pytest.mark.parametrize("tol", [0.0, 0.1])
+def test_the_first_loss_is_better_than_none(tol):
+    course = at(0)
+    course.epoch = 1
+    assert course.judge(5.0, 1, tol)
+    assert (course.waited, course.best_loss) == (0, 5)
+    assert not course.is_over
+
+
 # What rows cost
 
 
