@@ -31,6 +31,15 @@ def test_nearly_parallel_codes_are_joined_at_an_even_pace(angle):
     np.testing.assert_allclose(found, np.stack([np.cos(at), np.sin(at)], 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("angle", [1.0, 1e-1, 1e-2, 1e-3])
+def test_nearly_opposite_codes_are_joined_around_the_origin(angle):
+    b = np.float32([[-np.cos(angle), np.sin(angle)]])  # the codes are float32
+    found = way([[1.0, 0]], b, 3, "spherical")[0, 1]
+    whole = np.arctan2(*b[0, ::-1].astype(float))
+    expected = np.cos(whole / 2), np.sin(whole / 2)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_codes_without_an_angle_are_joined_straight():
     a, b = [[1.0, 2], [0, 0], [1, -1]], [[2.0, 4], [3, 1], [-1, 1]]
     straight = way(a, b, 4, "straight")
