@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from skae import SparseAutoencoder
+from skae._codes.bits import Bits
 from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
 
@@ -114,6 +115,28 @@ def test_a_useless_unit_restarts_as_what_is_left_of_a_row(module):
         torch.testing.assert_close(down.bias[2], expected, atol=1e-5, rtol=0)
 
 
+def test_rows_are_drawn_by_the_square_of_what_is_left(module, monkeypatch):
+    x = torch.randn(9, 5, generator=torch.Generator().manual_seed(0))
+    given, multinomial = [], torch.multinomial
+
+    def recorded(shares, n, **kwargs):
+        given.append((shares, n))
+        return multinomial(shares, n, **kwargs)
+
+    monkeypatch.setattr(torch, "multinomial", recorded)
+    with torch.no_grad():
+        left = x - module.eval().reconstruct(x)
+    module.idle.zero_()
+    module.idle[:3] = 1000
+    rows = SimpleNamespace(device="cpu", take=lambda index: x[index])
+    batches = SimpleNamespace(index=torch.arange(9), rows=rows)
+    module.code.before_epoch(module, batches, torch.Generator().manual_seed(0))
+    ((shares, n),) = given
+    assert n == 3
+    expected = left.square().sum(1).sort().values
+    torch.testing.assert_close(shares.sort().values, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_patience_is_an_epoch(module):
     module.idle.zero_()
     module.idle[0] = 1100
@@ -161,3 +184,24 @@ def test_costs_and_shifts_by_hand():
 )
 def test_how_many_units_are_on(k, n, n_on):
     assert TopK("topk", n_nonzero_coefs=k).n_on(n) == n_on
+
+
+# Bits
+
+
+def test_bits_are_flipped_with_their_noise():
+    code, encoded = Bits(bit_noise=0.1), torch.tensor([[50.0, -50, 0]])
+    ae = SimpleNamespace(
+        encoder=lambda x: x,
+        likelihood=SimpleNamespace(embed=lambda x: x),
+        nll=lambda bits, target: bits @ torch.tensor([1.0, 10, 100]),
+    )
+    # they are on with probabilities of 0.9, 0.1 and 0.5
+    for u, cost in (([0.89, 0.09, 0.49], 111), ([0.91, 0.11, 0.51], 0)):
+        terms = code.loss(ae, encoded, encoded, torch.tensor([u]), 1.0)
+        assert float(terms.nll) == pytest.approx(cost)
+    encoded.requires_grad_()
+    code.loss(ae, encoded, encoded, torch.zeros(1, 3), 1.0).nll.sum().backward()
+    # the slope of 0.1 + 0.8 s is 0.8 s (1 - s): 0.2 at 0, for a cost of 100
+    assert encoded.grad.tolist() == [[0, 0, pytest.approx(20)]]
+    assert code.encode(ae, encoded).tolist() == [[1, 0, 0]]
