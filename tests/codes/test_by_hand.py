@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from skae import SparseAutoencoder
+from skae._codes.adversarial import Adversarial, Aim, Play
 from skae._codes.bits import Bits
+from skae._codes.clusters import Graph
 from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
 
@@ -203,5 +205,94 @@ def test_bits_are_flipped_with_their_noise():
     encoded.requires_grad_()
     code.loss(ae, encoded, encoded, torch.zeros(1, 3), 1.0).nll.sum().backward()
     # the slope of 0.1 + 0.8 s is 0.8 s (1 - s): 0.2 at 0, for a cost of 100
-    assert encoded.grad.tolist() == [[0, 0, pytest.approx(20)]]
+    torch.testing.assert_close(encoded.grad, torch.tensor([[0.0, 0, 20]]))
     assert code.encode(ae, encoded).tolist() == [[1, 0, 0]]
+
+
+# Clusters
+
+
+def test_rows_are_tied_to_their_neighbours_and_a_little_to_all():
+    graph = Graph(np.array([[0.0], [1], [10], [11]]), 2, tie=0.5)
+    # two pairs: degrees of 1, and 0.5 is shared out among the four rows
+    found = graph.product(np.array([1.0, 0, 0, 0]))
+    np.testing.assert_allclose(found, np.array([0.125, 1.125, 0.125, 0.125]) / 1.5)
+    np.testing.assert_allclose(graph.product(np.ones(4)), np.ones(4))
+
+
+def test_labels_are_passed_on_and_each_class_counts_as_much():
+    graph = Graph(np.array([[0.0], [1], [10], [11], [20], [21]]), 3)
+    found = graph.spread(np.array([0, -1, 0, -1, 1, -1]))
+    # f = y + 0.99 g and g = 0.99 f: f is y / (1 - 0.99^2), and class 0 is of two rows
+    f = 1 / (1 - 0.99**2)
+    expected = np.zeros((6, 3))
+    expected[:4, 0] = f / 2 * np.array([1, 0.99, 1, 0.99])
+    expected[4:, 1] = f * np.array([1, 0.99])
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * f)
+
+
+# Adversaries
+
+
+class Judged(Adversarial):
+    """Codes that are the rows."""
+
+    def judged(self, ae, x):
+        return [x]
+
+
+class Listener:
+    """An adversary that keeps the noise it is given."""
+
+    def mistaken(self, codes, draws, noise, y=None, weight=None):
+        self.noise = noise
+        return torch.tensor(1.0)
+
+    def caught(self, codes, noise, y=None, weight=None):
+        self.noise_of_codes = noise
+        return torch.tensor(2.0)
+
+
+def adversarial(**params):
+    ae = SimpleNamespace(
+        device="cpu", eval=lambda: None, style_adversary=Listener(), cluster_adversary=None
+    )
+    return Judged(**params), ae
+
+
+@pytest.mark.parametrize(("weight", "coefficient"), [(None, 0.5), ([9.0, 3, 1], 0.25)])
+def test_held_out_codes_are_judged_by_their_weighted_distance(weight, coefficient):
+    code, ae = adversarial()
+    x = torch.tensor([[0.0], [1], [7]])
+    weight = weight and torch.tensor(weight)
+    rows = SimpleNamespace(take=x.__getitem__, weight=weight)
+    valid = SimpleNamespace(index=torch.tensor([0, 1]), rows=rows)
+    play = Play(Aim(None), None, torch.zeros(5, 1))
+    # codes 0 and 1, draws 0: with shares of 1/2 means between and within are 1/2 and 1/2,
+    # with 3/4 and 1/4 they are 1/4 and 3/8: 1 - (1/2 + 0) / 2 / (1/2), or
+    # 1 - (3/8 + 0) / 2 / (1/4)
+    more, noted = code.judge(ae, play, SimpleNamespace(valid=valid), {})
+    assert noted["prior_distance"] == pytest.approx(coefficient**0.5)
+    assert more == pytest.approx(coefficient**0.5)
+
+
+def test_the_noise_of_adversaries_falls_with_what_is_left():
+    found = []
+    for instance_noise, left in ((0.3, 1.0), (0.3, 0.5), (0.6, 0.5), (0.3, 0.0)):
+        code, ae = adversarial(instance_noise=instance_noise)
+        run = SimpleNamespace(
+            generator=torch.Generator().manual_seed(0),
+            task=SimpleNamespace(corrupted=lambda batch, generator: batch),
+            course=SimpleNamespace(left=lambda left=left: left),
+        )
+        play = Play(Aim(None), torch.zeros(3, 2), None)
+        losses = dict(code.further(ae, play, (torch.zeros(4000, 2), None), run))
+        assert {name: float(loss) for name, loss in losses.items()} == {
+            "discriminator": 1,
+            "generator": 2,
+        }
+        adversary = ae.style_adversary
+        assert adversary.noise.shape == (8000, 2)  # of codes and of draws
+        found.append([adversary.noise.std(), adversary.noise_of_codes.std()])
+    expected = [[0.3] * 2, [0.15] * 2, [0.3] * 2, [0] * 2]
+    np.testing.assert_allclose(found, expected, atol=0.01)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -194,6 +195,33 @@ def test_held_out_losses_are_weighted_means_of_rows():
         w = weight[index]
         expected = w @ drawn.X[index, 0] / w.sum() / 4
         assert history[0, name] == pytest.approx(expected, rel=1e-4)
+
+
+@dataclass
+class Late(Plain):
+    """The start is no candidate."""
+
+    start_competes: ClassVar[bool] = False
+
+
+@dataclass
+class Averaged(Late):
+    """Averages of weights are kept."""
+
+    averaged: ClassVar[float] = 0.99
+
+
+def test_the_average_of_weights_starts_short():
+    def weights(code, **schedule):
+        schedule = {"max_iter": 1, "batch_size": 99, "learning_rate": 0.1} | schedule
+        module = train(recipe(code, **schedule), sample()).net.module_
+        return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+    start, trained = weights(Late(), learning_rate=1e-30), weights(Late())
+    # one step has been taken: (1 + 0) / (10 + 0) of the start is left
+    expected = 0.1 * start + 0.9 * trained
+    torch.testing.assert_close(weights(Averaged()), expected)
+    assert float((trained - start).abs().max()) > 0.01
 
 
 # What is measured
