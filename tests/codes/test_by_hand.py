@@ -8,12 +8,22 @@ import torch
 
 from skae import SparseAutoencoder
 from skae._codes.adversarial import Adversarial, Aim, Play
+from skae._codes.base import Plain
 from skae._codes.bits import Bits
 from skae._codes.clusters import Graph
 from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"),
+    [([0.5, 0.8, 0.92, 0.97], 3), ([0.5, 0.9, 0.95], 2), ([0.95], 1), ([0.3, 0.6], 2)],
+)
+def test_a_size_that_is_not_told_explains_nine_tenths(ratio, size):
+    task = SimpleNamespace(principal=SimpleNamespace(ratio=np.array(ratio)))
+    assert Plain().size(task) == size
 
 
 # The threshold of a batch

@@ -16,7 +16,7 @@ from skae._training.blocks import padded, row_cost
 from skae._training.course import Course
 from skae._training.measure import squared_residuals
 from skae._training.net import mean_loss, row_loss
-from skae._training.task import Recipe, Schedule
+from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import train
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
@@ -222,6 +222,50 @@ def test_the_average_of_weights_starts_short():
     expected = 0.1 * start + 0.9 * trained
     torch.testing.assert_close(weights(Averaged()), expected)
     assert float((trained - start).abs().max()) > 0.01
+
+
+def decay(params, **schedule):
+    """Return weights and biases after one step down nothing but their penalty."""
+    schedule = {"max_iter": 1, "batch_size": 99, "learning_rate": 0.1} | schedule
+    net_params = {"schedule": "constant", "gradient_clip_value": None} | params
+    fixed = recipe(Fixed(), **schedule)._replace(net_params=net_params)
+    module = train(fixed, sample(held_out=None)).net.module_
+    return [torch.cat([p.detach().flatten() for p in module.parameters() if p.ndim == n])
+            for n in (2, 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_weights_are_penalised_and_biases_are_not(optimizer):
+    params = {"optimizer": torch.optim.SGD} if optimizer == "sgd" else {}
+    weight, bias = decay(params)
+    for l1_ratio in (0.0, 0.5):
+        weight_after, bias_after = decay(params, alpha=0.5, l1_ratio=l1_ratio)
+        # Adam's first step is a tenth of its sign
+        gradient = 0.5 * (l1_ratio * weight.sign() + (1 - l1_ratio) * weight)
+        step = gradient if optimizer == "sgd" else weight.sign()
+        torch.testing.assert_close(weight_after, weight - 0.1 * step, atol=1e-5, rtol=0)
+        torch.testing.assert_close(bias_after, bias)
+
+
+@pytest.mark.parametrize(
+    ("n", "size"),
+    # a twentieth is 0.5, 5, 48, 90, 100 and 1000: the nearest powers are 1, 4, 64, ...
+    [(10, 32), (100, 32), (960, 64), (1800, 64), (2000, 128), (20_000, 512)],
+)
+def test_batch_sizes_that_are_not_told(n, size):
+    drawn = Sample.of(np.arange(n, dtype=float)[:, None], shape=(1,),
+                      check=lambda block: None)  # fmt: skip
+    assert Task(recipe(Plain(), batch_size="auto"), drawn).train.batch_size == size
+
+
+def test_components_are_found_in_rows_by_their_weight():
+    weight = np.arange(1.0, 12) ** 3
+    task = Task(recipe(Plain()), sample(weight=weight)).prepare()
+    mean = sample().X.mean(0) - np.average(sample().X, axis=0, weights=weight)
+    # they are standardised by their weights: of 10,000 draws the mean is 0
+    np.testing.assert_allclose(task.principal.target.mean(0), 0, atol=0.04)
+    np.testing.assert_allclose(task.principal.target.var(0), 1, atol=0.06)
+    assert np.abs(mean).max() > 0.2
 
 
 # What is measured
