@@ -224,11 +224,11 @@ def test_the_average_of_weights_starts_short():
     assert float((trained - start).abs().max()) > 0.01
 
 
-def decay(params, **schedule):
+def decay(params, code=None, **schedule):
     """Return weights and biases after one step down nothing but their penalty."""
     schedule = {"max_iter": 1, "batch_size": 99, "learning_rate": 0.1} | schedule
     net_params = {"schedule": "constant", "gradient_clip_value": None} | params
-    fixed = recipe(Fixed(), **schedule)._replace(net_params=net_params)
+    fixed = recipe(code or Fixed(), **schedule)._replace(net_params=net_params)
     module = train(fixed, sample(held_out=None)).net.module_
     return [torch.cat([p.detach().flatten() for p in module.parameters() if p.ndim == n])
             for n in (2, 1)]  # fmt: skip
@@ -245,6 +245,29 @@ def test_weights_are_penalised_and_biases_are_not(optimizer):
         step = gradient if optimizer == "sgd" else weight.sign()
         torch.testing.assert_close(weight_after, weight - 0.1 * step, atol=1e-5, rtol=0)
         torch.testing.assert_close(bias_after, bias)
+
+
+@dataclass
+class Rivalled(Fixed):
+    """A module stands by that the loss does not train."""
+
+    def build(self, task):
+        ae = super().build(task)
+        ae.rival = torch.nn.Linear(2, 3)
+        torch.nn.init.constant_(ae.rival.weight, 1000.0)
+        return ae
+
+    def rivals(self, ae):
+        return [ae.rival]
+
+
+def test_rivals_are_not_penalised_and_do_not_shorten_the_steps_of_others():
+    params = {"optimizer": torch.optim.SGD, "gradient_clip_value": 1.0}
+    weight, _ = decay(params, code=Rivalled())
+    weight_after, _ = decay(params, code=Rivalled(), alpha=0.5)
+    # two directions of length 1: a gradient of 0.5 times the root of 2 is not clipped
+    torch.testing.assert_close(weight_after[:-6], 0.95 * weight[:-6])
+    assert (weight_after[-6:] == 1000).all()
 
 
 @pytest.mark.parametrize(
