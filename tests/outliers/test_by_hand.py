@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import skae._data.rows
 import skae.outliers._abnormality
 import skae.outliers._detector
+from skae import Autoencoder
 from skae.outliers._abnormality import CodeDistance, Measure, Seen, Shortfall
 from skae.outliers._expectation import Expectation
 from skae.outliers._purify import most_normal, with_varying
@@ -113,19 +115,36 @@ def test_each_autoencoders_codes_have_a_variance_of_one_in_all(monkeypatch):
 
 
 def test_rows_that_are_dropped_are_nobodys_neighbours(monkeypatch):
-    x = np.array([0, 1, 12, 2, 12.5, 3, 4])
+    x = np.array([0, 12, 1, 12.5, 2, 13, 14])
     kept = x < 10
     monkeypatch.setattr(skae.outliers._detector, "learnt_from", lambda *args: kept)
     detector = quick(criteria=("neighbors",), n_neighbors=1)
     rows = np.stack([x, x], 1)
     detector.fit(rows)
-    # a kept row's nearest is at 1, which is the unit; from 12 to 4 it is 8, not 0.5
-    expected = [-1, -1, -8, -1, -8.5, -1, -1]
+    # a kept row's nearest is at 1, which is the unit; from 12 to 2 it is 10, not 0.5
+    expected = [-1, -10, -1, -10.5, -1, -11, -12]
     np.testing.assert_allclose(detector.score_samples(rows), expected, rtol=1e-5)
     assert detector.offset_ == pytest.approx(np.quantile(expected, 0.1), rel=1e-5)
 
 
 # Which rows are dropped
+
+
+def test_the_most_abnormal_quarter_of_later_rows_is_not_learnt_from(monkeypatch):
+    given, partial_fit = [], Autoencoder.partial_fit
+
+    def recorded(self, rows, *args, **kwargs):
+        given.append(rows)
+        return partial_fit(self, rows, *args, **kwargs)
+
+    monkeypatch.setattr(Autoencoder, "partial_fit", recorded)
+    detector, rows = quick(max_iter=1).fit(X[:50]), X[50:58]
+    order = np.argsort(detector.score_samples(rows))
+    detector.partial_fit(rows)
+    kept = np.sort(order[2:])  # but the two of eight that score least
+    for learnt in given:
+        np.testing.assert_array_equal(learnt, rows[kept])
+    assert len(given) == 2
 
 
 def test_the_quarter_of_the_lowest_scores_is_dropped():
@@ -135,7 +154,11 @@ def test_the_quarter_of_the_lowest_scores_is_dropped():
     assert most_normal(np.array([1.0, 2])).all()  # one row is none to learn from
 
 
-def test_a_column_that_varies_in_dropped_rows_only_brings_the_best_of_them_back():
+@pytest.mark.parametrize("n_rows", [1, 2, 4, 100])
+def test_a_column_that_varies_in_dropped_rows_only_brings_the_best_of_them_back(
+    monkeypatch, n_rows
+):
+    monkeypatch.setattr(skae._data.rows, "BLOCK_BYTES", 8 * 2 * n_rows)
     rows = np.array([[0.0, 5], [1, 5], [2, 5], [3, 7], [4, 9], [5, 5]])
     keep = np.array([True, True, True, False, False, False])
     scores = np.array([3.0, 3, 3, -2, -1, 2])
