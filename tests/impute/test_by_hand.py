@@ -9,10 +9,13 @@ from scipy.special import ndtri
 
 import skae.impute._calibration
 import skae.impute._hidden
+import skae.impute._imputer
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
 from skae.impute._calibration import Errors, HiddenCells, on_simplex, skill
 from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide, patterns
+from skae.impute._imputer import _pooled
+from skae.impute._network import ImputationModule
 from skae.likelihoods import Mixed
 from tests.data.test_neighbors import Plain
 from tests.impute.tables import imputer
@@ -278,3 +281,30 @@ def test_one_member_draws_by_itself():
         module.last.bias[0] = 100
     for table in model.sample_imputations(X, 3, random_state=0):
         assert round(table[:30, 1].mean()) == 1
+
+
+def test_a_member_does_not_learn_from_cells_of_its_fold():
+    nothing, cost = torch.zeros(2, 1, 3), torch.tensor([1.0, 10, 100])
+    module = SimpleNamespace(
+        members=lambda x, seen, guesses: (None, nothing),
+        likelihood=SimpleNamespace(
+            nll=lambda params, x: torch.tensor([1.0, 10, 100]) + params
+        ),
+        fold_of_member=torch.tensor([1, 2])[:, None, None],
+    )
+    seen, folds = torch.tensor([[True, False, False]]), torch.tensor([[0, 1, 2]])
+    terms = ImputationModule.forward(module, nothing[0], None, None, 1.0, seen, folds)
+    # a cell that is seen counts as 0.2; half of the members learn from each of the others
+    assert terms.nll.tolist() == [pytest.approx(0.2 + 5 + 50)]
+
+
+def test_columns_in_the_same_units_are_drawn_to_the_mean_of_all(monkeypatch):
+    monkeypatch.setattr(skae.impute._imputer, "PRIOR_CELLS", 3.0)
+    X = np.array([[1.0, 5], [3, np.nan]])
+    stats = column_statistics(X, None, (2,), lambda block: None)
+    pooled = _pooled(X, stats)
+    # of 2 cells of the mean 2, and 1 of 5, with 3 of the mean 3: 13 / 5 and 14 / 4
+    np.testing.assert_allclose(pooled.mean, [2.6, 3.5])
+    # (1.6^2 + 0.4^2 + 1.5^2) / 3
+    np.testing.assert_allclose(pooled.variance, [4.97 / 3] * 2)
+    assert pooled.constant.tolist() == [False, False]
