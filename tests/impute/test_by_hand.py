@@ -287,9 +287,7 @@ def test_a_member_does_not_learn_from_cells_of_its_fold():
     nothing, cost = torch.zeros(2, 1, 3), torch.tensor([1.0, 10, 100])
     module = SimpleNamespace(
         members=lambda x, seen, guesses: (None, nothing),
-        likelihood=SimpleNamespace(
-            nll=lambda params, x: torch.tensor([1.0, 10, 100]) + params
-        ),
+        likelihood=SimpleNamespace(nll=lambda params, x: cost + params),
         fold_of_member=torch.tensor([1, 2])[:, None, None],
     )
     seen, folds = torch.tensor([[True, False, False]]), torch.tensor([[0, 1, 2]])
