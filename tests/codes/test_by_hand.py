@@ -13,6 +13,7 @@ from skae._codes.bits import Bits
 from skae._codes.clusters import Graph
 from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
+from skae.networks._layers import Linear, Stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -188,6 +189,18 @@ def test_costs_and_shifts_by_hand():
     # log(0.2 / 0.8) times the root of 1 + pi / 8 of the variance, (11^2 - 1) / 12 = 10
     expected = np.log(0.25) * (1 + 10 * np.pi / 8) ** 0.5 - 5
     assert float(kl.shift(u)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_linear_encoder_starts_as_the_transposed_decoder_and_sparse():
+    down, up = Linear(1, 2), Linear(2, 1)
+    with torch.no_grad():
+        up.weight.copy_(torch.tensor([[1.0, -2]]))
+    ae = SimpleNamespace(encoder=Stack([down]), decoder=Stack([up]))
+    rows = torch.arange(11.0)[:, None]
+    L1("l1", target_activation=0.1).start_sparse(ae, rows, torch.tensor([5.0]))
+    assert down.weight.tolist() == [[1], [-2]]
+    # around 5 a tenth of the rows exceed 9 - 5, and 10 - 2 * 1: -5 - 4 and 10 - 8
+    np.testing.assert_allclose(down.bias.detach(), [-9, 2], atol=1e-5)
 
 
 @pytest.mark.parametrize(

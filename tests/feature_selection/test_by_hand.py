@@ -49,9 +49,9 @@ class Told(AutoencoderFeatureSelector):
 
 
 def test_held_out_rows_judge_choices_that_they_had_no_part_in():
-    selector = Told(
-        2, method="auto", max_iter=1, early_stopping=True, random_state=0
-    ).fit(np.tile(ROWS, (5, 1)))
+    selector = Told(2, method="auto", max_iter=1, early_stopping=True, random_state=0).fit(
+        np.tile(ROWS, (5, 1))
+    )
     assert selector.chosen_by_ == "concrete"
     assert selector.get_support(indices=True).tolist() == [2, 4]
     index, valid = (set(part.tolist()) for part in (selector.sample.index,
