@@ -369,6 +369,30 @@ def test_noise_and_explained_variance_of_a_training():
     assert (trained.n_iter, trained.n_seen) == (3, 60)
 
 
+@dataclass
+class Drawn(Plain):
+    """Codes are drawn 2 off those of rows."""
+
+    draws_codes: ClassVar[bool] = True
+
+    def draw(self, ae, n_rows, generator):
+        return torch.full((n_rows, 1), 2.0)
+
+    def drawn_params(self, ae, x, noise, *known):
+        return ae.decode(ae.encode(x) + noise)
+
+
+def test_the_noise_of_a_code_is_part_of_a_likelihoods():
+    drawn = sample(60)
+    module = train(recipe(Drawn(), max_iter=1), drawn).net.module_
+    x = torch.from_numpy(module.likelihood.standardize(drawn.X))
+    square = (module.reconstruct(x) - x).square().mean(0)
+    up = module.decoder.layers[-1].weight[:, 0]
+    # of (r + 2 w)^2 and (r - 2 w)^2 it is r^2 + 4 w^2
+    expected = (square + 4 * up.square()).detach()
+    np.testing.assert_allclose(module.likelihood.noise_variance, expected, rtol=1e-4)
+
+
 def test_noise_of_passes_is_a_running_mean():
     drawn = sample(40, held_out=None)
     pass_ = recipe(Plain(), one_pass=True, learning_rate=1e-12)
