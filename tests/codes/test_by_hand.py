@@ -319,3 +319,17 @@ def test_the_noise_of_adversaries_falls_with_what_is_left():
         found.append([adversary.noise.std(), adversary.noise_of_codes.std()])
     expected = [[0.3] * 2, [0.15] * 2, [0.3] * 2, [0] * 2]
     np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_dead_units_learn_what_is_missing_and_cost_nothing():
+    code = TopK("topk", n_nonzero_coefs=1, positive_code=True)
+    ae = SimpleNamespace(
+        training=True, patience=1000, idle=torch.tensor([0.0, 1000, 0]),
+        encoder=lambda x: x, decoder=None, likelihood=SimpleNamespace(embed=lambda x: x),
+        nll=lambda z, target: z @ torch.tensor([1.0, 10, 100]),
+    )  # fmt: skip
+    x = torch.tensor([[3.0, 2, 1]], requires_grad=True)
+    terms = code.loss(ae, x, x, None, 1.0)
+    assert terms.nll.tolist() == [3]  # the first unit is on, and costs 1 times 3
+    terms.nll.sum().backward()
+    assert x.grad.tolist() == [[1, 10, 0]]  # the second is dead
