@@ -49,9 +49,11 @@ def on_the_way(encode, A, B, n_steps, kind):
 
 def _on_an_arc(a, b, t):
     """Return the weights (n, T, 1) of a and b (n, k) on the way t (T, 1) around zero."""
+    # near a half turn float32 cosines leave the angle open
+    a, b = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     cosine = np.divide((a * b).sum(1), norms, out=np.ones_like(norms), where=norms > 0)
-    angle = np.arccos(cosine.clip(-1, 1))[:, None, None].astype(np.float64)
+    angle = np.arccos(cosine.clip(-1, 1))[:, None, None]
     sine = np.sin(angle)
     straight = sine < 1e-6  # the same direction, or none that is shorter than another
     sine = np.where(straight, 1, sine)

@@ -59,7 +59,8 @@ class Course:
     def judge(self, loss, patience, tol):
         """Tell whether a held-out loss is the best; wind down once it no longer falls."""
         better = loss < self.best_loss
-        significant = loss < self.best_loss - tol * abs(self.best_loss)
+        margin = tol * abs(self.best_loss) if math.isfinite(self.best_loss) else 0.0
+        significant = loss < self.best_loss - margin
         if better:
             self.best_loss = loss
         warming = self.epoch < self.warm_up * self.epochs
