@@ -9,13 +9,13 @@ from scipy.special import ndtri
 
 import skae.impute._calibration
 import skae.impute._hidden
-import skae.impute._imputer
+import skae.impute._train
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
 from skae.impute._calibration import Errors, HiddenCells, on_simplex, skill
 from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide, patterns
-from skae.impute._imputer import _pooled
 from skae.impute._network import ImputationModule
+from skae.impute._train import _pooled
 from skae.likelihoods import Mixed
 from tests.data.test_neighbors import Plain
 from tests.impute.tables import imputer
@@ -154,7 +154,7 @@ def test_quantiles_are_of_the_errors_whose_prediction_was_near(monkeypatch):
 
 
 def test_a_quantile_of_a_column_is_an_error_in_deviations():
-    cells = HiddenCells(module_of(np.array([[0.0, 0], [1, 1]]), {}))
+    cells = HiddenCells(2)
     cells.errors[1] = Errors(np.zeros(3), np.array([-1.0, 0, 2]))
     predicted, sd = np.array([10.0, 20]), np.array([1.0, 3])
     # place 0.75 (3 + 1) - 1 is the last, 2; of a normal distribution it is 0.674
@@ -194,13 +194,13 @@ def test_shares_are_drawn_to_those_of_all_columns_and_these_to_a_prior():
     x = np.zeros((300, 4), dtype=np.float32)
     x[:, 0], x[:, 1] = kind == 0, kind == 1  # what experts 0 and 1 know
     scales = np.array([[0.0, 0, 0, 0], [2, 6, 1, 1]])  # deviations of 1, 3 and 0.5
-    cells = HiddenCells(module_of(scales, {3: 2}))
+    cells, likelihood = HiddenCells(4), module_of(scales, {3: 2})
     hidden = np.zeros(x.shape, dtype=bool)
     hidden[:150, 0] = hidden[150:, 1] = True
     # each expert says 1 in a third of the rows: no two of them in the same ones
     experts = [np.repeat((kind == k)[:, None], 5, 1).astype(np.float32) for k in range(3)]
     cells.parts.append((x, hidden, *experts, np.ones((300, 3), dtype=np.float32)))
-    module = SimpleNamespace(share=torch.zeros(3, 5))
+    module = SimpleNamespace(share=torch.zeros(3, 5), likelihood=likelihood)
     cells.finish(module)
     # 300 cells say (1/2, 1/2, 0) and a prior of 200 (1/4, 1/4, 1/2): 0.6 and 0.4 of them
     common = [0.4, 0.4, 0.2]
@@ -222,12 +222,12 @@ def test_shares_are_drawn_to_those_of_all_columns_and_these_to_a_prior():
 
 def test_errors_of_a_category_are_cells_whose_level_was_not_the_likeliest():
     x = np.array([[0.0], [1], [1], [1], [0]], dtype=np.float32)
-    cells = HiddenCells(module_of(np.array([[0.0], [1]]), {0: 2}))
+    cells, likelihood = HiddenCells(1), module_of(np.array([[0.0], [1]]), {0: 2})
     right, wrong = [0.8, 0.2], [0.4, 0.6]
     expert = np.array([right, right, wrong, wrong, wrong], dtype=np.float32)
     hidden = np.ones((5, 1), dtype=bool)
     cells.parts.append((x, hidden, expert, expert, expert, np.ones((5, 0))))
-    cells.finish(SimpleNamespace(share=torch.zeros(3, 2)))
+    cells.finish(SimpleNamespace(share=torch.zeros(3, 2), likelihood=likelihood))
     # the second and the last; by the mode, 1, the first and the last
     assert cells.wrong.tolist() == [2 / 5]
     assert cells.baseline.tolist() == [2 / 5]
@@ -291,13 +291,14 @@ def test_a_member_does_not_learn_from_cells_of_its_fold():
         fold_of_member=torch.tensor([1, 2])[:, None, None],
     )
     seen, folds = torch.tensor([[True, False, False]]), torch.tensor([[0, 1, 2]])
-    terms = ImputationModule.forward(module, nothing[0], None, None, 1.0, seen, folds)
+    args = nothing[0], None, None, 1.0, seen, folds, None, None
+    terms = ImputationModule.forward(module, *args)
     # a cell that is seen counts as 0.2; half of the members learn from each of the others
     assert terms.nll.tolist() == [pytest.approx(0.2 + 5 + 50)]
 
 
 def test_columns_in_the_same_units_are_drawn_to_the_mean_of_all(monkeypatch):
-    monkeypatch.setattr(skae.impute._imputer, "PRIOR_CELLS", 3.0)
+    monkeypatch.setattr(skae.impute._train, "PRIOR_CELLS", 3.0)
     X = np.array([[1.0, 5], [3, np.nan]])
     stats = column_statistics(X, None, (2,), lambda block: None)
     pooled = _pooled(X, stats)

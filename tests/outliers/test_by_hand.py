@@ -192,7 +192,7 @@ def test_shares_of_a_row():
 class Size:
     """An abnormality that is a row's length in the first norm."""
 
-    likelihood = SimpleNamespace(likelihood=None)
+    likelihood = SimpleNamespace(is_of_rows=False)
 
     def __call__(self, X):
         return np.abs(np.nan_to_num(X)).sum(1)
