@@ -6,14 +6,12 @@ import torch
 from skorch.callbacks import LRScheduler
 
 from skae._training.blocks import block_rows
-from skae._training.measure import Trained, measured, trouble
+from skae._training.measure import measured, trouble
 from skae._training.net import Net
 from skae._training.runtime import global_randomness
 from skae._training.task import Lesson, Task
 from skae.corruption._named import hidden_rates
 from skae.networks._layers import Dropout
-
-__all__ = ["Trained", "build", "train"]
 
 
 def train(recipe, sample, earlier=None, listener=None):
@@ -81,13 +79,7 @@ def build(task):
     else:
         module = recipe.code.build(task).to(task.device)
         _check_shapes(module, task.some[:2], task.n_components)
-        if hidden_rates(recipe.corruption) and not any(
-            isinstance(m, Dropout) for m in module.modules()
-        ):
-            raise ValueError(
-                "corruption: HiddenDropout needs a network of skae.networks with a "
-                "hidden layer, for instance network=(128,)."
-            )
+        _check_dropout(module, recipe.corruption)
         task.net = new_net(module, task.device, **_tuning(task), **recipe.net_params)
     own_schedule = any(_is_scheduler(c) for c in task.net.callbacks or ())
     constant = task.one_pass or own_schedule
@@ -153,6 +145,16 @@ def _check_shapes(module, rows, n_components):
             f"{len(rows)} codes, not {wanted}."
         )
     module.n_components = codes.shape[1]
+
+
+def _check_dropout(module, corruption):
+    """Raise a ``ValueError`` if hidden units are to be dropped, and none can be."""
+    drops = any(isinstance(layer, Dropout) for layer in module.modules())
+    if hidden_rates(corruption) and not drops:
+        raise ValueError(
+            "corruption: HiddenDropout needs a network of skae.networks with a "
+            "hidden layer, for instance network=(128,)."
+        )
 
 
 def _is_scheduler(callback):
