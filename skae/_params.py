@@ -1,10 +1,11 @@
 """Parameter objects: small dataclasses that scikit-learn can clone and search."""
 
 import warnings
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from numbers import Integral
 from typing import ClassVar
 
+import numpy as np
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -113,6 +114,19 @@ def check_parts(**parts):
         check_instance(name, part)
         if hasattr(part, "validate"):  # a user's own may have nothing to check
             part.validate()
+
+
+def equal(a, b):
+    """Tell whether two parameters are the same, arrays in them too."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return type(a) is type(b) and np.array_equal(a, b)
+    if is_dataclass(a) and not isinstance(a, type):
+        return type(a) is type(b) and equal(vars(a), vars(b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, tuple | list) and type(a) is type(b):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return bool(a == b)
 
 
 class Versioned:

@@ -17,7 +17,7 @@ from skae._codes.base import Plain
 from skae._data.checks import check_columns
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Versioned, check_parts
+from skae._params import Versioned, check_parts, equal
 from skae._training.callbacks import CallbackBridge
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
@@ -334,8 +334,9 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
     ):
         """Return the recipe and the sample; `like` is such a pair of the same rows."""
         self._validate_params()
+        least = 1 if warm and one_pass else 2
         X, sample_weight = self._check_fit(
-            X, sample_weight, reset=not warm, ensure_min_samples=1 if warm else 2
+            X, sample_weight, reset=not warm, ensure_min_samples=least
         )
         clean, code = self._check_clean(X_clean, X), self._code()
         classes = vars(self).get("classes_") if warm else None
@@ -344,7 +345,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
             self.classes_ = told.classes
         recipe = self._recipe(code, clean is not None, one_pass)
         shape, statistics = recipe.shape_of(self._sample_shape_), None
-        if like is not None and like[0].likelihood == recipe.likelihood:
+        if like is not None and equal(like[0].likelihood, recipe.likelihood):
             known = like[1].statistics
             statistics = known if known.sample_shape == shape else None
         if warm:
@@ -366,6 +367,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def __skae_finish__(self, trained, *, report=True):
         """Become what came of a training, and warn of signs of trouble."""
+        vars(self).pop("_skae_version_", None)  # of an earlier training
         vars(self).update(self._attributes(trained))
         if trained.net.interrupted_:
             warnings.warn("Training interrupted by user.", stacklevel=4)

@@ -156,7 +156,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         )
         likelihood = self.net_.module_.likelihood.likelihood
         if self._inputs_are_checked and not self.net_.module_.likelihood.is_of_rows:
-            inside = np.nan if self._reads_tables_ else self._trained_.statistics.mean
+            inside = np.nan if self._reads_tables_ else self._trained_.statistics.minimum
             likelihood.check(np.where(mask, inside, X))
         filled = self._reconstruct(
             fn,

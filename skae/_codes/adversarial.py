@@ -186,7 +186,8 @@ class Adversarial(Code):
         down, up = task.principal.whitened_starts(likelihood, k, n_clusters)
         up = tempered(up, task)
         if n_clusters:  # clusters start nearly alike
-            noise = torch.randn(n_clusters, likelihood.n_inputs, generator=task.generator)
+            noise = torch.empty(n_clusters, likelihood.n_inputs, dtype=torch.float32)
+            noise.normal_(generator=task.generator)
             if self.cluster_init != "random":  # and are soon told which they are
                 noise *= 0.1
             down.encoder_weight[-n_clusters:] = noise.numpy() / likelihood.n_inputs**0.5
@@ -278,7 +279,8 @@ class Adversarial(Code):
 
         def noise(c, times=1):
             shape = times * len(c), c.shape[1]
-            return left * torch.randn(shape, generator=generator, device=c.device)
+            e = torch.empty(shape, dtype=c.dtype, device=c.device)
+            return left * e.normal_(generator=generator)
 
         both = list(zip(adversaries, codes, real, (y, None), strict=False))
         yield (
@@ -313,7 +315,7 @@ class Adversarial(Code):
             codes = self.judged(ae, batches.rows.take(index))
             draws, shares = [fresh], [None]
             if aim.cluster_shares is not None:
-                draws.append(torch.eye(len(aim.cluster_shares), device=device))
+                draws.append(torch.eye(len(aim.cluster_shares)).to(codes[0]))
                 shares.append(aim.cluster_shares)
             weight = batches.rows.weight
             if weight is not None:

@@ -49,7 +49,8 @@ class Heads(nn.Module):
 
     def __init__(self, n_clusters, n_components, generator):
         super().__init__()
-        places = torch.randn(n_clusters, n_components, generator=generator)
+        places = torch.empty(n_clusters, n_components, dtype=torch.float32)
+        places.normal_(generator=generator)
         self.weight = nn.Parameter(apart(places - places.mean(0)))
 
     def forward(self, y):

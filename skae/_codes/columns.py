@@ -125,7 +125,7 @@ class Concrete(Columns):
 
     def draw(self, ae, n_rows, generator):
         """Return Gumbel noise, the same for all rows of a batch; (k, d)."""
-        noise = torch.empty(ae.encoder.shape, device=ae.device)
+        noise = torch.empty(ae.encoder.shape, dtype=torch.float32, device=ae.device)
         tiny = torch.finfo(noise.dtype).tiny
         return -noise.exponential_(generator=generator).clamp_(min=tiny).log_()
 

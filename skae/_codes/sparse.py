@@ -153,8 +153,9 @@ class Sparse(Code):
         if positive == "auto":
             positive = "topk" not in self.penalty or not has_mirror(rows - center)
         encoder = self.encoder(encoder, decoder)
-        ae = AutoencoderModule(encoder, decoder, likelihood, self, n_units)
-        ae.positive, ae.patience = positive, LEAST_PATIENCE
+        code = replace(self, positive_code=positive)
+        ae = AutoencoderModule(encoder, decoder, likelihood, code, n_units)
+        ae.patience = LEAST_PATIENCE
         # rows since a unit was last on
         ae.register_buffer("idle", torch.zeros(n_units, dtype=torch.float32))
         self.remember(ae)
@@ -204,9 +205,8 @@ class Sparse(Code):
             n_nonzero_coefs=self.n_on(n_units),
             beta=self.beta_of_auto(n_units, n_columns) if beta is None else beta,
             target_activation=SHARE_ON if rho is None else rho,
-            positive_code=ae.positive if auto else self.positive_code,
+            positive_code=ae.code.positive_code if auto else self.positive_code,
         )
-        ae.positive = ae.code.positive_code
 
     # In training
 

@@ -31,7 +31,11 @@ def row_labels(X):
 
 def not_numbers(X):
     """Return the names, with dtypes, of a table's columns that cannot be numbers."""
-    columns = nw.from_native(X, eager_only=True).iter_columns()
+    if nw.dependencies.is_pandas_like_dataframe(X):  # which may have names twice
+        parts = (X.iloc[:, i] for i in range(X.shape[1]))
+        columns = (nw.from_native(part, series_only=True) for part in parts)
+    else:
+        columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
         f"{column.name!r} ({_dtype(column)})"
         for column in columns

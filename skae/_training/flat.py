@@ -48,7 +48,7 @@ def _is_channels_last(p):
 
 def one_flat():
     """Return the one parameter of an optimiser that trains a flat vector."""
-    return [("flat", nn.Parameter(torch.empty(0, dtype=torch.float32)))]
+    return [("flat", nn.Parameter(torch.empty(0, dtype=torch.float32, device="cpu")))]
 
 
 def hand(optimizer, flat, grad):

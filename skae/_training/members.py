@@ -15,6 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from skae._codes.base import Plain
 from skae._data.rows import Batch
 from skae._losses import elastic_net
+from skae._params import equal
 from skae._training.blocks import row_cost
 from skae._training.course import Course
 from skae._training.flat import in_memory_order
@@ -48,7 +49,7 @@ def train_together(recipes, samples):
     tasks, first = [], []
     for recipe, sample in zip(recipes, samples, strict=True):
         sharing = recipe.likelihood, recipe.device
-        like = next((task for key, task in first if key == sharing), None)
+        like = next((task for key, task in first if equal(key, sharing)), None)
         tasks.append(Task(recipe, sample, like=like))
         if like is None:
             first.append((sharing, tasks[-1]))
@@ -59,7 +60,7 @@ def train_together(recipes, samples):
             continue
         build(task)
         key = _kind(task)
-        group = next((g for k, g in groups if key is not None and k == key), None)
+        group = next((g for k, g in groups if key is not None and equal(k, key)), None)
         if group is None:
             groups.append((key, group := []))
         group.append(task)

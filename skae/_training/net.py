@@ -20,7 +20,7 @@ from skae._training.flat import one_flat
 from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
 from skae._training.run import Run
 from skae._training.runtime import few_threads
-from skae._training.state import device_here, module_of, plain, plain_module, tensors_of
+from skae._training.state import is_plain, net_of, plain_net
 
 
 class StopTraining(KeyboardInterrupt):
@@ -331,23 +331,24 @@ class Net(NeuralNet):
     def __getstate__(self):
         """Return plain arrays, and what else is no tensor: nothing that is pickled bytes.
 
-        What only a training in progress needs, the data among it, is left out.
+        But for layers of a user's own, which skorch pickles. What only a training in
+        progress needs, the data among it, is left out.
         """
-        state = {k: v for k, v in vars(self).items() if k != "_run"}
-        state["module_"] = plain_module(state["module_"])
-        for name in self._optimizers:
-            state[f"{name}_"] = plain(state[f"{name}_"].state_dict())
-        return state
+        if not is_plain(self.module_):
+            return {k: v for k, v in super().__getstate__().items() if k != "_run"}
+        return plain_net({k: v for k, v in vars(self).items() if k != "_run"})
 
     def __setstate__(self, state):
         """Become a saved net, on its device if that is here, else on the CPU."""
-        optimizers = {f"{name}_": state[f"{name}_"] for name in state["_optimizers"]}
-        device = device_here(state["device"])
-        module = module_of(state["module_"]).to(device)
-        vars(self).update(state | {"module_": module, "device": device})
-        self.initialize_optimizer()
-        for name, kept in optimizers.items():
-            vars(self)[name].load_state_dict(tensors_of(kept))
+        if "module_" not in state:
+            super().__setstate__(state)
+            return
+        with torch.inference_mode(False):
+            attributes, optimizers = net_of(state)
+            vars(self).update(attributes)
+            self.initialize_optimizer()
+            for name, kept in optimizers.items():
+                vars(self)[name].load_state_dict(kept)
 
     # What an estimator asks of a trained net
 

@@ -21,7 +21,7 @@ class Phase:
     def __init__(self, optimizer, parts, flat, grad):
         self.optimizer = optimizer
         self.params = [p for part in parts for p in part.parameters() if p.requires_grad]
-        first = self.params[0].storage_offset()
+        first = self.params[0].storage_offset() if self.params else 0
         where = slice(first, first + sum(p.numel() for p in self.params))
         self.grad = grad[where]
         self.total = torch.zeros((), device=grad.device)
@@ -33,7 +33,7 @@ class Phase:
         params = [p for p in self.params if p.requires_grad]  # callbacks may freeze some
         if params:
             loss.backward(inputs=params)
-        if clip is not None:
+        if clip is not None and len(self.grad):
             self.grad[None].renorm_(2, 0, clip)
         self.optimizer.step()
         self.total.add_(loss.detach())

@@ -45,13 +45,31 @@ def tensors_of(value):
     """Return a value with tensors in place of what `plain` made of them."""
     if isinstance(value, Plain):
         array = torch.from_numpy(value.array)
-        tensor = torch.empty_strided(array.shape, value.stride, dtype=array.dtype)
+        tensor = torch.empty_strided(
+            array.shape, value.stride, dtype=array.dtype, device="cpu"
+        )
         return tensor.copy_(array).requires_grad_(value.trained)
     if isinstance(value, dict):
         return {key: tensors_of(v) for key, v in value.items()}
     if type(value) in (list, tuple):
         return type(value)(map(tensors_of, value))
     return value
+
+
+def is_plain(module):
+    """Tell whether a module holds nothing but what `plain_module` describes.
+
+    That is so of skae's layers and torch's own, as long as nobody has hooked anything into
+    them.
+    """
+    usual = vars(nn.Module())
+    hooks = [name for name, value in usual.items() if "hooks" in name and not value]
+    return all(
+        type(m).__module__.startswith(("skae.", "torch.nn.modules."))
+        and not isinstance(m, nn.RNNBase)  # which holds references to its own weights
+        and not any(vars(m)[name] for name in (*hooks, "_non_persistent_buffers_set"))
+        for m in module.modules()
+    )
 
 
 def plain_module(module):
@@ -105,12 +123,30 @@ def module_of(state):
     return modules[0]
 
 
-def device_here(device):
+def plain_net(attributes):
+    """Return a net's attributes with its module and optimisers as plain arrays."""
+    state = dict(attributes)
+    state["module_"] = plain_module(state["module_"])
+    for name in state["_optimizers"]:
+        state[f"{name}_"] = plain(state[f"{name}_"].state_dict())
+    return state
+
+
+def net_of(state):
+    """Return a net's attributes, and the states of its optimisers by name."""
+    names = [f"{name}_" for name in state["_optimizers"]]
+    optimizers = {name: tensors_of(state[name]) for name in names}
+    device = _device_here(state["device"])
+    module = module_of(state["module_"]).to(device)
+    return state | {"module_": module, "device": device}, optimizers
+
+
+def _device_here(device):
     """Return a saved net's device, or the CPU where it is not here, with a warning."""
     if torch.device(device).type != "cuda" or torch.cuda.is_available():
         return device
     warnings.warn(
         f"The net was trained on {device}, which is not here, and is loaded to the CPU.",
-        stacklevel=3,
+        stacklevel=4,
     )
     return "cpu"

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
+from skae._params import equal
 from skae._training.blocks import apply, block_rows, padded
 from skae.corruption._base import Space, check_applied
 from skae.corruption._named import blanks
@@ -88,9 +89,10 @@ class Recipe(NamedTuple):
         was = then.code.lasting()
         changes |= {k: (v, was.get(k)) for k, v in now.code.lasting().items()}
         for name, (value, old) in changes.items():
-            same = value == old
-            if name == "network" and not self.is_ours:
+            if hasattr(value, "build") and not hasattr(value, "get_params"):
                 same = type(value) is type(old)  # a user's own: no equality
+            else:
+                same = equal(value, old)
             if not same:
                 raise ValueError(
                     f"Training that goes on (warm_start=True or partial_fit) cannot "

@@ -34,6 +34,11 @@ class _PoissonModule(LikelihoodModule):
     def spread(self, x):
         return self.embed(x)
 
+    def collapse(self, means):
+        """Return the counts that logarithms as the encoder sees them mean; (n, d)."""
+        rate = self.rate.cpu().double().numpy()
+        return np.rint(np.maximum(np.expm1(means + np.log1p(rate)), 0))
+
     def nll(self, params, x):
         return poisson_nll(params, x, LARGEST_LOG)
 

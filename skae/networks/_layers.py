@@ -45,8 +45,10 @@ class Dropout(nn.Module):
         return x
 
     def _dropped(self, x, rate):
-        kept, source = 1 - rate if isinstance(rate, float | int) else None, self.generator
-        if kept is None:
+        source, kept = self.generator, 1.0
+        if not isinstance(rate, tuple | list):
+            kept = 1 - float(rate)
+        else:
             low, high = rate
             u = torch.rand(len(x), generator=source, dtype=x.dtype, device=x.device)
             kept = 1 - (low + (high - low) * u).view(-1, *[1] * (x.ndim - 1))
