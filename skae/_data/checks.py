@@ -12,7 +12,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae._data.frames import Table, is_frame, not_numbers
+from skae._data.frames import Table, is_frame, is_lazy, not_numbers
 from skae._data.rows import blocks, flatten
 from skae._data.schema import Schema, codes_of, learn_columns
 
@@ -24,6 +24,8 @@ def check_columns(X):
             f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
             "instance to days since a first date."
         )
+    if is_lazy(X):
+        raise ValueError("X is a lazy table, of no rows yet. Use X.collect().")
     bad = not_numbers(X) if is_frame(X) else ()
     if bad:
         raise ValueError(

@@ -24,6 +24,11 @@ def is_frame(X):
     return nw.dependencies.is_into_dataframe(X)
 
 
+def is_lazy(X):
+    """Tell whether X is a table that is yet to be computed."""
+    return nw.dependencies.is_polars_lazyframe(X)
+
+
 def row_labels(X):
     """Return the labels of a table's rows, None where they have none."""
     return X.index if nw.dependencies.is_pandas_like_dataframe(X) else None
@@ -37,7 +42,7 @@ def not_numbers(X):
     else:
         columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
-        f"{column.name!r} ({_dtype(column)})"
+        f"{_name(column)!r} ({_dtype(column)})"
         for column in columns
         if not _is_numeric(column)
     ]
@@ -45,6 +50,10 @@ def not_numbers(X):
 
 def _is_pandas(column):
     return column.implementation.is_pandas_like()
+
+
+def _name(column):
+    return column.to_native().name if _is_pandas(column) else column.name
 
 
 def _dtype(column):

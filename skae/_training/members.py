@@ -48,7 +48,7 @@ def train_together(recipes, samples):
     """
     tasks, first = [], []
     for recipe, sample in zip(recipes, samples, strict=True):
-        sharing = recipe.likelihood, recipe.device
+        sharing = recipe.likelihood, recipe.device, len(sample.told.known)
         like = next((task for key, task in first if equal(key, sharing)), None)
         tasks.append(Task(recipe, sample, like=like))
         if like is None:

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import poisson
+from sklearn.base import clone
 from sklearn.datasets import load_wine
 from torch import nn
 
 from skae import (
     AdversarialAutoencoder,
     Autoencoder,
+    AutoencoderImputer,
     AutoencoderOutlierDetector,
     SparseAutoencoder,
     VariationalAutoencoder,
 )
+from skae._autoencoders.together import fit_together
 from skae.corruption import HiddenDropout
 from skae.networks import DenseNetwork
 
@@ -270,6 +273,34 @@ def test_columns_that_are_named_alike_are_told_from_those_that_are_no_numbers():
     frame["k"] = "text"
     with pytest.raises(ValueError, match="not numbers in column 'k'"):
         Autoencoder(1).fit(frame)
+
+
+def test_a_lazy_table_is_refused_with_the_remedy():
+    pl = pytest.importorskip("polars")
+    table = pl.LazyFrame({"a": [1.0, 2, 3], "b": [2.0, 1, 3]})
+    for estimator in (
+        Autoencoder(1),
+        Autoencoder(1, likelihood="mixed"),
+        AutoencoderImputer(),
+        AutoencoderOutlierDetector(),
+    ):
+        with pytest.raises(ValueError, match=r"Use X.collect\(\)"):
+            estimator.fit(table)
+
+
+def test_members_that_are_told_classes_and_others_are_fitted_together():
+    y = np.arange(len(WINE)) % 3
+    members = [
+        VariationalAutoencoder(2, conditional=True, max_iter=2, random_state=0),
+        VariationalAutoencoder(2, max_iter=2, random_state=0),
+    ]
+    told, other = fit_together([clone(m) for m in members], WINE, y)
+    expected = clone(members[1]).fit(WINE)
+    np.testing.assert_allclose(other.transform(WINE), expected.transform(WINE), rtol=1e-3)
+    expected = clone(members[0]).fit(WINE, y)
+    np.testing.assert_allclose(
+        told.transform(WINE, y=y), expected.transform(WINE, y=y), rtol=1e-3, atol=1e-4
+    )
 
 
 # Counts
