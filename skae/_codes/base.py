@@ -84,7 +84,7 @@ class Code(Parameters):
     start_competes: ClassVar[bool] = True  # whether the start may be what is kept
     draws_codes: ClassVar[bool] = False  # whether `drawn_params` are what scores see
     noise_is_of_rows: ClassVar[bool] = True  # whether each row has a draw of its own
-    is_pure: ClassVar[bool] = True  # whether training changes nothing but weights
+    is_pure: ClassVar[bool] = True  # whether `loss` changes nothing, and never branches
     averaged: ClassVar[float | None] = None  # decay of averaged weights, if these are kept
     phase_names: ClassVar[tuple] = ()  # of further losses, each with its optimiser
     remedies: ClassVar[tuple] = ("", "")  # where the loss diverges, or a further one's

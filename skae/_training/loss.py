@@ -7,6 +7,8 @@ import math
 
 import torch
 
+from skae._codes.base import Terms
+
 JUDGING_SEED = 0  # of the noise under which held-out rows are judged
 
 
@@ -18,6 +20,7 @@ def judging_generator(device):
 def row_loss(forward, batch, noise, progress):
     """Return what each row of a batch costs, weighted (B,), and the terms."""
     terms = forward(batch.x, batch.target, noise, progress, *batch.known)
+    _check_terms(terms, len(batch.x))
     row = terms.nll if terms.reg is None else terms.nll + terms.reg
     return row if batch.weight is None else row * batch.weight, terms
 
@@ -30,11 +33,24 @@ def mean_loss(row, terms, n_cells):
     return loss if terms.aside is None else loss + terms.aside
 
 
-def check_loss(loss, course, remedy=""):
+def _check_terms(terms, n_rows):
+    """Raise a ``ValueError`` for terms that have not the shapes that they should have."""
+    if not isinstance(terms, Terms):
+        raise ValueError(f"code: loss() must return Terms. Got {type(terms).__name__}.")
+    wanted = (n_rows,), (n_rows,), (), ()
+    for name, term, shape in zip(Terms._fields, terms, wanted, strict=True):
+        if term is not None and term.shape != shape:
+            raise ValueError(
+                f"code: loss() must return Terms whose {name} has the shape {shape} for "
+                f"{n_rows} rows. Got {tuple(term.shape)}."
+            )
+
+
+def check_loss(loss, course, remedy="", of="the loss"):
     """Return an epoch's loss, or raise a ``ValueError`` if it is not finite."""
     if not math.isfinite(loss):
         raise ValueError(
-            f"Training diverged: the loss is {loss} after epoch {course.epoch + 1}. "
+            f"Training diverged: {of} is {loss} after epoch {course.epoch + 1}. "
             f"Lower learning_rate, or look for extreme values in X.{remedy}"
         )
     return loss

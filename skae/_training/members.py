@@ -223,6 +223,7 @@ class Members:
                 better = course.judge(judged[m], net.patience, net.tol)
                 if better:
                     self.best[m] = self.flat[m]
+                check_loss(judged[m], course, of="the held-out loss")
                 record("valid_loss", judged[m])
                 record("valid_batch_count", len(task.valid))
                 record("valid_loss_best", better)

@@ -187,7 +187,7 @@ class Net(NeuralNet):
             loss = self._train_epoch(iterator)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         else:
-            loss = self._judged()
+            loss = check_loss(self._judged(), self._run.course, of="the held-out loss")
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 

@@ -128,15 +128,18 @@ class LikelihoodModule(nn.Module):
         self.noise_variance = np.maximum(residual_variance, VARIANCE_FLOOR)
 
     def noise_around(self, mean, residual_variance):
-        """Return the variance (P,) of targets around a mean that a model predicts."""
-        raise NotImplementedError
+        """Return the variance (P,) of targets around a mean that a model predicts.
+
+        By default what is measured: that of the residuals.
+        """
+        return residual_variance
 
     def learn_noise(self, variance):
         """Let training learn the noise, from a start (P,), where there is any."""
 
     def sample(self, params, random_state):
-        """Return rows drawn from a decoder's outputs (n, P), in data units; (n, d)."""
-        raise NotImplementedError
+        """Return rows drawn from a decoder's outputs, a tensor (n, P); an array (n, d)."""
+        raise NotImplementedError(f"{type(self.likelihood).__name__} draws no rows.")
 
     def nll(self, params, x):
         """Return the training loss of each cell; (B, d)."""

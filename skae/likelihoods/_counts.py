@@ -11,7 +11,7 @@ import torch
 
 from skae._losses import poisson_nll
 from skae._params import Parameters
-from skae.likelihoods._base import LARGEST_LOG, LikelihoodModule, check_range
+from skae.likelihoods._base import LARGEST_LOG, LikelihoodModule
 
 LEAST_RATE = 1e-3  # where a column that holds zeros only starts
 LEAST_SLOPE_RATE = 0.25  # below it, log rates start as if they moved as those of more
@@ -91,12 +91,11 @@ class Poisson(Parameters):
 
     def check(self, X):
         """Raise a ``ValueError`` if X holds anything but counts."""
-        check_range(X, 0.0, np.inf, "likelihood='poisson'")
-        broken = np.rint(X) != X
+        broken = (np.rint(X) != X) | (X < 0)
         if broken.any():
             row, column = np.argwhere(broken)[0]
             raise ValueError(
-                "likelihood='poisson' needs counts, whole numbers; column "
+                "likelihood='poisson' needs counts, whole numbers from 0 on; column "
                 f"{column} of X holds {X[row, column]:g}. Round them if they are counts, "
                 "or use likelihood='gaussian'."
             )

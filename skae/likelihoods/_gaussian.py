@@ -45,9 +45,6 @@ class _GaussianModule(LikelihoodModule):
     def _spread(self, values):
         return values.repeat_interleave(len(self.location) // self.groups)
 
-    def noise_around(self, mean, residual_variance):
-        return residual_variance
-
     def learn_noise(self, variance):
         variance = torch.from_numpy(np.log(np.maximum(self._by_group(variance), 1e-5)))
         self.log_variance = nn.Parameter(variance.float())

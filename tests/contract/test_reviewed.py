@@ -21,6 +21,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._autoencoders.together import fit_together
+from skae._codes.base import Code, Terms
 from skae.corruption import HiddenDropout
 from skae.networks import DenseNetwork
 
@@ -301,6 +302,50 @@ def test_members_that_are_told_classes_and_others_are_fitted_together():
     np.testing.assert_allclose(
         told.transform(WINE, y=y), expected.transform(WINE, y=y), rtol=1e-3, atol=1e-4
     )
+
+
+# Codes of one's own
+
+
+def coded(loss, **params):
+    """An autoencoder whose code costs what a function says."""
+
+    @dataclass
+    class Own(Code):
+        def loss(self, ae, x, target, noise, progress):
+            z = self.encode(ae, x)
+            return loss(z, ae.nll(z, target))
+
+    class OwnAutoencoder(Autoencoder):
+        _code_class = Own
+
+    return OwnAutoencoder(2, max_iter=3, random_state=0, **params)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda z, nll: nll, "must return Terms. Got Tensor"),
+        (lambda z, nll: Terms(nll.sum()), r"nll has the shape \(\d+,\) for .* Got \(\)"),
+        (lambda z, nll: Terms(nll, z.sum(1, keepdim=True)), r"reg .* Got \(\d+, 1\)"),
+        (lambda z, nll: Terms(nll, batch=nll), "batch has the shape"),
+        (lambda z, nll: Terms(nll, aside=nll), "aside has the shape"),
+    ],
+)
+def test_terms_of_other_shapes_are_refused(loss, message):
+    with pytest.raises(ValueError, match=f"code: loss.*{message}"):
+        coded(loss).fit(WINE)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_held_out_loss_that_is_no_number_is_an_error(together):
+    def loss(z, nll):
+        nan = torch.where(z.new_tensor(len(z)) == 18, torch.nan, 0.0)  # those held out
+        return Terms(nll, batch=nan)
+
+    members = [coded(loss) for _ in range(1 + together)]
+    with pytest.raises(ValueError, match="the held-out loss is nan after epoch 1"):
+        fit_together(members, WINE)
 
 
 # Counts
