@@ -376,21 +376,13 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _attributes(self, trained):
         """Return what the fitted attributes are after a training."""
-        history = trained.net.history
-        attributes = {
-            "net_": trained.net,
-            "history_": history,
-            "loss_curve_": [row["train_loss"] for row in history],
-            "n_iter_": trained.n_iter,
+        return {
+            **trained.curves(),
             "n_components_": trained.n_components,
             "compression_ratio_": self.n_features_in_ / trained.n_components,
             "_trained_": trained._replace(described={}, signs=()),
             **trained.described,
         }
-        held_out = [row["valid_loss"] for row in history if "valid_loss" in row]
-        if held_out:
-            attributes["validation_loss_curve_"] = held_out
-        return attributes
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):

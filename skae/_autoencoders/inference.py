@@ -11,20 +11,7 @@ from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
 from skae._params import check_option
-from skae._training.blocks import apply, padded
-
-
-def encode(net, X, fn=None, width=None, *, check=True):
-    """Return rows X (n, d), checked, through a net: their codes, as float32 (n, k).
-
-    Or what another function of standardised rows gives, so many numbers `width` for each.
-    If `check`, rows must lie in the likelihood's support.
-    """
-    module = net.module_
-    out = np.empty((X.shape[0], width or module.n_components), dtype=np.float32)
-    standardize = partial(module.likelihood.standardize, check=check)
-    blocks = padded(X, net.block_rows, standardize)
-    return apply(fn or module.encode, blocks, net.device, out)
+from skae._training.blocks import apply, encode, padded
 
 
 def by_steps(X, shape):

@@ -4,6 +4,7 @@ B is the number of rows.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,19 @@ def apply(fn, blocks, device, out, finish=None):
             "values too far from the training data. Remove or clip them."
         )
     return out
+
+
+def encode(net, X, fn=None, width=None, *, check=True):
+    """Return rows X (n, d), checked, through a net: their codes, as float32 (n, k).
+
+    Or what another function of standardised rows gives, so many numbers `width` for each.
+    If `check`, rows must lie in the likelihood's support.
+    """
+    module = net.module_
+    out = np.empty((X.shape[0], width or module.n_components), dtype=np.float32)
+    standardize = partial(module.likelihood.standardize, check=check)
+    blocks = padded(X, net.block_rows, standardize)
+    return apply(fn or module.encode, blocks, net.device, out)
 
 
 class RowCost(NamedTuple):

@@ -32,6 +32,18 @@ class Trained(NamedTuple):
     described: dict  # fitted attributes of the code
     signs: tuple = ()  # of trouble, as sentences
 
+    def curves(self):
+        """Return the fitted attributes that say how training went."""
+        history = self.net.history
+        held_out = [row["valid_loss"] for row in history if "valid_loss" in row]
+        return {
+            "net_": self.net,
+            "history_": history,
+            "loss_curve_": [row["train_loss"] for row in history],
+            "n_iter_": self.n_iter,
+            **({"validation_loss_curve_": held_out} if held_out else {}),
+        }
+
 
 def measured(task):
     """Measure a task's net as it is now; tell its likelihood the noise."""

@@ -13,7 +13,7 @@ import torch
 
 from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
 from skae._params import equal
-from skae._training.blocks import apply, block_rows, padded
+from skae._training.blocks import encode
 from skae.corruption._base import Space, check_applied
 from skae.corruption._named import blanks
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -66,28 +66,30 @@ class Recipe(NamedTuple):
 
     def lasting(self):
         """Return a copy of what training that goes on cannot change."""
-        params = {k: v for k, v in self.net_params.items() if k != "callbacks"}
         return self._replace(
             network=copy.deepcopy(self.network),
             likelihood=copy.deepcopy(self.likelihood),
             corruption=None,
-            net_params=params,
+            net_params=self._lasting_params(),
         )
+
+    def _lasting_params(self):
+        """Return the parameters that a net keeps: all but the callbacks."""
+        return {k: v for k, v in self.net_params.items() if k != "callbacks"}
 
     def check_goes_on(self, before, n_components):
         """Raise a ``ValueError`` if going on would need another net than before."""
-        now, then = self.lasting(), before
         wanted = self.n_components
         if wanted in ("auto", None, n_components):
             wanted = n_components
         changes = {
-            "network": (now.network, then.network),
-            "likelihood": (now.likelihood, then.likelihood),
+            "network": (self.network, before.network),
+            "likelihood": (self.likelihood, before.likelihood),
             "n_components": (wanted, n_components),
-            "net_params": (now.net_params, then.net_params),
+            "net_params": (self._lasting_params(), before.net_params),
         }
-        was = then.code.lasting()
-        changes |= {k: (v, was.get(k)) for k, v in now.code.lasting().items()}
+        was = before.code.lasting()
+        changes |= {k: (v, was.get(k)) for k, v in self.code.lasting().items()}
         for name, (value, old) in changes.items():
             if hasattr(value, "build") and not hasattr(value, "get_params"):
                 same = type(value) is type(old)  # a user's own: no equality
@@ -255,10 +257,7 @@ class Task(Lesson):
 
     def by_blocks(self, fn, width):
         """Return what fn gives (B, width) of all rows of X, by blocks; (n, width)."""
-        out = np.empty((self.own.X.shape[0], width), dtype=np.float32)
-        size = block_rows(self.net, self.own.X.shape[1])
-        rows = padded(self.own.X, size, self.likelihood.standardize)
-        return apply(fn, rows, self.device, out)
+        return encode(self.net, self.own.X, fn, width)
 
 
 def _large(rows, batch_size):

@@ -410,11 +410,8 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         self.support_ = np.zeros(self.n_features_in_, dtype=bool)
         self.support_[list(columns)] = True
         self.n_features_to_select_ = len(columns)
-        self.net_, self.history_ = best.net, best.net.history
-        self.loss_curve_ = [row["train_loss"] for row in self.history_]
-        if self.early_stopping and "valid_loss" in self.history_[0]:
-            self.validation_loss_curve_ = [row["valid_loss"] for row in self.history_]
-        self.n_iter_, self._statistics_ = best.n_iter, best.statistics
+        vars(self).update(best.curves())
+        self._statistics_ = best.statistics
         for sign in (
             *signs.divergence(self.loss_curve_[-1:], best.explained[0]),
             *signs.overfitting(best.explained[0], best.explained[-1]),

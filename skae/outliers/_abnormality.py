@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from skae._autoencoders.inference import encode
 from skae._data.rows import blocks
+from skae._training.blocks import encode
 from skae.outliers._expectation import Expectation
 
 CRITERIA = ("reconstruction", "code", "neighbors")
