@@ -31,13 +31,13 @@ class Autoencoder(BaseAutoencoder):
 
     Notes
     -----
-    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of four signs of trouble:
+    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of five signs of trouble:
     underfitting (less than 0.9 of the training variance that as many principal
     components explain), overfitting (0.4 less of the variance explained on held-out
-    rows than in training), divergence (a residual above twice the variance, or,
-    with ``early_stopping=False``, a last training loss clearly above twice the
-    lowest) and dead units (over half of a
-    layer's units constant).
+    rows than in training), divergence (a residual above twice the variance, a last
+    training loss clearly above twice the lowest, or a best held-out loss so much above
+    that of the start), no epoch that is better than the start, and dead units (over half
+    of a layer's units constant).
 
     References
     ----------

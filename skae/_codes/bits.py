@@ -24,8 +24,10 @@ class Bits(Code):
         rows, likelihood = task.rows, task.likelihood
         if not self.n_neighbors or likelihood.categories is not None:
             return rows
-        rows, index = copy.copy(rows), task.sample.index
-        table = nearest(task.own, index, self.n_neighbors, likelihood.spread)
+        rows, sample = copy.copy(rows), task.sample
+        table = nearest(
+            task.own, sample.index, sample.train, self.n_neighbors, likelihood.spread
+        )
         rows.clean = Means(task.own, table)
         return rows
 

@@ -64,12 +64,13 @@ def _spread_labels(task, k, init):
             "cluster_init must be 'graph' or 'random' with n_clusters='labels', which "
             f"says what the clusters are. Got {init!r}."
         )
-    labels, index = torch.from_numpy(task.told.labels), task.sample.index
+    labels, index = torch.from_numpy(task.told.labels), task.sample.train
     free, known = index[labels[index] < 0], index[labels[index] >= 0]
     if not len(known) and task.earlier is None:
         raise ValueError(
-            "y: all rows of known class have a sample_weight of 0. Give some of them a "
-            "positive weight, or set n_clusters to a number."
+            "y: no row of known class is learnt from, as all have a sample_weight of 0 or "
+            "are held out. Give some of them a positive weight, set early_stopping=False, "
+            "or set n_clusters to a number."
         )
     given = labels[known].numpy()
     # training that goes on in passes has no components to seek neighbours in

@@ -110,6 +110,18 @@ def divergence(losses, explained):
         )
 
 
+def unbeaten(start, best, n_epochs):
+    """The start costs held-out rows less than the best of the epochs: yield what to do."""
+    if best >= start:
+        yield (
+            f"No epoch was better than the start: after the best of {n_epochs} epochs "
+            f"held-out rows cost {best:.4g}, and {start:.4g} before the first, so the "
+            "start is what is kept. With network='auto' or a linear one it is PCA. Lower "
+            "learning_rate, raise max_iter or batch_size, or regularise with alpha; if "
+            "that does not help, PCA does as well on these rows."
+        )
+
+
 def dead_units(activations):
     """More than half of a layer's units are constant: yield what to do.
 

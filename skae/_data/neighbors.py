@@ -8,8 +8,8 @@ DISTANCES_AT_ONCE = 2**22
 MEANS_AT_ONCE = 1024
 
 
-def nearest(rows, index, n_neighbors, spread):
-    """Return the rows of `index` nearest to each of them; (n_rows, n_neighbors + 1).
+def nearest(rows, index, among, n_neighbors, spread):
+    """Return the rows of `among` nearest to each of `index`; (n_rows, n_neighbors + 1).
 
     The first is the row itself. Many rows are dealt out into groups, each of which is
     searched by itself, so that the time grows with their number and not its square.
@@ -19,30 +19,41 @@ def nearest(rows, index, n_neighbors, spread):
     rows : Rows
     index : Tensor of shape (n,)
         Those that count; others have only themselves.
+    among : Tensor of shape (m,)
+        Those of them that may be neighbours: none that judges.
     n_neighbors : int
         Fewer, where a group is smaller.
     spread : callable
         Turns standardised rows into points.
     """
     most = max(n_neighbors + 1, min(SEARCH_ROWS, SEARCH_BYTES // rows.bytes_per_row))
-    n_groups = max(1, -(-len(index) // most))
-    n_neighbors = max(0, min(n_neighbors, len(index) // n_groups - 1))
+    n_groups = max(1, -(-len(among) // most))
+    n_neighbors = max(0, min(n_neighbors, len(among) // n_groups - 1))
     table = torch.arange(rows.X.shape[0])[:, None].repeat(1, n_neighbors + 1)
+    may = torch.isin(index, among)
+    others = index[~may]
     with torch.inference_mode():
         for first in range(n_groups):
-            group = index[first::n_groups]
-            points = spread(rows.take(group.to(rows.device)))
-            table[group, 1:] = group[_nearest(points, n_neighbors).cpu()]
+            group = among[first::n_groups]
+            mine = torch.cat([group, others[first::n_groups]])
+            points = spread(rows.take(mine.to(rows.device)))
+            found = _nearest(points, len(group), n_neighbors)
+            table[mine, 1:] = group[found.cpu()]
     return table
 
 
-def _nearest(points, n):
-    """Return the positions of the n points nearest to each, without itself; (N, n)."""
-    half_square, found = points.square().sum(1) / 2, []
+def _nearest(points, m, n):
+    """Return the positions, among the first m, of the n nearest to each point; (N, n).
+
+    None is its own neighbour.
+    """
+    among, found = points[:m], []
+    half_square = among.square().sum(1) / 2
     own = torch.arange(len(points), device=points.device)
-    for part in own.split(max(1, DISTANCES_AT_ONCE // len(points))):
-        closeness = points[part] @ points.T - half_square
-        closeness[part - part[0], part] = -torch.inf
+    for part in own.split(max(1, DISTANCES_AT_ONCE // m)):
+        closeness = points[part] @ among.T - half_square
+        mine = part[part < m]
+        closeness[mine - part[0], mine] = -torch.inf
         found.append(closeness.topk(n, dim=1).indices)
     return torch.cat(found)
 

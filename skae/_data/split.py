@@ -63,6 +63,7 @@ class Sample(NamedTuple):
         seed : int
             Of the generator.
         """
+        told = Told() if told is None else told
         if weight is not None and np.ptp(weight) == 0:
             weight = None
         if statistics is None:
@@ -78,7 +79,15 @@ class Sample(NamedTuple):
         if held_out is not None and len(index) > 1:
             out = torch.zeros(len(index), dtype=torch.bool)
             n_valid = min(math.ceil(held_out * len(index)), len(index) - 1)
-            out[torch.randperm(len(index), generator=generator)[:n_valid]] = True
+            order = torch.randperm(len(index), generator=generator)
+            out[_unlabelled_first(order, index, told)[:n_valid]] = True
             valid, train = index[out], index[~out]
-        told = Told() if told is None else told
         return cls(X, target, weight, told, statistics, index, train, valid, generator)
+
+
+def _unlabelled_first(order, index, told):
+    """Return an order of the index with rows of a label last: few are to be learnt from."""
+    if told.labels is None:
+        return order
+    known = torch.from_numpy(told.labels)[index[order]] >= 0
+    return order[known.int().argsort(stable=True)]

@@ -12,6 +12,7 @@ from skae._codes import signs
 from skae._training.blocks import block_rows
 from skae._training.loss import judging_generator
 from skae.corruption._named import filling
+from skae.networks._layers import Activation
 
 NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
 PASS_ROWS = 1024  # of them that are drawn in one pass, where rows are few
@@ -144,13 +145,24 @@ def trouble(task, trained):
     if net.interrupted_ or task.one_pass or not losses:
         return ()
     explained, held_out = trained.explained[0], trained.explained[-1]
-    judged = task.valid is not None  # then the best weights stay, not the last
     rising = int(code.warm_up(task.aim) * len(losses))  # epochs of a lighter loss
     rising = min(rising, len(losses) - 1)
-    diverged = list(signs.divergence(losses[-1:] if judged else losses[rising:], explained))
+    diverged = list(signs.divergence(losses[rising:], explained))
+    start, unbeaten = net.start_loss_, []
+    if start is not None and task.earlier is None and _bends(net.module_):
+        best = min(row["valid_loss"] for row in net.history[task.n_before :])
+        diverged = diverged or list(signs.divergence([start, best], explained))
+        unbeaten = signs.unbeaten(start, best, len(losses))
     found = [*diverged, *signs.overfitting(explained, held_out)]
     if not diverged:
+        found += unbeaten
         found += code.shortfalls(trained.described, task)
     if task.variance:
         found += code.dead_units(trained.described, task)
     return tuple(found)
+
+
+def _bends(module):
+    """Tell whether a network can be anything but linear, so that its start is not all."""
+    layers = [m for m in module.modules() if isinstance(m, Activation)]
+    return any(layer.name != "linear" for layer in layers)

@@ -187,8 +187,9 @@ class Members:
         with few_threads(work * len(nets)):
             try:
                 if first.valid is not None:
-                    for course, loss in zip(self.courses, self._judged(), strict=True):
-                        course.best_loss = loss
+                    found = zip(self.courses, nets, self._judged(), strict=True)
+                    for course, net, loss in found:
+                        course.best_loss = net.start_loss_ = loss
                     self.best = self.flat.clone()
                 while self.tasks:
                     self._epoch()

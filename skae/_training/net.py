@@ -41,6 +41,7 @@ class Net(NeuralNet):
     #: what an estimator may change between two trainings
     tuning = ("lr", "further_lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
     n_together_ = 1  # members of the batch that it was trained in
+    start_loss_ = None  # held-out loss of the weights that the last training began with
 
     def __init__(
         self,
@@ -139,7 +140,7 @@ class Net(NeuralNet):
                 run.start()
                 if task.valid is not None:
                     if self.module_.code.start_competes:
-                        run.course.best_loss = self._judged()
+                        run.course.best_loss = self.start_loss_ = self._judged()
                     run.keep()
                 self.partial_fit(task, epochs=task.epochs)
                 run.go_back()
@@ -292,6 +293,7 @@ class Net(NeuralNet):
     def begin(self, n_together=1):
         """Begin a training, of so many members at once."""
         self.interrupted_, self.n_together_ = False, n_together
+        self.start_loss_ = None
         for group, _ in self._groups():
             group["lr"] = group.setdefault("initial_lr", group["lr"])
 

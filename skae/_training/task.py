@@ -218,10 +218,10 @@ class Task(Lesson):
     def _drawn(self):
         """Return rows to find components in.
 
-        The held-out ones are among them: a start that has seen all rows is better on
-        small tables, and a judge that knows the start can only stop too early.
+        None that judges is among them: a start that had seen those would be taken for
+        better than what is learnt.
         """
-        index = self.sample.index
+        index = self.sample.train
         n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.likelihood.n_inputs))
         if self.one_pass and self.earlier:  # nothing is to be found
             index = index[:1]

@@ -302,7 +302,7 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         return Recipe(*parts, schedule, self.device, seed)
 
     def _sample(self, recipe, X, sample_weight, statistics=None):
-        sample = Sample.of(
+        return Sample.of(
             X,
             weight=sample_weight,
             shape=recipe.shape_of(self._sample_shape_),
@@ -311,9 +311,6 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
             held_out=self.validation_fraction if self.early_stopping else None,
             seed=recipe.seed,
         )
-        if len(sample.train) > 1:  # what is held out is to judge the choice
-            sample = sample._replace(index=sample.train)
-        return sample
 
     def _check_parameters(self):
         if reads_tables(self.likelihood):
