@@ -101,6 +101,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def initial(estimator, X):
-    """The module that a fit of an estimator starts from."""
-    start = clone(estimator).set_params(learning_rate=1e-30, max_iter=1)
+    """The module that a fit of an estimator starts from, of all rows."""
+    still = {"learning_rate": 1e-30, "max_iter": 1, "early_stopping": False}
+    start = clone(estimator).set_params(**still)
     return start.fit(X).net_.module_

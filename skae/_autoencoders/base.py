@@ -130,6 +130,10 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         Width of the code.
     compression_ratio_ : float
         ``n_features_in_ / n_components_``.
+    mean_, var_ : ndarray of shape (n_features_in_,)
+        Means and variances of the columns in training, without what a few wild cells add
+        to them; 0 for a constant column. What `skae.metrics.explained_variance_scorer`
+        measures with.
     n_features_in_ : int
         Number of features seen during `fit`; for pictures, of all their values.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -376,8 +380,11 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
 
     def _attributes(self, trained):
         """Return what the fitted attributes are after a training."""
+        columns = trained.statistics
         return {
             **trained.curves(),
+            "mean_": columns.centre,
+            "var_": np.where(columns.constant, 0.0, np.square(columns.spread)),
             "n_components_": trained.n_components,
             "compression_ratio_": self.n_features_in_ / trained.n_components,
             "_trained_": trained._replace(described={}, signs=()),

@@ -112,13 +112,19 @@ def divergence(losses, explained):
 
 def unbeaten(start, best, n_epochs):
     """The start costs held-out rows less than the best of the epochs: yield what to do."""
-    if best >= start:
+    if best > start + RISEN:
+        yield (
+            f"Diverged: held-out rows cost {start:.3g} before the first epoch, and "
+            f"{best:.3g} or more after it, so the start is what is kept. Lower "
+            "learning_rate or raise batch_size."
+        )
+    elif best >= start:
         yield (
             f"No epoch was better than the start: after the best of {n_epochs} epochs "
             f"held-out rows cost {best:.4g}, and {start:.4g} before the first, so the "
-            "start is what is kept. With network='auto' or a linear one it is PCA. Lower "
-            "learning_rate, raise max_iter or batch_size, or regularise with alpha; if "
-            "that does not help, PCA does as well on these rows."
+            "start is what is kept. With network='auto' or a linear one it is linear: PCA, "
+            "or factor analysis. Lower learning_rate, raise max_iter or batch_size, or "
+            "regularise with alpha; if that does not help, PCA does as well on these rows."
         )
 
 

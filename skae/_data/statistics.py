@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from skae._data.body import bodies
 from skae._data.rows import blocks
 
 
@@ -21,6 +22,9 @@ class ColumnStatistics(NamedTuple):
     constant: np.ndarray  # (d,) bool
     sample_shape: tuple  # (d,), (H, W) or (C, H, W)
     is_sparse: bool
+    centre: np.ndarray  # (d,) the mean, but for wild cells
+    spread: np.ndarray  # (d,) the standard deviation, but for these; see `bodies`
+    is_wild: np.ndarray  # (d,) bool: whether cells beyond the body are to be bent
     has_missing: np.ndarray | bool = False  # (d,) bool
 
 
@@ -72,8 +76,13 @@ def column_statistics(X, sample_weight, sample_shape, check):
     n = min(X.shape[0], 1000)  # by blocks, the mean's error does not grow further
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
     mean = np.where(low == high, low, mean)  # without the mean's rounding error
+    is_sparse = sp.issparse(X)
+    body = mean, np.sqrt(variance), np.zeros(d, dtype=bool)
+    if not is_sparse:
+        deviation = np.where(constant, 0.0, body[1])
+        body = bodies(X, sample_weight, mean, deviation, low, high)
     return ColumnStatistics(
-        mean, variance, low, high, constant, sample_shape, sp.issparse(X), has_missing
+        mean, variance, low, high, constant, sample_shape, is_sparse, *body, has_missing
     )
 
 

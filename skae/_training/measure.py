@@ -147,15 +147,15 @@ def trouble(task, trained):
     explained, held_out = trained.explained[0], trained.explained[-1]
     rising = int(code.warm_up(task.aim) * len(losses))  # epochs of a lighter loss
     rising = min(rising, len(losses) - 1)
-    diverged = list(signs.divergence(losses[rising:], explained))
-    start, unbeaten = net.start_loss_, []
+    losses, start, unbeaten = losses[rising:], net.start_loss_, []
+    if task.valid is not None and losses[-1] <= losses[0]:
+        losses = losses[-1:]  # the best weights stay, not the last
+    diverged = list(signs.divergence(losses, explained))
     if start is not None and task.earlier is None and _bends(net.module_):
         best = min(row["valid_loss"] for row in net.history[task.n_before :])
-        diverged = diverged or list(signs.divergence([start, best], explained))
-        unbeaten = signs.unbeaten(start, best, len(losses))
-    found = [*diverged, *signs.overfitting(explained, held_out)]
+        unbeaten = signs.unbeaten(start, best, len(net.history) - task.n_before)
+    found = [*(diverged or unbeaten), *signs.overfitting(explained, held_out)]
     if not diverged:
-        found += unbeaten
         found += code.shortfalls(trained.described, task)
     if task.variance:
         found += code.dead_units(trained.described, task)

@@ -211,6 +211,7 @@ class Task(Lesson):
                 likelihood.inverse_scale,
                 device=self.device,
                 categories=likelihood.categories,
+                is_wild=likelihood.is_wild,
             )
             check_applied(recipe.corruption, self.space, some[:3])
         return self
@@ -219,7 +220,7 @@ class Task(Lesson):
         """Return rows to find components in.
 
         None that judges is among them: a start that had seen those would be taken for
-        better than what is learnt.
+        better than what is learnt. A single one is doubled, as it has no variance.
         """
         index = self.sample.train
         n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.likelihood.n_inputs))
@@ -233,6 +234,8 @@ class Task(Lesson):
         elif len(index) > n:
             drawn = torch.randperm(len(index), generator=self.generator)[:n]
             index = index[drawn.sort().values]
+        if len(index) == 1:
+            index = index.repeat(2)
         with torch.inference_mode():
             return self.clean.take(index.to(self.device))
 

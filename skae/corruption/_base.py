@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from skae._data.body import bend
 from skae._data.rows import flatten
 from skae._data.statistics import column_statistics
 from skae._params import Parameters, Strength
@@ -63,11 +64,12 @@ class Space(NamedTuple):
         dtype=torch.float32,
         device="cpu",
         categories=None,
+        is_wild=False,
     ):
         """Return the space of columns with these `ColumnStatistics`."""
         shape = stats.sample_shape
         shape = None if len(shape) == 1 else (1,) * (3 - len(shape)) + tuple(shape)
-        deviation, unit = np.sqrt(stats.variance), None
+        deviation, unit = stats.spread, None
         if shape is not None:
             mean = stats.mean.reshape(shape[0], -1)
             second = (stats.variance + stats.mean**2).reshape(mean.shape).mean(1)
@@ -76,12 +78,13 @@ class Space(NamedTuple):
         unit = deviation if unit is None else unit
 
         def standardized(values):
-            return (values - location) * inverse_scale
+            u = (values - location) * inverse_scale
+            return np.where(is_wild, bend(u), u)
 
         arrays = (
             unit * inverse_scale,
             deviation * inverse_scale,
-            standardized(stats.mean),
+            standardized(stats.centre),
             standardized(stats.minimum),
             standardized(stats.maximum),
             location,

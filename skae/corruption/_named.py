@@ -98,5 +98,5 @@ def filling(corruption, stats):
     """Return what stands for a lost cell in data units: as in training, else the mean."""
     fill = next((part.fill for part in blanks(corruption)), "mean")
     if isinstance(fill, str):
-        return {"mean": stats.mean, "min": stats.minimum, "max": stats.maximum}[fill]
+        return {"mean": stats.centre, "min": stats.minimum, "max": stats.maximum}[fill]
     return np.full(len(stats.mean), float(fill))

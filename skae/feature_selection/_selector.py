@@ -524,11 +524,11 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         statistics, sums = self._statistics_, np.zeros(2)
         varying = ~statistics.constant
         weight = np.divide(
-            1, statistics.variance, out=np.zeros(len(varying)), where=varying
+            1, np.square(statistics.spread), out=np.zeros(len(varying)), where=varying
         )
         for rows, block in blocks(X):
             rebuilt = self._rebuilt(block[:, self.support_])
-            for i, other in enumerate((rebuilt, statistics.mean)):
+            for i, other in enumerate((rebuilt, statistics.centre)):
                 square = np.square(block - other) @ weight
                 sums[i] += (
                     square.sum() if sample_weight is None else sample_weight[rows] @ square

@@ -191,9 +191,9 @@ class HiddenCells:
                 self.baseline[j] = 1 - np.bincount(truth.astype(int)).max() / len(truth)
                 continue
             error = truth - expected[:, 0]
-            scale = likelihood.scale[j]
-            self.wrong[j] = scale * np.sqrt((error**2).mean())
-            self.baseline[j] = scale * np.sqrt((truth**2).mean())  # of the mean
+            pair = likelihood.restore(np.stack([truth, expected[:, 0]], 1), [j, j]).T
+            self.wrong[j] = np.sqrt(np.square(pair[0] - pair[1]).mean())
+            self.baseline[j] = np.sqrt(np.square(pair[0] - likelihood.location[j]).mean())
             if len(error) >= LEAST_ERRORS:
                 deviation = np.maximum(sd[cells, place.start], 1e-3)
                 self.errors[j] = Errors(expected[:, 0], error / deviation)

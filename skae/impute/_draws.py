@@ -75,7 +75,7 @@ def quantile_table(net, cells, gaps, levels):
                 cells.quantile(j, predicted, spread, np.full(len(spread), q))
                 for q in levels
             ]
-            values = np.stack(values, 1) * likelihood.scale[j] + likelihood.location[j]
+            values = likelihood.restore(np.stack(values, 1), np.full(len(levels), j))
             parts.append(gaps.long(j, values.clip(column.low, column.high), levels))
     return _below(parts, ["row", "column"], levels)
 

@@ -42,7 +42,8 @@ def _pooled(X, stats):
     mean = (n * stats.mean + PRIOR_CELLS * whole) / (n + PRIOR_CELLS)
     variance = np.full(len(mean), np.nanmean(np.square(X - mean)))
     constant = np.full(len(mean), variance[0] == 0)
-    return stats._replace(mean=mean, variance=variance, constant=constant)
+    body = {"centre": mean, "spread": np.sqrt(variance), "is_wild": constant & False}
+    return stats._replace(mean=mean, variance=variance, constant=constant, **body)
 
 
 def folds_of(x, rng):

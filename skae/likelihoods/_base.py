@@ -11,9 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from skae._data.body import KNEE, bend, straighten
+
 VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
 LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
 LARGEST_LOG = 30.0  # of a rate
+MARGIN = 3.0  # scaled units beyond the training data that an encoder is shown
 TINY = 0.02  # how near a bounded link's ends the starting point may lie
 
 
@@ -55,7 +58,7 @@ class LikelihoodModule(nn.Module):
     groups = None  # of columns with a noise of their own that training learns
     categories = None  # the columns that hold codes, where cells may be missing
 
-    def __init__(self, likelihood, link, location, scale, active):
+    def __init__(self, likelihood, link, location, scale, active, is_wild=None, ends=None):
         super().__init__()
         self.likelihood = replace(likelihood)
         self.link_name = link
@@ -66,25 +69,35 @@ class LikelihoodModule(nn.Module):
         self.inverse_scale = _inverse(scale)
         self.n_inputs = self.n_params = len(location)
         self.clip = None  # standardised units
+        self.is_wild = np.zeros(len(location), bool) if is_wild is None else is_wild
+        self.ends = np.full((2, len(location)), [[-np.inf], [np.inf]])  # standardised
+        self.register_buffer("reach", None)  # (2, d) what the encoder may see
+        if ends is not None:  # (2, d) the training data's least and greatest values
+            self.ends = self.standardize(ends, check=False).astype(np.float64)
+            margin = MARGIN if link == "identity" else 1.0  # which is then the range
+            reach = self.ends + np.array([[-margin], [margin]])
+            self.reach = torch.from_numpy(reach.astype(np.float32))
 
     def get_extra_state(self):
-        """Return what `fit` learnt of the columns beside the weights; (4 or 5, d)."""
+        """Return what `fit` learnt of the columns beside the weights; (7 or 8, d)."""
         return torch.from_numpy(np.stack([np.asarray(a, float) for a in self.learnt()]))
 
     def set_extra_state(self, state):
         """Take what `fit` learnt of the columns from a saved state."""
-        location, scale, active, noise, *levels = state.cpu().numpy()
-        if not all(map(np.array_equal, levels, self.learnt()[4:])):
+        location, scale, active, noise, is_wild, low, high, *levels = state.cpu().numpy()
+        if not all(map(np.array_equal, levels, self.learnt()[7:])):
             raise ValueError(
                 "The saved net is of a table whose categories have other numbers of "
                 "levels. Load it into an estimator that was fitted on such a table."
             )
         self.location, self.scale, self.noise_variance = location, scale, noise
         self.active, self.inverse_scale = active > 0, _inverse(scale)
+        self.is_wild, self.ends = is_wild > 0, np.stack([low, high])
 
     def learnt(self):
         """Return what `fit` learnt, as arrays (d,)."""
-        return [self.location, self.scale, self.active, self.noise_variance]
+        columns = self.location, self.scale, self.active, self.noise_variance
+        return [*columns, self.is_wild, *self.ends]
 
     def standardize(self, X, out=None, check=True):
         """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""
@@ -93,11 +106,17 @@ class LikelihoodModule(nn.Module):
         out = np.empty(X.shape, dtype=np.float32) if out is None else out
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(X - self.location, self.inverse_scale, out=out)
+        if self.is_wild.any():
+            out[:, self.is_wild] = bend(out[:, self.is_wild])
         return out if self.clip is None else out.clip(-self.clip, self.clip, out=out)
 
     def embed(self, x):
-        """Return what the encoder sees of standardised rows; (B, n_inputs)."""
-        return x
+        """Return what the encoder sees of standardised rows; (B, n_inputs).
+
+        Cells far beyond the training data's are taken to be at `MARGIN` from them, so
+        that they do not carry the rest of their row away.
+        """
+        return x if self.reach is None else x.clamp(self.reach[0], self.reach[1])
 
     def spread(self, x):
         """Return standardised rows as points, to measure distances; (B, P)."""
@@ -119,9 +138,13 @@ class LikelihoodModule(nn.Module):
         """Return the mean that a decoder's output stands for, standardised; (B, d)."""
         return LINKS[self.link_name].forward(params)
 
-    def restore(self, mean):
-        """Return standardised means (B, d) in data units, as float64."""
-        return mean.astype(np.float64) * self.scale + self.location
+    def restore(self, mean, columns=slice(None)):
+        """Return standardised means (B, d), or of some columns, in data units; float64."""
+        mean, wild = mean.astype(np.float64), self.is_wild[columns]
+        if wild.any():  # an exponential must not go beyond the data
+            low, high = self.ends[:, columns][:, wild]
+            mean[:, wild] = straighten(mean[:, wild].clip(low, high))
+        return mean * self.scale[columns] + self.location[columns]
 
     def set_noise(self, residual_variance):
         """Take the residuals' mean squares (d,), no smaller than the floor."""
@@ -148,14 +171,20 @@ class LikelihoodModule(nn.Module):
     def log_prob(self, params, x):
         """Return log p(x | z), float64 and in data units; (B,)."""
         nll = self.nll(params.double(), x.double())
-        return -nll.sum(1)
+        return self.log_slope(x) - nll.sum(1)
 
     def highest(self, x):
         """Return the log-probability of rows that are reconstructed perfectly; (B,).
 
-        Up to a constant, so that it differs only where rows have missing cells.
+        Up to a constant, so that it differs only where rows have missing cells, or such
+        as are bent.
         """
-        return torch.zeros(len(x), dtype=torch.float64)
+        return self.log_slope(x)
+
+    def log_slope(self, x):
+        """Return the log of how much bending shrinks the wild cells of rows; (B,)."""
+        beyond = (x.double()[:, torch.from_numpy(self.is_wild)].abs() - KNEE).clamp(min=0)
+        return -beyond.nan_to_num().sum(1)
 
     def squared_error(self, params, x):
         """Return the squared error of each cell's mean, standardised; (B, d)."""

@@ -64,16 +64,16 @@ class _GaussianModule(LikelihoodModule):
         return gaussian_nll(self.mean(params), x, variance) * self.counted
 
     def sample(self, params, random_state):
-        mean = self.restore(self.mean(params).numpy())
-        std = self.scale * np.sqrt(self.noise_variance) * self.active
-        return mean + std * random_state.standard_normal(mean.shape)
+        mean = self.mean(params).double().numpy()
+        std = np.sqrt(self.noise_variance) * self.active
+        return self.restore(mean + std * random_state.standard_normal(mean.shape))
 
     def log_prob(self, params, x):
         variance = torch.from_numpy(self.noise_variance)
         nll = gaussian_nll(self.mean(params).double(), x.double(), variance)
         active = torch.from_numpy(self.active)
         log_scale = np.log(self.scale[self.active]).sum()
-        return -(nll * active).sum(1) - log_scale
+        return self.log_slope(x) - (nll * active).sum(1) - log_scale
 
 
 def _groups(sample_shape):
@@ -102,7 +102,11 @@ class Gaussian(Parameters):
         - None: nothing; X is taken as it is.
 
         A column that is constant in training is never amplified and counts nothing in
-        a score; scaled by column, it is reconstructed as that constant.
+        a score; scaled by column, it is reconstructed as that constant. One that hardly
+        ever varies is scaled by no less than a tenth of its typical step. Where a few
+        wild cells would make the most of a column's deviation, it is scaled without
+        them, and values beyond 8 deviations are bent: a logarithm that is undone on the
+        way out.
     link : {"identity", "sigmoid", "tanh"}, default="identity"
         The activation of the output. "sigmoid" and "tanh" keep reconstructions
         between the training data's minimum and maximum.
@@ -146,13 +150,20 @@ class Gaussian(Parameters):
             return self._module(stats, location, scale)
         groups = {"column": d, "global": 1}.get(self.scale, _groups(stats.sample_shape))
         location, scale = self._location_and_scale(stats, groups)
+        is_wild = np.zeros(d, dtype=bool)
         if groups == d:  # a constant column would be divided by its rounding error
+            if self.link == "identity" and not stats.is_sparse:
+                location, scale, is_wild = stats.centre, stats.spread, stats.is_wild
             scale = np.where(stats.constant, 0.0, scale)
-        return self._module(stats, location, scale)
+        low, high = (
+            values.reshape(groups, -1) for values in (stats.minimum, stats.maximum)
+        )
+        ends = np.repeat(np.stack([low.min(1), high.max(1)]), d // groups, axis=1)
+        return self._module(stats, location, scale, is_wild, ends)
 
-    def _module(self, stats, location, scale):
-        active, shape = ~stats.constant, stats.sample_shape
-        return _GaussianModule(self, self.link, location, scale, active, sample_shape=shape)
+    def _module(self, stats, location, scale, *bounds):
+        args = self, self.link, location, scale, ~stats.constant, *bounds
+        return _GaussianModule(*args, sample_shape=stats.sample_shape)
 
     def _location_and_scale(self, stats, groups):
         def grouped(values):

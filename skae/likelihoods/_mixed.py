@@ -103,14 +103,17 @@ class Mixed(Parameters):
         for j, levels in (self.categories or {}).items():
             n_levels[j] = levels
         number = n_levels == 0
-        scale = np.where(stats.constant, 0.0, np.sqrt(stats.variance))
+        scale = np.where(stats.constant, 0.0, stats.spread)
+        ends = np.stack([stats.minimum, stats.maximum])
         return MixedModule(
             self,
-            np.where(number, stats.mean, 0.0),
+            np.where(number, stats.centre, 0.0),
             np.where(number, scale, 1.0),
             ~(number & stats.constant),
             n_levels,
             np.broadcast_to(stats.has_missing, n_levels.shape),
+            number & stats.is_wild,
+            np.where(number, ends, [[-np.inf], [np.inf]]),
         )
 
 
@@ -129,8 +132,8 @@ class MixedModule(LikelihoodModule):
 
     is_pooled = False  # whether numbers are in the same units, as ratings are
 
-    def __init__(self, likelihood, location, scale, active, n_levels, tells):
-        super().__init__(likelihood, "identity", location, scale, active)
+    def __init__(self, likelihood, location, scale, active, n_levels, tells, *bounds):
+        super().__init__(likelihood, "identity", location, scale, active, *bounds)
         self.n_levels = n_levels = np.asarray(n_levels)  # (d,) 0 for a number
         numbers = np.flatnonzero(n_levels == 0)
         self.categories = tuple(np.flatnonzero(n_levels).tolist())
@@ -179,7 +182,7 @@ class MixedModule(LikelihoodModule):
     def embed(self, x):
         """Return what the encoder sees: the rows spread, and which cells are missing."""
         missing = torch.isnan(x.index_select(-1, self.tells.to(x.device)))
-        return torch.cat([self.spread(x), missing.to(x)], -1)
+        return torch.cat([self.spread(super().embed(x)), missing.to(x)], -1)
 
     def target(self, x):
         """Return rows (B, d) as a linear model is to predict them, or NaN; (B, P)."""
@@ -226,7 +229,7 @@ class MixedModule(LikelihoodModule):
         """Return log p(x | z) of the cells that are there, in data units; (B,)."""
         variance = torch.from_numpy(self.noise_variance)[self.numbers]
         nll = self._cost(params.double(), x.double(), variance)
-        return -nll.sum(1) - self._log_scale(x)
+        return self.log_slope(x) - nll.sum(1) - self._log_scale(x)
 
     def _log_scale(self, x):
         """Return what the numbers' scales take from log-densities of rows; (B,)."""
@@ -243,7 +246,7 @@ class MixedModule(LikelihoodModule):
         variance = torch.from_numpy(self.noise_variance)[self.numbers]
         zero = torch.zeros(len(x), len(self.numbers), dtype=torch.float64)
         nll = gaussian_nll(zero, zero, variance) * self._counts(x)
-        return -nll.sum(1) - self._log_scale(x)
+        return self.log_slope(x) - nll.sum(1) - self._log_scale(x)
 
     def squared_error(self, params, x):
         """Return each cell's squared error, a category's over its levels; (B, d)."""
@@ -269,11 +272,11 @@ class MixedModule(LikelihoodModule):
         return torch.cat([params[..., : len(self.numbers)], *parts], -1)
 
     def sample(self, params, random_state):
-        out = self.restore(self.mean(params).numpy())
+        mean = self.mean(params).double().numpy()
         numbers = self.numbers.numpy()
-        std = (self.scale * np.sqrt(self.noise_variance) * self.active)[numbers]
-        noise = random_state.standard_normal((len(out), len(numbers)))
-        out[:, numbers] += std * noise
+        std = (np.sqrt(self.noise_variance) * self.active)[numbers]
+        mean[:, numbers] += std * random_state.standard_normal((len(mean), len(numbers)))
+        out = self.restore(mean)
         for columns, logits in self._logits(params.double()):
             below = logits.softmax(-1).cumsum(-1).numpy()
             u = random_state.uniform(size=(*below.shape[:2], 1))

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
+from skae._data.body import bend
 from skae._data.frames import is_frame
 from skae._data.rows import blocks, densify
 from skae._data.statistics import column_statistics
 
+FAR = 15.0  # deviations, beyond which a scorer counts by a logarithm
 _OUTPUTS = ("overall", "rows", "features")
 
 
@@ -149,16 +152,21 @@ def explained_variance_ratio(
                 f"X_train has {train.shape[1]} features, but X has {X.shape[1]}."
             )
     stats = column_statistics(train, train_weight, (X.shape[1],), lambda block: None)
-    constant = stats.constant | (stats.variance == 0)
-    if constant.all():
+    variance = np.where(stats.constant, 0.0, stats.variance)
+    if not variance.any():
         raise ValueError(
             f"{train_name}: every column is constant in its {train.shape[0]} row(s), so "
             "there is no variance to explain. Pass the training data as X_train."
         )
-    unit = np.sqrt(stats.variance) if standardize else np.ones(X.shape[1])
-    scale = np.where(constant, np.inf, unit)
-    residual = _sum_of_squares(X, other, scale, weight, output)
-    total = _sum_of_squares(X, stats.mean, scale, weight, output)
+    return _explained(X, other, stats.mean, variance, standardize, weight, output)
+
+
+def _explained(X, other, mean, variance, standardize, weight, output, bent=False):
+    """Return how much of the distances to the means (d,) is explained."""
+    unit = np.sqrt(variance) if standardize else np.ones(X.shape[1])
+    scale = np.where(variance > 0, unit, np.inf)
+    residual = _sum_of_squares(X, other, scale, weight, output, mean if bent else None)
+    total = _sum_of_squares(X, mean, scale, weight, output, mean if bent else None)
     if output == "overall":
         residual, total = residual.sum(keepdims=True), total.sum(keepdims=True)
     ratio = np.full(total.shape, np.nan)
@@ -171,10 +179,13 @@ def explained_variance_scorer(estimator, X, y=None, *, standardize=True, X_train
 
     For ``scoring=`` of ``GridSearchCV`` and its like. It is `explained_variance_ratio`
     of ``inverse_transform(transform(X))``, so it compares any estimators with these
-    methods. A scorer sees the scored rows only: the mean and standard deviation are
-    theirs, the same for all candidates, unless `X_train` gives a fixed yardstick, which
-    is better where the scored rows are few or columns are nearly always zero. To set
-    the keywords, use `functools.partial`.
+    methods. Means and standard deviations are what the estimator, or the first step of
+    a pipeline, learnt of the columns in ``fit`` (``mean_`` and ``var_``, as an
+    autoencoder, StandardScaler and IncrementalPCA have them); of others, such as a bare
+    PCA, those of the scored rows, unless `X_train` gives a yardstick. In a grid of both
+    kinds, let each begin with a StandardScaler. Cells more than 15 deviations from the
+    mean count by a logarithm of what is beyond, so that a few odd ones do not choose. To
+    set the keywords, use `functools.partial`.
 
     Parameters
     ----------
@@ -218,8 +229,23 @@ def explained_variance_scorer(estimator, X, y=None, *, standardize=True, X_train
     >>> search.fit(X).best_params_
     {'n_components': 32}
     """
-    other = _reconstruct(estimator, X)
-    return explained_variance_ratio(X, other, standardize=standardize, X_train=X_train)
+    other, known = _reconstruct(estimator, X), _learnt(estimator)
+    if X_train is not None or known is None:
+        more = {"standardize": standardize, "X_train": X_train}
+        return explained_variance_ratio(X, other, **more)
+    X, other, weight = _check(X, other, "overall", None)
+    return _explained(X, other, *known, standardize, weight, "overall", bent=True)
+
+
+def _learnt(estimator):
+    """Return the means and variances (d,) that `fit` learnt of X's columns, or None."""
+    while isinstance(estimator, Pipeline):
+        steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+        estimator = steps[0] if steps else None
+    known = [vars(estimator).get(name) for name in ("mean_", "var_")]
+    if any(value is None for value in known) or not np.any(known[1]):
+        return None
+    return known
 
 
 def reconstruction_error_scorer(estimator, X, y=None):
@@ -392,18 +418,24 @@ def _as_rows(X, name):
         raise ValueError(f"{name}: {error}") from error
 
 
-def _sum_of_squares(X, other, scale, weight, output):
+def _sum_of_squares(X, other, scale, weight, output, center=None):
     """Return the sum of ((X - other) / scale)**2, in float64 and by blocks.
 
-    `other` is (n, d) like X, or (d,). The result is (n,) for "rows", else (d,), with
-    rows weighted.
+    `other` is (n, d) like X, or (d,). With a `center` (d,) both are bent where they are
+    more than `FAR` units from it. The result is (n,) for "rows", else (d,), with rows
+    weighted.
     """
     n, d = X.shape
     result = np.zeros(n if output == "rows" else d)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, block in blocks(X):
             minus = other if other.ndim == 1 else densify(other[rows])
-            squares = np.square(np.subtract(block, minus, dtype=np.float64) / scale)
+            if center is None:
+                step = np.subtract(block, minus, dtype=np.float64) / scale
+            else:
+                step = bend((block - center) / scale, FAR)
+                step = step - bend((minus - center) / scale, FAR)
+            squares = np.square(step)
             if output == "rows":
                 result[rows] = squares.sum(axis=1)
             else:

@@ -29,7 +29,7 @@ class Plain:
 
 def test_neighbours_are_scikit_learns_and_only_rows_that_count():
     rows, index = Rows(WINE, None, Plain(), "cpu"), torch.arange(0, len(WINE), 2)
-    table = nearest(rows, index, 4, lambda x: x).numpy()
+    table = nearest(rows, index, index, 4, lambda x: x).numpy()
     np.testing.assert_array_equal(table[:, 0], np.arange(len(WINE)))
     among = WINE[::2].astype(np.float32)
     order = NearestNeighbors().fit(among).kneighbors(n_neighbors=4)[1]
@@ -45,6 +45,7 @@ def test_neighbours_are_scikit_learns_and_only_rows_that_count():
 def test_many_rows_are_searched_in_groups(monkeypatch):
     monkeypatch.setattr(skae._data.neighbors, "SEARCH_ROWS", 50)
     rows = Rows(WINE, None, Plain(), "cpu")
-    table = nearest(rows, torch.arange(len(WINE)), 3, lambda x: x)  # four groups
+    index = torch.arange(len(WINE))
+    table = nearest(rows, index, index, 3, lambda x: x)  # four groups
     assert (table % 4 == table[:, :1] % 4).all()
     assert (table.sort(1).values.diff(dim=1) > 0).all()

@@ -54,7 +54,7 @@ def test_held_out_rows_judge_choices_that_they_had_no_part_in():
     )
     assert selector.chosen_by_ == "concrete"
     assert selector.get_support(indices=True).tolist() == [2, 4]
-    index, valid = (set(part.tolist()) for part in (selector.sample.index,
+    index, valid = (set(part.tolist()) for part in (selector.sample.train,
                                                     selector.sample.valid))  # fmt: skip
     assert len(valid) == 4
     assert len(index) == 36

@@ -168,7 +168,7 @@ def test_parameter_groups_have_their_own_rate(optimizer):
     net_params = {"optimizer": optimizer, "optimizer__param_groups": groups}
     params = {"early_stopping": False, "net_params": net_params}
     one, four = (weights(make(3, max_iter=n, **params).fit(GREY)) for n in (1, 4))
-    for name in one:
+    for name in (n for n in one if not n.startswith("likelihood")):
         assert torch.equal(one[name], four[name]) == name.startswith("encoder"), name
 
 
