@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae._autoencoders.inference import InferenceMixin
 from skae._codes.base import Plain
-from skae._data.checks import check_columns
+from skae._data.refusals import check_columns, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
 from skae._params import Versioned, check_parts, equal
@@ -30,6 +30,7 @@ from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
 from skae.networks._layers import ACTIVATIONS
 
+MIXED = "likelihood='mixed'"
 OWNED = {  # what the parameters say, and net_params may not
     "module": "network", "criterion": "likelihood", "lr": "learning_rate",
     "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
@@ -220,6 +221,11 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
     def _reads_tables(self):
         """Whether the parameters ask for tables of numbers and categories."""
         return reads_tables(self.likelihood)
+
+    @property
+    def _mixed_way(self):
+        """How an autoencoder is made to read tables; None if convolutions cannot."""
+        return None if isinstance(self.network, ConvolutionalNetwork) else MIXED
 
     def _recipe(self, code, has_pairs, one_pass):
         """Return what to train, checked, or raise a ``ValueError``."""
@@ -427,11 +433,13 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
             if self._reads_tables_:
                 X_clean, shape = self._read_table(X_clean, reset=False), None
             else:
-                check_columns(X_clean)
+                check_columns(X_clean, self._mixed_way)
                 X_clean, shape = flatten(X_clean)
                 X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
         except (TypeError, ValueError) as error:
-            raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from error
+            is_picture = len(self._sample_shape_) > 1
+            error = remedied(error, of_numbers(X_clean, self._mixed_way, is_picture))
+            raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from None
         wanted = self._sample_shape_
         if X_clean.shape != X.shape or shape not in (None, wanted):
             raise ValueError(

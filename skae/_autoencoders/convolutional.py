@@ -76,6 +76,8 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
         "image_shape": [tuple, list, None],
     }
 
+    _mixed_way = None
+
     def _network(self):
         network = ConvolutionalNetwork() if isinstance(self.network, str) else self.network
         if isinstance(network, type):

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.together import fit_together
 from skae._data.checks import CheckedRowsMixin, check_count
@@ -22,6 +23,7 @@ from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed
 from skae.likelihoods._named import reads_tables
+from skae.networks._convolutional import ConvolutionalNetwork
 from skae.outliers._abnormality import CRITERIA, Abnormality
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, ranked
@@ -171,6 +173,16 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
     @property
     def _reads_tables(self):
         return self.autoencoder is not None and reads_tables(self.autoencoder.likelihood)
+
+    @property
+    def _mixed_way(self):
+        """How a detector is made to read tables; None if its autoencoder cannot be."""
+        one = Autoencoder() if self.autoencoder is None else self.autoencoder
+        if isinstance(one, ConvolutionalAutoencoder) or isinstance(
+            one.network, ConvolutionalNetwork
+        ):
+            return None
+        return f"{type(self).__name__}({type(one).__name__}(likelihood='mixed'))"
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):

@@ -58,7 +58,7 @@ NET = DenseNetwork
 # argument or column, and then what to do about it)
 FIT_CASES = [
     *data(
-        ("nan", replaced(np.nan), ValueError, r"X contains NaN(.|\n)*imput"),
+        ("nan", replaced(np.nan), ValueError, r"X contains NaN.*AutoencoderImputer.*mixed"),
         ("inf", replaced(np.inf), ValueError, r"X contains infinity"),
         ("minus_inf", replaced(-np.inf), ValueError, r"X contains infinity"),
         ("csr_nan", sp.csr_matrix(replaced(np.nan)), ValueError, r"X contains NaN"),
