@@ -6,7 +6,12 @@ import torch
 from skae.networks._layers import Activation, watched
 
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
+SHARE_OF_ROWS = 0.25  # components for a row, up to which PCA is a yardstick
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
+BY_HEART = 10.0  # times the unexplained variance, on held-out rows
+NOTICED = 0.1  # of the variance: by so much more, at least
+MOST = 0.5  # of the held-out rows, each worse than USUAL_ROWS of those trained on
+USUAL_ROWS, FEWEST_ROWS = 0.95, 5  # the fewest that are told from odd ones
 DIVERGED = 2.0  # times the lowest training loss, or the variance
 RISEN = 1.0  # nats per cell, where losses are log-densities and may be negative
 NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
@@ -16,15 +21,10 @@ DEAD = 0.5  # of a layer's units
 PRIOR_MISSED = 0.15  # energy distance of codes and draws
 TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
+THE_CODE = "the code"  # as a layer
 
 
-MORE_TRAINING = (
-    "Increase max_iter or learning_rate, widen the network or lower its penalties and "
-    "dropout, or use network='auto', which starts from the principal components"
-)
-
-
-def underfitting(explained, explained_by_pca, n_components, remedy=MORE_TRAINING):
+def underfitting(explained, explained_by_pca, n_components, remedy):
     """Too little of the training variance is reconstructed: yield what to do."""
     if explained < UNDERFITTED * explained_by_pca:
         yield (
@@ -34,14 +34,36 @@ def underfitting(explained, explained_by_pca, n_components, remedy=MORE_TRAINING
         )
 
 
-def overfitting(explained, explained_held_out):
+def is_overfitted(explained, explained_held_out, worse):
+    """Tell whether held-out rows are reconstructed much worse than those trained on.
+
+    `worse` is the share of them that are worse than 95 % of the rows trained on; few
+    rows may be odd ones, more than half of them are not.
+    """
+    gap = explained - explained_held_out
+    times = (1 - explained_held_out) > BY_HEART * (1 - explained)
+    far = gap > OVERFITTED or (times and gap > NOTICED and worse > MOST)
+    return far and explained > NOTICED  # else nothing is learnt, by heart or not
+
+
+def overfitting(explained, explained_held_out, worse, remedy):
     """Held-out rows are reconstructed much worse: yield what to do."""
-    if explained - explained_held_out > OVERFITTED:
+    if is_overfitted(explained, explained_held_out, worse):
         yield (
-            f"Overfitted: the reconstruction explains {explained:.0%} of the training "
-            f"data's variance and {explained_held_out:.0%} of the held-out rows'. Use "
-            "more rows, a smaller n_components or network, or regularise with alpha or "
-            "skae.networks.DenseNetwork(dropout=...)."
+            f"Overfitted: the reconstruction explains {explained:.1%} of the training "
+            f"data's variance and {explained_held_out:.1%} of the held-out rows'. "
+            f"{remedy}."
+        )
+
+
+def wider_than_the_data(n_components, n_columns):
+    """A code could hold its rows as they are: yield what to do."""
+    if n_components > n_columns:
+        yield (
+            f"Wider than the data: a code of {n_components} numbers holds rows of "
+            f"{n_columns} as they are, and need say nothing of them. Use n_components "
+            f"below {n_columns}, or 'auto'; or, for a wide code that has to say "
+            "something, SparseAutoencoder or a corruption (DenoisingAutoencoder)."
         )
 
 
@@ -82,12 +104,8 @@ def empty_clusters(n_used, n_clusters, remedy):
         yield f"Collapsed: {n_used} of {n_clusters} clusters have rows. {remedy}."
 
 
-def collapse(active, explained):
+def collapse(active, explained, remedy):
     """Codes carry (next to) nothing: yield what to do."""
-    remedy = (
-        "Lower beta, use free_bits=0.1 or a longer kl_warm_up, or network='auto', which "
-        "starts from the principal components"
-    )
     if explained < CARRIES_NOTHING:
         yield from explains_nothing(explained, remedy)
     elif active.mean() < ACTIVE:
@@ -110,10 +128,11 @@ def divergence(losses, explained):
         )
 
 
-def dead_units(activations):
+def dead_units(activations, remedy, of_code):
     """More than half of a layer's units are constant: yield what to do.
 
-    `activations` are arrays (n_rows, n_units) by the layer's name.
+    `activations` are arrays (n_rows, n_units) by the layer's name, `of_code` is the
+    remedy where the layer is the code.
     """
     for name, values in activations.items():
         spread = np.ptp(values, axis=0)
@@ -121,9 +140,18 @@ def dead_units(activations):
         if dead > DEAD * len(spread):
             yield (
                 f"Dead units: {dead} of {len(spread)} units of {name} give the same "
-                "output for every row. Use activation='silu' or 'leaky_relu', lower "
-                "learning_rate, or use fewer units."
+                f"output for every row. {of_code if name == THE_CODE else remedy}."
             )
+
+
+def worse_rows(errors, errors_held_out):
+    """Return the share of held-out rows that are worse than most of those trained on.
+
+    It is 0 where there are too few of them to tell.
+    """
+    if len(errors_held_out) < FEWEST_ROWS:
+        return 0.0
+    return float(np.mean(errors_held_out > np.quantile(errors, USUAL_ROWS)))
 
 
 def never_on(dead, remedy):
@@ -149,7 +177,7 @@ def activations(module, x, n_units):
         seen[names[layer]] = out
 
     with torch.inference_mode(), watched(names, keep):
-        seen["the code"] = module.encode(x).unflatten(1, (n_units, -1))
+        seen[THE_CODE] = module.encode(x).unflatten(1, (n_units, -1))
     return {
         name: out.movedim(1, -1).flatten(0, -2).cpu().numpy() for name, out in seen.items()
     }

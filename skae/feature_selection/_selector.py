@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder, check_net_params
-from skae._codes import signs
+from skae._codes import remedies, signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
 from skae._data.checks import CheckedRowsMixin
@@ -414,7 +414,12 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         self._statistics_ = best.statistics
         for sign in (
             *signs.divergence(self.loss_curve_[-1:], best.explained[0]),
-            *signs.overfitting(best.explained[0], best.explained[-1]),
+            *signs.overfitting(
+                best.explained[0],
+                best.explained[-1],
+                best.worse,
+                remedies.less_freedom(best.recipe),
+            ),
         ):
             sign = sign.replace("n_components", "n_features_to_select")
             warnings.warn(sign, ConvergenceWarning, stacklevel=4)
