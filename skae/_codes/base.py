@@ -261,8 +261,7 @@ def underfitted(task, k, remedy=None):
         return
     by_pca = ratio[found - 1]
     if remedy is None:
-        n_iter = len(task.net.history) - task.n_before
-        remedy = remedies.more_training(task.recipe, n_iter, by_pca)
+        remedy = remedies.more_training(task.recipe, remedies.n_epochs(task), by_pca)
     yield from signs.underfitting(explained, by_pca, found, remedy)
 
 

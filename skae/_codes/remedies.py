@@ -1,6 +1,6 @@
 """What to do about a sign of trouble: never what has been done already.
 
-Each function reads a `Recipe` and returns a part of a sentence.
+Each function reads a `Recipe`, or a `Task`, and returns a sentence.
 """
 
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -18,10 +18,15 @@ def either(ways):
     return text[0].upper() + text[1:]
 
 
-def more_training(recipe, n_iter, explained_by_pca):
+def n_epochs(task):
+    """Return how many epochs a training had."""
+    return len(task.net.history) - task.n_before
+
+
+def more_training(recipe, n_epochs, explained_by_pca):
     """Return what to do where a code of this size could say more of the rows."""
     network, schedule = recipe.network, recipe.schedule
-    stopped = n_iter < schedule.max_iter
+    stopped = n_epochs < schedule.max_iter
     ways = [f"raise {'n_iter_no_change' if stopped else 'max_iter'}"]
     slow = schedule.learning_rate <= USUAL_RATE
     ways.append(f"{'raise' if slow else 'lower'} learning_rate")
@@ -73,6 +78,18 @@ def less_freedom(recipe):
     if recipe.corruption is None:
         ways.append("corruption='gaussian' or 'masking', as DenoisingAutoencoder does")
     return either(ways)
+
+
+def longer_game(task):
+    """Return what to do where an adversary has not brought codes to the prior."""
+    most = task.recipe.schedule.max_iter
+    ways = [f"train for longer, by max_iter={3 * most}"]
+    if n_epochs(task) < most:  # a judge of reconstructions, too, has ended it
+        ways = [f"train for longer, by early_stopping=False and max_iter={3 * most}"]
+    ways += ["change adversarial_learning_rate", "raise instance_noise"]
+    if task.n_components > 1:
+        ways.append("use fewer n_components")
+    return either([*ways, "a prior that is more like the data"])
 
 
 def livelier(recipe):

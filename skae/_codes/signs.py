@@ -76,15 +76,11 @@ def explains_nothing(explained, remedy):
         )
 
 
-def prior_missed(coefficient, n, discriminator_loss):
+def prior_missed(coefficient, n, discriminator_loss, remedy):
     """Codes of n rows are not distributed as the prior: yield what to do.
 
     `discriminator_loss` is the mean over the adversaries, 0.69 where they guess.
     """
-    remedy = (
-        "Train for longer (max_iter), change adversarial_learning_rate, raise "
-        "instance_noise, or use fewer n_components or a prior that is more like the data"
-    )
     if coefficient > PRIOR_MISSED**2 + 1 / n:  # so few rows are apart by chance
         yield (
             f"Prior missed: codes are {coefficient**0.5:.2g} from draws of the prior "

@@ -493,9 +493,9 @@ def test_limits_of_dead_units():
 
 def test_limits_of_an_adversary():
     limit = 0.15**2 + 1 / 100  # so few rows are 0.01 apart by chance
-    assert not is_sign(signs.prior_missed(limit, 100, 0.69))
-    (found,) = signs.prior_missed(limit + 1e-9, 100, 0.69)
+    assert not is_sign(signs.prior_missed(limit, 100, 0.69, ""))
+    (found,) = signs.prior_missed(limit + 1e-9, 100, 0.69, "")
     assert found.startswith("Prior missed: codes are 0.18 from")
-    assert not is_sign(signs.prior_missed(0.0, 100, 0.1))
-    (found,) = signs.prior_missed(0.0, 100, 0.1 - 1e-9)
+    assert not is_sign(signs.prior_missed(0.0, 100, 0.1, ""))
+    (found,) = signs.prior_missed(0.0, 100, 0.1 - 1e-9, "")
     assert found.startswith("Adversary ahead")
