@@ -18,7 +18,7 @@ from skae._autoencoders.together import fit_together
 from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
-from skae._params import Versioned
+from skae._params import Explaining, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed
@@ -36,7 +36,9 @@ CLIP = 20.0  # standard deviations
 LARGEST_SEED = np.iinfo(np.int32).max
 
 
-class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(
+    Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
+):
     """Outlier and novelty detection by an ensemble of autoencoders.
 
     Autoencoders of random widths learn the rows, all in one batched training [1]_. How
@@ -144,6 +146,8 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
         "device": [str],
         "random_state": ["random_state"],
     }
+
+    _examples = {"autoencoder": "skae.Autoencoder()"}  # noqa: RUF012
 
     def __init__(
         self,

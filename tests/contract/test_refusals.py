@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
 
 from skae import (
     Autoencoder,
@@ -19,7 +20,8 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae.networks import ConvolutionalNetwork
+from skae.likelihoods import Gaussian
+from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 X = np.random.default_rng(0).normal(size=(40, 4))
 FRAME = pd.DataFrame(X, columns=list("abcd"))
@@ -173,6 +175,68 @@ def test_the_imputer_says_what_it_asks_of_arrays():
     assert "missing_values=numpy.nan" in refusal(bad.fit, replaced(np.nan))
     filled = imputer.fit_transform(replaced(pd.NA, X.astype(object)))
     assert np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "hint"),
+    [
+        ({"n_components": 0.95}, "nearest to it is 'auto'"),
+        ({"corruption": "dropout"}, "'masking' for cells of X, 'hidden_dropout'"),
+        ({"corruption": ["gaussian", "dropout"]}, "'hidden_dropout' for hidden units"),
+        ({"likelihood": "mse"}, "'mse' elsewhere is 'gaussian' here"),
+        ({"likelihood": "softmax"}, "is 'categorical' here"),
+        ({"likelihood": Gaussian(link="softmax")}, "is likelihood='categorical' here"),
+        ({"network": DenseNetwork(activation="swish")}, "is 'silu' here"),
+        ({"network": DenseNetwork(normalization="batchnorm")}, "is 'batch' here"),
+        ({"network": 256}, "network=(256,)"),
+        (
+            {"net_params": {"callbacks": [EarlyStopping()]}, "early_stopping": False},
+            "EarlyStopping looks at 'valid_loss'.*early_stopping=True",
+        ),
+        (
+            {"net_params": {"callbacks": [("a", EpochScoring("r2"))]}},
+            "EpochScoring has scoring='r2'.*Pass a function",
+        ),
+    ],
+)
+def test_words_of_textbooks_and_callbacks_without_use_are_told(params, hint):
+    assert re.search(hint.replace("(", r"\(").replace(")", r"\)"), refusal(
+        Autoencoder(**params).fit, X
+    ))  # fmt: skip
+
+
+def test_callbacks_that_can_look_at_something_work():
+    params = {"max_iter": 2, "random_state": 0}
+    for early_stopping, callback in (
+        (True, EarlyStopping()),
+        (False, EarlyStopping(monitor="train_loss")),
+        (False, LRScheduler("ReduceLROnPlateau")),
+    ):
+        autoencoder = Autoencoder(2, early_stopping=early_stopping, **params)
+        autoencoder.set_params(net_params={"callbacks": [callback]})
+        assert autoencoder.fit(X).n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    ("estimator", "key", "way"),
+    [
+        (Autoencoder(), "network__activation", "network=skae.networks.DenseNetwork((128,)"),
+        (Autoencoder(), "likelihood__scale", "likelihood=skae.likelihoods.Gaussian()"),
+        (Autoencoder(), "corruption__rate", "corruption=skae.corruption.Masking()"),
+        (Autoencoder(), "net_params__optimizer", "net_params={'optimizer': ...}"),
+        (ConvolutionalAutoencoder(), "network__filters", "ConvolutionalNetwork()"),
+        (AutoencoderFeatureSelector(), "network__activation", "skae.networks.DenseNetwork"),
+        (AutoencoderOutlierDetector(), "autoencoder__alpha", "skae.Autoencoder()"),
+        (LatentSampler(), "density__n_components", "GaussianMixture(10)"),
+        (AutoencoderImputer(), "network__dropout", "Set network as a whole"),
+    ],
+)
+def test_a_grid_over_what_has_no_parameters_names_what_to_pass(estimator, key, way):
+    message = refusal(lambda value: estimator.set_params(**{key: value}), 1)
+    assert f"{key} cannot be set" in message
+    assert way in message
+    others = {"likelihood", "network", "corruption"} - {key.split("__")[0]}
+    assert not any(f"{other}=" in message for other in others)
 
 
 def test_other_refusals_say_what_to_do():
