@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import fields, is_dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,98 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     validate_parameter_constraints,
 )
+
+WORDS = {  # of textbooks and other packages, by parameter: what they are here
+    "activation": {"swish": "'silu'", "logistic": "'sigmoid'", "identity": "'linear'"},
+    "corruption": {
+        "dropout": "'masking' for cells of X, 'hidden_dropout' for hidden units",
+        "noise": "'gaussian'",
+        "gaussian_noise": "'gaussian'",
+        "normal": "'gaussian'",
+        "mask": "'masking'",
+        "salt_pepper": "'salt_and_pepper'",
+        "swap_noise": "'swap'",
+    },
+    "likelihood": {
+        **dict.fromkeys(("mse", "mean_squared_error", "squared_error"), "'gaussian'"),
+        **dict.fromkeys(("bce", "binary_crossentropy", "sigmoid"), "'bernoulli'"),
+        **dict.fromkeys(("softmax", "cross_entropy", "multinomial"), "'categorical'"),
+        "normal": "'gaussian'",
+    },
+    "link": {
+        "linear": "'identity'",
+        "softmax": "likelihood='categorical'",
+        "logistic": "'sigmoid'",
+    },
+    "normalization": {
+        **dict.fromkeys(("batchnorm", "batch_norm"), "'batch'"),
+        **dict.fromkeys(("layernorm", "layer_norm"), "'layer'"),
+    },
+    "prior": {"normal": "'gaussian'"},
+}
+WORDS["code_activation"] = WORDS["activation"]
+
+
+def meant(name, value):
+    """Return what a value of a parameter probably means, as a sentence, or nothing."""
+    if name == "network" and isinstance(value, Integral):
+        return f" One hidden layer of {value} units is network=({value},)."
+    if name == "n_components" and isinstance(value, Real) and 0 < value < 1:
+        return (
+            " A share of the variance is what PCA takes; nearest to it is 'auto', the "
+            "fewest principal components that explain 0.9 of it, at most 32."
+        )
+    word = WORDS.get(name, {}).get(value) if isinstance(value, str) else None
+    return f" What is called {value!r} elsewhere is {word} here." if word else ""
+
+
+def hinted(error, params):
+    """Return an ``InvalidParameterError`` with what the value probably means."""
+    name = str(error).split("'")[1]
+    return InvalidParameterError(f"{error}{meant(name, params.get(name))}")
+
+
+class Explaining:
+    """An estimator whose refusals of parameters name what to pass."""
+
+    _examples: ClassVar[dict] = {}  # what can be passed as a parameter, by its name
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise hinted(error, self.get_params(deep=False)) from None
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator, also nested ones.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; ``network__activation`` is the `activation` of the
+            object passed as `network`.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        for key in params:
+            name, _, nested = key.partition("__")
+            known = self.get_params(deep=False)
+            if not nested or name not in known:
+                continue
+            value = params.get(name, known[name])
+            if not hasattr(value, "set_params"):
+                way = f"Set {name} as a whole"
+                if name in self._examples:
+                    way = f"Pass an object as {name}: {name}={self._examples[name]}"
+                elif name.endswith("params"):
+                    way += f": {name}={{{nested!r}: ...}}"
+                raise ValueError(
+                    f"{key} cannot be set: {name}={value!r} has no parameters. {way}."
+                )
+        return super().set_params(**params)
 
 
 class Parameters:
@@ -46,7 +138,7 @@ class Parameters:
         try:
             validate_parameter_constraints(self._parameter_constraints, params, owner)
         except InvalidParameterError as error:
-            raise ValueError(f"{self._belongs_to}: {error}") from None
+            raise ValueError(f"{self._belongs_to}: {hinted(error, params)}") from None
 
 
 class Number(Interval):
@@ -105,7 +197,8 @@ def check_option(owner, name, value, options):
     options = tuple(options)
     if value not in options:
         allowed = ", ".join(repr(option) for option in options)
-        raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.")
+        hint = meant(name, value)
+        raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.{hint}")
 
 
 def check_parts(**parts):

@@ -14,11 +14,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae._autoencoders.inference import InferenceMixin
 from skae._codes.base import Plain
-from skae._data.checks import check_columns
+from skae._data.refusals import check_columns, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Versioned, check_parts, equal
-from skae._training.callbacks import CallbackBridge
+from skae._params import Explaining, Versioned, check_parts, equal
+from skae._training.callbacks import CallbackBridge, check_callbacks
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
 from skae._training.train import train
@@ -30,6 +30,12 @@ from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
 from skae.networks._layers import ACTIVATIONS
 
+MIXED = "likelihood='mixed'"
+EXAMPLES = {
+    "network": "skae.networks.DenseNetwork((128,), linear_path=True), which is 'auto'",
+    "likelihood": "skae.likelihoods.Gaussian()",
+    "corruption": "skae.corruption.Masking()",
+}
 OWNED = {  # what the parameters say, and net_params may not
     "module": "network", "criterion": "likelihood", "lr": "learning_rate",
     "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
@@ -44,7 +50,9 @@ OWNED = {  # what the parameters say, and net_params may not
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstimator):
+class BaseAutoencoder(
+    Explaining, Versioned, InferenceMixin, CallbackSupportMixin, BaseEstimator
+):
     """Base of the autoencoders: the plain one, unless a subclass says otherwise.
 
     Parameters
@@ -195,7 +203,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
     }
 
     _code_class: ClassVar[type] = Plain
-    _example_network: ClassVar[str] = "DenseNetwork((128,))"
+    _examples: ClassVar[dict] = EXAMPLES
 
     _doc_link_module = "skae"
     _doc_link_template = (
@@ -225,6 +233,11 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         """Whether the parameters ask for tables of numbers and categories."""
         return reads_tables(self.likelihood)
 
+    @property
+    def _mixed_way(self):
+        """How an autoencoder is made to read tables; None if convolutions cannot."""
+        return None if isinstance(self.network, ConvolutionalNetwork) else MIXED
+
     def _recipe(self, code, has_pairs, one_pass):
         """Return what to train, checked, or raise a ``ValueError``."""
         likelihood = as_likelihood(self.likelihood)
@@ -238,7 +251,7 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
                     "likelihood='mixed' for tables. Use network='auto' or a DenseNetwork."
                 )
             likelihood = as_mixed(likelihood, self._schema_)
-        check_net_params(self.net_params)
+        check_net_params(self.net_params, self.early_stopping and not one_pass)
         if is_picture:
             network = network.resolve(self._sample_shape_)
         schedule = Schedule(
@@ -434,11 +447,13 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
             if self._reads_tables_:
                 X_clean, shape = self._read_table(X_clean, reset=False), None
             else:
-                check_columns(X_clean)
+                check_columns(X_clean, self._mixed_way)
                 X_clean, shape = flatten(X_clean)
                 X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
         except (TypeError, ValueError) as error:
-            raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from error
+            is_picture = len(self._sample_shape_) > 1
+            error = remedied(error, of_numbers(X_clean, self._mixed_way, is_picture))
+            raise type(error)(f"X_clean: {str(error).removeprefix('X: ')}") from None
         wanted = self._sample_shape_
         if X_clean.shape != X.shape or shape not in (None, wanted):
             raise ValueError(
@@ -449,34 +464,6 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         return X_clean
 
     # What scikit-learn asks of an estimator
-
-    def set_params(self, **params):
-        """Set the parameters of this estimator, also nested ones.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name; ``network__activation`` is the `activation` of the
-            object passed as `network`.
-
-        Returns
-        -------
-        self : object
-            This estimator.
-        """
-        for key in params:
-            name, _, nested = key.partition("__")
-            known = self.get_params(deep=False)
-            if nested and name in known:
-                value = params.get(name, known[name])
-                if not hasattr(value, "set_params"):
-                    raise ValueError(
-                        f"{key} cannot be set: {name}={value!r} has no parameters. Pass "
-                        f"an object as {name}, for instance "
-                        f"network=skae.networks.{self._example_network}, "
-                        "likelihood=skae.likelihoods.Gaussian()."
-                    )
-        return super().set_params(**params)
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""
@@ -491,8 +478,8 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
         return tags
 
 
-def check_net_params(net_params):
-    """Raise a ``ValueError`` for a parameter of the net that has one of its own."""
+def check_net_params(net_params, holds_out):
+    """Raise a ``ValueError`` for what has an owner, or can be of no use here."""
     for name in net_params or ():
         owner = OWNED.get(name, OWNED.get(name.split("__")[0]))
         if owner is not None:
@@ -500,3 +487,4 @@ def check_net_params(net_params):
                 f"net_params: {name!r} is not for net_params; set it by the "
                 f"parameter {owner} instead."
             )
+    check_callbacks((net_params or {}).get("callbacks"), holds_out)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.base import EXAMPLES, BaseAutoencoder
 from skae._autoencoders.docs import documented
 from skae.networks._convolutional import ConvolutionalNetwork
 
@@ -68,13 +68,18 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
     n_components: int | str | None = field(default=None, kw_only=False)
     image_shape: tuple | None = None
 
-    _example_network: ClassVar[str] = "ConvolutionalNetwork(filters=(32, 64))"
+    _examples: ClassVar[dict] = {
+        **EXAMPLES,
+        "network": "skae.networks.ConvolutionalNetwork(), which is 'auto'",
+    }
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
         "image_shape": [tuple, list, None],
     }
+
+    _mixed_way = None
 
     def _network(self):
         network = ConvolutionalNetwork() if isinstance(self.network, str) else self.network

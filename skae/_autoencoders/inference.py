@@ -52,6 +52,7 @@ def _on_an_arc(a, b, t):
 class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The verbs of a fitted autoencoder."""
 
+    _fills_pictures = True
     _inputs_are_checked = True  # whether rows must lie in the likelihood's support
 
     def transform(self, X):

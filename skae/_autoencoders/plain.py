@@ -31,13 +31,13 @@ class Autoencoder(BaseAutoencoder):
 
     Notes
     -----
-    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of five signs of trouble:
+    `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of six signs of trouble:
     underfitting (less than 0.9 of the training variance that as many principal
-    components explain), overfitting (0.4 less of the variance explained on held-out
-    rows than in training), divergence (a residual above twice the variance, a last
-    training loss clearly above twice the lowest, or a best held-out loss so much above
-    that of the start), no epoch that is better than the start, and dead units (over half
-    of a layer's units constant).
+    components explain), overfitting (on held-out rows 0.4 less of the variance explained
+    than in training, or ten times as much unexplained), divergence (a residual above
+    twice the variance, a last training loss clearly above twice the lowest, or a best
+    held-out loss far above that of the start), no epoch that is better than the start,
+    dead units (over half of a layer's units constant) and a code wider than the data.
 
     References
     ----------

@@ -12,11 +12,11 @@ from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._data.checks import check_count
 from skae._data.rows import densify
-from skae._params import Versioned
+from skae._params import Explaining, Versioned
 from skae.priors import sample_density
 
 
-class LatentSampler(Versioned, BaseEstimator):
+class LatentSampler(Explaining, Versioned, BaseEstimator):
     """Generator of rows from any autoencoder: its codes get a density to draw from.
 
     A plain autoencoder has no prior: nobody says which codes are likely. Here a density
@@ -70,6 +70,11 @@ class LatentSampler(Versioned, BaseEstimator):
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "density": [HasMethods(["fit", "sample"]), None],
         "random_state": ["random_state"],
+    }
+
+    _examples = {  # noqa: RUF012
+        "autoencoder": "skae.Autoencoder()",
+        "density": "sklearn.mixture.GaussianMixture(10)",
     }
 
     def __init__(self, autoencoder=None, density=None, *, random_state=None):

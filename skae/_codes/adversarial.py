@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from torch.nn.functional import cross_entropy, one_hot
 
-from skae._codes import signs
+from skae._codes import remedies, signs
 from skae._codes.adversaries import Adversary, Heads, crowding
 from skae._codes.base import (
     MAX_AUTO_COMPONENTS,
@@ -352,7 +352,8 @@ class Adversarial(Code):
         )
         loss = net.history[-1]["discriminator_loss"] / len(self.rivals(ae))
         n_judged = min(JUDGED_ROWS, len(task.judges().index))
-        yield from signs.prior_missed(described["prior_distance_"] ** 2, n_judged, loss)
+        missed, remedy = described["prior_distance_"] ** 2, remedies.longer_game(task)
+        yield from signs.prior_missed(missed, n_judged, loss, remedy)
         if ae.n_clusters:
             remedy = "Use fewer n_clusters or another cluster_init"
             if self.n_clusters == OF_LABELS:

@@ -4,13 +4,14 @@ B is the number of rows, d the columns, k the components of the code.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-from skae._codes import signs
+from skae._codes import remedies, signs
 from skae._data.split import Told
 from skae._params import Parameters
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -84,6 +85,7 @@ class Code(Parameters):
     start_competes: ClassVar[bool] = True  # whether the start may be what is kept
     draws_codes: ClassVar[bool] = False  # whether `drawn_params` are what scores see
     noise_is_of_rows: ClassVar[bool] = True  # whether each row has a draw of its own
+    code_activation: ClassVar[str] = "linear"
     is_pure: ClassVar[bool] = True  # whether `loss` changes nothing, and never branches
     averaged: ClassVar[float | None] = None  # decay of averaged weights, if these are kept
     phase_names: ClassVar[tuple] = ()  # of further losses, each with its optimiser
@@ -201,17 +203,18 @@ class Code(Parameters):
 
     def shortfalls(self, described, task):
         """Yield what a trained net does not reach, and what to do, as sentences."""
-        # what is learnt from corrupted rows may explain the clean ones less well
-        if task.recipe.corruption is None and task.sample.target is None:
-            k = min(task.n_components, len(task.principal.ratio))
-            yield from signs.underfitting(task.explained[0], task.principal.ratio[k - 1], k)
+        yield from underfitted(task, task.n_components)
 
     def dead_units(self, described, task):
         """Yield which units of a trained net are no use, and what to do, as sentences."""
         network, width = task.recipe.network, task.n_components
         if task.recipe.n_components is None and isinstance(network, ConvolutionalNetwork):
             width = network.filters[-1]  # a map's units are its channels
-        yield from signs.dead_units(signs.activations(task.net.module_, task.some, width))
+        yield from signs.dead_units(
+            signs.activations(task.net.module_, task.some, width),
+            remedies.livelier(task.recipe),
+            remedies.livelier_code(task.recipe, self.code_activation),
+        )
 
 
 @dataclass
@@ -224,9 +227,42 @@ class Plain(Code):
         """Return the activation."""
         return {"code_activation": self.code_activation}
 
+    def shortfalls(self, described, task):
+        """Yield what a trained net does not reach, and whether copying would do."""
+        yield from super().shortfalls(described, task)
+        if learns_to_copy(task) and isinstance(task.recipe.n_components, Integral):
+            width = task.likelihood.n_params
+            yield from signs.wider_than_the_data(task.n_components, width)
+
     def encode(self, ae, x):
         """Return the codes of standardised rows; (B, d) to (B, k)."""
         return ACTIVATIONS[self.code_activation](super().encode(ae, x))
+
+
+def learns_to_copy(task):
+    """Tell whether rows are to become what the encoder sees of them."""
+    return task.recipe.corruption is None and task.sample.target is None
+
+
+def underfitted(task, k, remedy=None):
+    """Yield whether k principal components explain more, where they are a yardstick.
+
+    They are none where rows are corrupted, as clean ones may then be explained less
+    well, nor where so many explain nearly all by construction: because there are hardly
+    more rows, or no more columns.
+    """
+    explained, held_out = task.explained[0], task.explained[-1]
+    ratio, n_rows = task.principal.ratio, len(task.train.index)
+    found = min(k, len(ratio))
+    if not learns_to_copy(task) or signs.is_overfitted(explained, held_out, task.worse):
+        return
+    if k > signs.SHARE_OF_ROWS * n_rows or k >= task.likelihood.n_params:
+        yield from signs.explains_nothing(explained, "Raise max_iter or learning_rate")
+        return
+    by_pca = ratio[found - 1]
+    if remedy is None:
+        remedy = remedies.more_training(task.recipe, remedies.n_epochs(task), by_pca)
+    yield from signs.underfitting(explained, by_pca, found, remedy)
 
 
 def pair(task, start, width=..., more_inputs=0):

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from skae._codes import signs
+from skae._codes import remedies, signs
 from skae._codes.base import AutoencoderModule, Code, Terms, natural_size, pair, tempered
 from skae._data.split import Told
 from skae._losses import normal_kl, total_correlation
@@ -218,7 +218,13 @@ class Normal(Code):
 
     def shortfalls(self, described, task):
         """Yield whether the code has collapsed."""
-        yield from signs.collapse(described["active_units_"], task.explained[0])
+        ways = ["lower beta", "use a longer kl_warm_up"]
+        if not self.free_bits:
+            ways.insert(1, "use free_bits=0.1")
+        if not remedies.starts_linear(task.recipe.network):
+            ways.append("use network='auto', which starts from the principal components")
+        active, remedy = described["active_units_"], remedies.either(ways)
+        yield from signs.collapse(active, task.explained[0], remedy)
 
 
 def _told(ae, x, known, n_repeats=1):

@@ -6,9 +6,15 @@ import torch
 from skae.networks._layers import Activation, watched
 
 UNDERFITTED = 0.9  # of the variance that as many principal components explain
+SHARE_OF_ROWS = 0.25  # components for a row, up to which PCA is a yardstick
 OVERFITTED = 0.4  # of the variance: explained in training, less on held-out rows
+BY_HEART = 10.0  # times the unexplained variance, on held-out rows
+NOTICED = 0.1  # of the variance: by so much more, at least
+MOST = 0.5  # of the held-out rows, each worse than USUAL_ROWS of those trained on
+USUAL_ROWS, FEWEST_ROWS = 0.95, 5  # the fewest that are told from odd ones
 DIVERGED = 2.0  # times the lowest training loss, or the variance
 RISEN = 1.0  # nats per cell, where losses are log-densities and may be negative
+LEFT = 0.01  # of the variance: no more is to be learnt
 NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
 CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
@@ -16,15 +22,10 @@ DEAD = 0.5  # of a layer's units
 PRIOR_MISSED = 0.15  # energy distance of codes and draws
 TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
+THE_CODE = "the code"  # as a layer
 
 
-MORE_TRAINING = (
-    "Increase max_iter or learning_rate, widen the network or lower its penalties and "
-    "dropout, or use network='auto', which starts from the principal components"
-)
-
-
-def underfitting(explained, explained_by_pca, n_components, remedy=MORE_TRAINING):
+def underfitting(explained, explained_by_pca, n_components, remedy):
     """Too little of the training variance is reconstructed: yield what to do."""
     if explained < UNDERFITTED * explained_by_pca:
         yield (
@@ -34,14 +35,36 @@ def underfitting(explained, explained_by_pca, n_components, remedy=MORE_TRAINING
         )
 
 
-def overfitting(explained, explained_held_out):
+def is_overfitted(explained, explained_held_out, worse):
+    """Tell whether held-out rows are reconstructed much worse than those trained on.
+
+    `worse` is the share of them that are worse than 95 % of the rows trained on; few
+    rows may be odd ones, more than half of them are not.
+    """
+    gap = explained - explained_held_out
+    times = (1 - explained_held_out) > BY_HEART * (1 - explained)
+    far = gap > OVERFITTED or (times and gap > NOTICED and worse > MOST)
+    return far and explained > NOTICED  # else nothing is learnt, by heart or not
+
+
+def overfitting(explained, explained_held_out, worse, remedy):
     """Held-out rows are reconstructed much worse: yield what to do."""
-    if explained - explained_held_out > OVERFITTED:
+    if is_overfitted(explained, explained_held_out, worse):
         yield (
-            f"Overfitted: the reconstruction explains {explained:.0%} of the training "
-            f"data's variance and {explained_held_out:.0%} of the held-out rows'. Use "
-            "more rows, a smaller n_components or network, or regularise with alpha or "
-            "skae.networks.DenseNetwork(dropout=...)."
+            f"Overfitted: the reconstruction explains {explained:.1%} of the training "
+            f"data's variance and {explained_held_out:.1%} of the held-out rows'. "
+            f"{remedy}."
+        )
+
+
+def wider_than_the_data(n_components, n_columns):
+    """A code could hold its rows as they are: yield what to do."""
+    if n_components > n_columns:
+        yield (
+            f"Wider than the data: a code of {n_components} numbers holds rows of "
+            f"{n_columns} as they are, and need say nothing of them. Use n_components "
+            f"below {n_columns}, or 'auto'; or, for a wide code that has to say "
+            "something, SparseAutoencoder or a corruption (DenoisingAutoencoder)."
         )
 
 
@@ -54,15 +77,11 @@ def explains_nothing(explained, remedy):
         )
 
 
-def prior_missed(coefficient, n, discriminator_loss):
+def prior_missed(coefficient, n, discriminator_loss, remedy):
     """Codes of n rows are not distributed as the prior: yield what to do.
 
     `discriminator_loss` is the mean over the adversaries, 0.69 where they guess.
     """
-    remedy = (
-        "Train for longer (max_iter), change adversarial_learning_rate, raise "
-        "instance_noise, or use fewer n_components or a prior that is more like the data"
-    )
     if coefficient > PRIOR_MISSED**2 + 1 / n:  # so few rows are apart by chance
         yield (
             f"Prior missed: codes are {coefficient**0.5:.2g} from draws of the prior "
@@ -82,12 +101,8 @@ def empty_clusters(n_used, n_clusters, remedy):
         yield f"Collapsed: {n_used} of {n_clusters} clusters have rows. {remedy}."
 
 
-def collapse(active, explained):
+def collapse(active, explained, remedy):
     """Codes carry (next to) nothing: yield what to do."""
-    remedy = (
-        "Lower beta, use free_bits=0.1 or a longer kl_warm_up, or network='auto', which "
-        "starts from the principal components"
-    )
     if explained < CARRIES_NOTHING:
         yield from explains_nothing(explained, remedy)
     elif active.mean() < ACTIVE:
@@ -110,15 +125,18 @@ def divergence(losses, explained):
         )
 
 
-def unbeaten(start, best, n_epochs):
-    """The start costs held-out rows less than the best of the epochs: yield what to do."""
+def unbeaten(start, best, n_epochs, explained):
+    """The start costs held-out rows less than the best of the epochs: yield what to do.
+
+    Nothing, where it leaves next to nothing to explain.
+    """
     if best > start + RISEN:
         yield (
             f"Diverged: held-out rows cost {start:.3g} before the first epoch, and "
             f"{best:.3g} or more after it, so the start is what is kept. Lower "
             "learning_rate or raise batch_size."
         )
-    elif best >= start:
+    elif best >= start and 1 - explained > LEFT:
         yield (
             f"No epoch was better than the start: after the best of {n_epochs} epochs "
             f"held-out rows cost {best:.4g}, and {start:.4g} before the first, so the "
@@ -128,10 +146,11 @@ def unbeaten(start, best, n_epochs):
         )
 
 
-def dead_units(activations):
+def dead_units(activations, remedy, of_code):
     """More than half of a layer's units are constant: yield what to do.
 
-    `activations` are arrays (n_rows, n_units) by the layer's name.
+    `activations` are arrays (n_rows, n_units) by the layer's name, `of_code` is the
+    remedy where the layer is the code.
     """
     for name, values in activations.items():
         spread = np.ptp(values, axis=0)
@@ -139,9 +158,18 @@ def dead_units(activations):
         if dead > DEAD * len(spread):
             yield (
                 f"Dead units: {dead} of {len(spread)} units of {name} give the same "
-                "output for every row. Use activation='silu' or 'leaky_relu', lower "
-                "learning_rate, or use fewer units."
+                f"output for every row. {of_code if name == THE_CODE else remedy}."
             )
+
+
+def worse_rows(errors, errors_held_out):
+    """Return the share of held-out rows that are worse than most of those trained on.
+
+    It is 0 where there are too few of them to tell.
+    """
+    if len(errors_held_out) < FEWEST_ROWS:
+        return 0.0
+    return float(np.mean(errors_held_out > np.quantile(errors, USUAL_ROWS)))
 
 
 def never_on(dead, remedy):
@@ -167,7 +195,7 @@ def activations(module, x, n_units):
         seen[names[layer]] = out
 
     with torch.inference_mode(), watched(names, keep):
-        seen["the code"] = module.encode(x).unflatten(1, (n_units, -1))
+        seen[THE_CODE] = module.encode(x).unflatten(1, (n_units, -1))
     return {
         name: out.movedim(1, -1).flatten(0, -2).cpu().numpy() for name, out in seen.items()
     }

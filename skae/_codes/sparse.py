@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from skae._codes import signs
-from skae._codes.base import AutoencoderModule, Code, Terms, code_size, pair
+from skae._codes.base import AutoencoderModule, Code, Terms, code_size, pair, underfitted
 from skae._codes.units import (
     added_by_units,
     directions,
@@ -332,9 +332,8 @@ class Sparse(Code):
         remedy = "Raise max_iter or learning_rate" if is_topk else "Lower beta"
         yield from signs.explains_nothing(explained, remedy)
         if is_topk:
-            k = min(self.n_nonzero_coefs, len(task.principal.ratio))
-            remedy = "Raise max_iter, learning_rate or n_components"
-            yield from signs.underfitting(explained, task.principal.ratio[k - 1], k, remedy)
+            remedy = "Raise max_iter, learning_rate, n_components or n_nonzero_coefs"
+            yield from underfitted(task, self.n_nonzero_coefs, remedy)
 
     def dead_units(self, described, task):
         """Yield which units are never on."""

@@ -12,27 +12,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae._data.frames import Table, is_frame, is_lazy, not_numbers
+from skae._data.frames import Table, check_names, is_frame
+from skae._data.refusals import check_columns, of_numbers, validated
 from skae._data.rows import blocks, flatten
 from skae._data.schema import Schema, codes_of, learn_columns
-
-
-def check_columns(X):
-    """Raise a ``ValueError`` that names the columns that are not numbers."""
-    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
-        raise ValueError(
-            f"X holds dates or durations ({X.dtype}), not numbers. Convert them, for "
-            "instance to days since a first date."
-        )
-    if is_lazy(X):
-        raise ValueError("X is a lazy table, of no rows yet. Use X.collect().")
-    bad = not_numbers(X) if is_frame(X) else ()
-    if bad:
-        raise ValueError(
-            f"X: not numbers in column {', '.join(bad)}. Encode such columns first, for "
-            "instance with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer, "
-            "drop them, or use an autoencoder with likelihood='mixed'."
-        )
 
 
 def read_frame(
@@ -48,6 +31,7 @@ def read_frame(
 
     `owner` is the estimator, `asked` and `can_pass` are for `learn_columns`.
     """
+    check_names(X)
     validate_data(owner, X, reset=columns is None, skip_check_array=True)
     table = Table.read(X, missing_values)
     if columns is None:
@@ -71,10 +55,21 @@ def check_count(name, value, least=1):
 class CheckedRowsMixin:
     """Rows as flat numbers: of any container, and of the shape that `fit` saw."""
 
+    _fills_pictures = False  # whether lost pixels can be filled in
+
     @property
     def _reads_tables(self):
         """Whether the parameters ask for tables of numbers and categories."""
         return False
+
+    @property
+    def _mixed_way(self):
+        """How an estimator like this is made to read tables; None if it cannot be."""
+        return None
+
+    def _validated(self, X, *, is_picture=False, **kwargs):
+        mixed, fills = self._mixed_way, is_picture and self._fills_pictures
+        return validated(self, X, of_numbers(X, mixed, fills), mixed, **kwargs)
 
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
         sample_shape = None
@@ -83,14 +78,15 @@ class CheckedRowsMixin:
         if self._reads_tables_:
             X = self._read_table(X, reset=reset, ensure_min_samples=ensure_min_samples)
         else:
-            check_columns(X)
+            check_columns(X, self._mixed_way)
             if reset:
                 X, sample_shape = flatten(X)
             else:
                 X = self._check_shape(X)
-            X = validate_data(
-                self,
+            shape = sample_shape or vars(self).get("_sample_shape_", ())
+            X = self._validated(
                 X,
+                is_picture=len(shape) > 1,
                 reset=reset,
                 accept_sparse="csr",
                 dtype="numeric",
@@ -111,8 +107,13 @@ class CheckedRowsMixin:
         if self._reads_tables_:
             return self._read_table(X, reset=False, **kwargs)
         X = self._check_shape(X)
-        return validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype="numeric", **kwargs
+        return self._validated(
+            X,
+            is_picture=len(self._sample_shape_) > 1,
+            reset=False,
+            accept_sparse="csr",
+            dtype="numeric",
+            **kwargs,
         )
 
     def _read_table(self, X, *, reset, ensure_all_finite=True, **kwargs):
@@ -138,8 +139,8 @@ class CheckedRowsMixin:
                 f"X holds pictures of shape {sample_shape}, and likelihood='mixed' is for "
                 "tables. Use another likelihood, or pass X flat."
             )
-        X = validate_data(
-            self, X, reset=reset, dtype="numeric", ensure_all_finite=False, **kwargs
+        X = self._validated(
+            X, reset=reset, dtype="numeric", ensure_all_finite=False, **kwargs
         )
         for _, block in blocks(X) if ensure_all_finite else ():
             infinite = np.isinf(block).any(0)

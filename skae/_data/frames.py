@@ -34,15 +34,30 @@ def row_labels(X):
     return X.index if nw.dependencies.is_pandas_like_dataframe(X) else None
 
 
+def check_names(X):
+    """Raise a ``ValueError`` for a table whose columns cannot be told by their names."""
+    if nw.dependencies.is_pandas_like_dataframe(X) and not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(f"X: columns {twice} are there more than once. Rename them.")
+
+
+class NoNumbers(NamedTuple):
+    """A column that cannot be numbers as it is."""
+
+    name: object
+    dtype: object
+    is_time: bool  # dates or durations
+
+
 def not_numbers(X):
-    """Return the names, with dtypes, of a table's columns that cannot be numbers."""
+    """Return the columns of a table that cannot be numbers, as `NoNumbers`."""
     if nw.dependencies.is_pandas_like_dataframe(X):  # which may have names twice
         parts = (X.iloc[:, i] for i in range(X.shape[1]))
         columns = (nw.from_native(part, series_only=True) for part in parts)
     else:
         columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
-        f"{_name(column)!r} ({_dtype(column)})"
+        NoNumbers(_name(column), _dtype(column), _is_time(column))
         for column in columns
         if not _is_numeric(column)
     ]
@@ -71,6 +86,14 @@ def _is_numeric(column):
         except (TypeError, ValueError):
             return False
     return values.dtype.kind in "biufc"
+
+
+def _is_time(column):
+    """Tell whether a column holds dates or durations, as Python's objects too."""
+    if column.dtype.is_temporal():
+        return True
+    kind = pd.api.types.infer_dtype(column.to_list(), skipna=True)
+    return kind in ("datetime64", "datetime", "date", "timedelta64", "timedelta", "period")
 
 
 # Reading

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skae._data.frames import Table, frame_like
+from skae._data.refusals import DATES
 
 KINDS = ("number", "integer", "category", "passthrough")
 
@@ -83,8 +84,8 @@ def learn_columns(table, asked, can_pass=True):
                 "'passthrough'}."
             )
         raise ValueError(
-            f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
-            f"such columns (dates to days since a first one), {ways}"
+            f"X: neither numbers nor categories in column {', '.join(refused)}. {DATES}, "
+            f"{ways}"
         )
     return columns
 

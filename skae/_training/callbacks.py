@@ -1,4 +1,24 @@
-"""Callbacks: scikit-learn's, told of each epoch of a skorch net."""
+"""Callbacks: scikit-learn's, told of each epoch of a skorch net, and skorch's own."""
+
+from skorch.callbacks import EpochScoring
+
+
+def check_callbacks(callbacks, holds_out):
+    """Raise a ``ValueError`` for a callback of skorch's that has nothing to look at."""
+    for callback in callbacks or ():
+        callback = callback[1] if isinstance(callback, tuple) else callback
+        name = type(callback).__name__
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and "valid" in monitor and not holds_out:
+            raise ValueError(
+                f"net_params: {name} looks at {monitor!r}, and no rows are held out here. "
+                "Use fit with early_stopping=True, or monitor='train_loss'."
+            )
+        if isinstance(callback, EpochScoring) and not callable(callback.scoring):
+            raise ValueError(
+                f"net_params: {name} has scoring={callback.scoring!r}, which scores "
+                "predictions of a y, and there are none. Pass a function of (net, X, y)."
+            )
 
 
 class CallbackBridge:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skae._codes import signs
+from skae._codes import remedies, signs
 from skae._training.blocks import block_rows
 from skae._training.loss import judging_generator
 from skae.corruption._named import filling
@@ -32,6 +32,7 @@ class Trained(NamedTuple):
     explained: list  # share of the variance: of the rows trained on, of those held out
     described: dict  # fitted attributes of the code
     signs: tuple = ()  # of trouble, as sentences
+    worse: float = 0.0  # share of the rows held out that few of those trained on are
 
     def curves(self):
         """Return the fitted attributes that say how training went."""
@@ -51,7 +52,8 @@ def measured(task):
     net, likelihood, earlier = task.net, task.likelihood, task.earlier
     goes_on = earlier is not None and task.one_pass
     parts = task.in_order()
-    sums = [squared_residuals(net, part) for part in parts]
+    sums, errors = zip(*(squared_residuals(net, part) for part in parts), strict=True)
+    task.worse = signs.worse_rows(errors[0], errors[-1])
     counts = [len(part.index) for part in parts]
     # each part's weights have mean 1 in it
     shares = np.array([part.total_weight for part in parts])
@@ -91,21 +93,24 @@ def measured(task):
         fill,
         task.explained,
         net.module_.code.describe(net.module_, task),
+        worse=task.worse,
     )
 
 
 def squared_residuals(net, batches):
-    """Return the columns' weighted sums of squared residuals, standardised; (3, d).
+    """Return the columns' weighted sums of squared residuals, standardised; (3, d), (n,).
 
     Of the rows' reconstructions, and of those that the likelihood's noise explains;
-    then the weights' sums over the cells that are not missing.
+    then the weights' sums over the cells that are not missing. Then each row's squared
+    residual.
     """
-    module, total = net.module_, 0.0
+    module, total, errors = net.module_, 0.0, []
     error, generator = module.likelihood.squared_error, judging_generator(net.device)
     with torch.inference_mode():
         for batch in batches:
             x, w, known, target = batch.x, batch.weight, batch.known, batch.target
             square = error(module.params(x, *known), target)
+            errors.append(square.sum(1).cpu().numpy())
             unexplained = square
             if module.code.draws_codes:  # they are drawn when scoring, too
                 draws = max(1, NOISE_ROWS // len(batches.index))
@@ -114,7 +119,7 @@ def squared_residuals(net, batches):
             square = torch.stack([square, unexplained, seen])
             square = square.sum(1) if w is None else w @ square
             total = total + square.cpu().double()
-    return total.numpy()
+    return total.numpy(), np.concatenate(errors)
 
 
 def _under_noise(module, batch, draws, generator):
@@ -153,8 +158,11 @@ def trouble(task, trained):
     diverged = list(signs.divergence(losses, explained))
     if start is not None and task.earlier is None and _bends(net.module_):
         best = min(row["valid_loss"] for row in net.history[task.n_before :])
-        unbeaten = signs.unbeaten(start, best, len(net.history) - task.n_before)
-    found = [*(diverged or unbeaten), *signs.overfitting(explained, held_out)]
+        n_epochs = len(net.history) - task.n_before
+        unbeaten = signs.unbeaten(start, best, n_epochs, explained)
+    remedy = remedies.less_freedom(task.recipe)
+    overfitted = signs.overfitting(explained, held_out, task.worse, remedy)
+    found = [*(diverged or unbeaten), *overfitted]
     if not diverged:
         found += code.shortfalls(trained.described, task)
     if task.variance:

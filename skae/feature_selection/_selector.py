@@ -13,14 +13,14 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skae._autoencoders.base import BaseAutoencoder, check_net_params
-from skae._codes import signs
+from skae._autoencoders.base import EXAMPLES, BaseAutoencoder, check_net_params
+from skae._codes import remedies, signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
 from skae._data.checks import CheckedRowsMixin
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
-from skae._params import Versioned, check_parts
+from skae._params import Explaining, Versioned, check_parts
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
@@ -38,7 +38,9 @@ SHARED = (  # parameters that are those of an autoencoder
 STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
 
 
-class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, BaseEstimator):
+class AutoencoderFeatureSelector(
+    Explaining, Versioned, SelectorMixin, CheckedRowsMixin, BaseEstimator
+):
     r"""Unsupervised choice of the columns from which all others can be rebuilt.
 
     k selectors each take a mixture of the d columns, and a decoder rebuilds whole rows
@@ -186,6 +188,8 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         **{name: BaseAutoencoder._parameter_constraints[name] for name in SHARED},
     }
 
+    _examples = EXAMPLES
+
     def __init__(
         self,
         n_features_to_select="auto",
@@ -285,7 +289,7 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         """Return what to train but for the columns that are seen, checked."""
         likelihood, network = as_likelihood(self.likelihood), as_network(self.network)
         check_parts(network=network, likelihood=likelihood)
-        check_net_params(self.net_params)
+        check_net_params(self.net_params, self.early_stopping)
         if isinstance(network, ConvolutionalNetwork):
             network = network.resolve(self._sample_shape_)
         schedule = Schedule(
@@ -409,9 +413,11 @@ class AutoencoderFeatureSelector(Versioned, SelectorMixin, CheckedRowsMixin, Bas
         self.n_features_to_select_ = len(columns)
         vars(self).update(best.curves())
         self._statistics_ = best.statistics
+        explained = best.explained[0], best.explained[-1]
+        remedy = remedies.less_freedom(best.recipe)
         for sign in (
-            *signs.divergence(self.loss_curve_[-1:], best.explained[0]),
-            *signs.overfitting(best.explained[0], best.explained[-1]),
+            *signs.divergence(self.loss_curve_[-1:], explained[0]),
+            *signs.overfitting(*explained, best.worse, remedy),
         ):
             sign = sign.replace("n_components", "n_features_to_select")
             warnings.warn(sign, ConvergenceWarning, stacklevel=4)

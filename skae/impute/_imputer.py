@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count, read_frame
 from skae._data.frames import beside, is_frame, is_nan, row_labels
-from skae._params import Sizes, Versioned
+from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
 from skae.impute._draws import Gaps, draw, probability_table, quantile_table
@@ -29,7 +29,7 @@ MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
-class AutoencoderImputer(Versioned, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator):
     """Imputation of missing cells in tables of numbers and categories.
 
     Two first guesses of a missing cell are its conditional means under a normal

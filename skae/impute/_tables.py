@@ -5,19 +5,28 @@ are learnt from.
 """
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
-from skae._data.checks import check_columns
 from skae._data.frames import Table, as_array, is_nan, of_array
+from skae._data.refusals import DATES, check_columns, validated
 from skae._data.schema import Coded, Column, bounds_of, cells_of, check_bounds, parse
 
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
     """Return an array or sparse matrix as `read_frame` returns a frame."""
     check_columns(X)
-    X = validate_data(
+    remedies = {
+        "contains infinity": "Replace such cells by numpy.nan, to have them filled.",
+        "contains NaN": (
+            f"Replace it by missing_values={missing_values!r} first, or use "
+            "missing_values=numpy.nan."
+        ),
+        "could not convert": "Pass a DataFrame, whose columns may hold categories.",
+        "float() argument": f"{DATES}. Pass categories in a DataFrame.",
+    }
+    X = validated(
         owner,
         X,
+        remedies,
         reset=columns is None,
         accept_sparse="csr",
         dtype=[np.float64, np.float32],

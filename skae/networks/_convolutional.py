@@ -1,6 +1,7 @@
 """The convolutional network: pictures and signals down to a code and back."""
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral
@@ -22,6 +23,8 @@ from skae.networks._layers import (
     transposed_convolution,
 )
 
+MOST_CHANNELS, LONG = 4, 16  # of a signal that is taken for a picture, and its steps
+
 
 @dataclass
 class ConvolutionalNetwork(Parameters):
@@ -42,7 +45,8 @@ class ConvolutionalNetwork(Parameters):
         (height, width) or (channels, height, width) of a row of X. None takes the
         shape of pictures passed as (n_samples, H, W) or (n_samples, C, H, W); rows
         that are flat are taken as a square picture where their length is a square
-        number, and otherwise as a signal, (1, n_features).
+        number, and otherwise as a signal, (1, n_features). Signals of C channels are
+        passed as (n_samples, C, 1, T).
     filters : tuple of int, default=(16, 32)
         Channels of the encoder's maps, one number for each level.
     kernel_size : int, default=3
@@ -129,12 +133,14 @@ class ConvolutionalNetwork(Parameters):
             if len(shape) == 1:
                 side = math.isqrt(d)
                 shape = (side, side) if side * side == d else (1, d)
-            elif len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
+            elif len(shape) == 3 and shape[2] <= MOST_CHANNELS < min(shape[:2]):
                 raise ValueError(
                     f"X holds samples of shape {shape}, which looks like channels in "
                     "the last place; (channels, height, width) is expected. Use "
                     "np.moveaxis(X, -1, 1), or say image_shape."
                 )
+            elif len(shape) == 2:
+                _warn_of_signals(shape)
         shape = (1,) * (3 - len(shape)) + tuple(shape)
         given = (1,) * (3 - len(sample_shape)) + tuple(sample_shape)
         if math.prod(shape) != d or (len(sample_shape) > 1 and shape != given):
@@ -221,6 +227,22 @@ class ConvolutionalNetwork(Parameters):
         """Return a convolution's kernel, stride and size."""
         kernel = tuple(self.kernel_size if n > 1 else 1 for n in size)
         return kernel, stride, size
+
+
+def _warn_of_signals(shape):
+    """Warn of samples (T, C) or (C, T) that look like signals of a few channels."""
+    if not (2 <= min(shape) <= MOST_CHANNELS and max(shape) >= LONG):
+        return
+    last = shape[1] < shape[0]
+    layout = "(n_samples, steps, channels)" if last else "(n_samples, channels, steps)"
+    way = "np.moveaxis(X, -1, 1)[:, :, None]" if last else "X[:, :, None]"
+    warnings.warn(
+        f"X holds samples of shape {shape}, taken for pictures of {shape[0]} x {shape[1]} "
+        "pixels: layouts are (n_samples, height, width) and (n_samples, channels, height, "
+        f"width), and signals have height 1. If these are signals, {layout}, pass {way}; "
+        f"if they are pictures, say image_shape={shape}.",
+        stacklevel=7,
+    )
 
 
 def _shapes_of(d, most=6):

@@ -12,16 +12,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.together import fit_together
 from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
-from skae._params import Versioned
+from skae._params import Explaining, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed
 from skae.likelihoods._named import reads_tables
+from skae.networks._convolutional import ConvolutionalNetwork
 from skae.outliers._abnormality import CRITERIA, Abnormality
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, ranked
@@ -34,7 +36,9 @@ CLIP = 20.0  # standard deviations
 LARGEST_SEED = np.iinfo(np.int32).max
 
 
-class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(
+    Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
+):
     """Outlier and novelty detection by an ensemble of autoencoders.
 
     Autoencoders of random widths learn the rows, all in one batched training [1]_. How
@@ -143,6 +147,8 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
         "random_state": ["random_state"],
     }
 
+    _examples = {"autoencoder": "skae.Autoencoder()"}  # noqa: RUF012
+
     def __init__(
         self,
         autoencoder=None,
@@ -171,6 +177,16 @@ class AutoencoderOutlierDetector(Versioned, CheckedRowsMixin, OutlierMixin, Base
     @property
     def _reads_tables(self):
         return self.autoencoder is not None and reads_tables(self.autoencoder.likelihood)
+
+    @property
+    def _mixed_way(self):
+        """How a detector is made to read tables; None if its autoencoder cannot be."""
+        one = Autoencoder() if self.autoencoder is None else self.autoencoder
+        if isinstance(one, ConvolutionalAutoencoder) or isinstance(
+            one.network, ConvolutionalNetwork
+        ):
+            return None
+        return f"{type(self).__name__}({type(one).__name__}(likelihood='mixed'))"
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):

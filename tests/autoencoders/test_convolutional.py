@@ -657,7 +657,7 @@ def test_constant_borders_are_no_dead_units(n_components):
     first = outputs(estimator.net_.module_.encoder, x)[2]
     assert first[0] == "Activation"
     by_pixel = first[1].flatten(1).numpy()
-    assert list(_diagnostics.dead_units({"pixels": by_pixel}))
+    assert list(_diagnostics.dead_units({"pixels": by_pixel}, "", ""))
 
 
 class Dying(ConvolutionalNetwork):

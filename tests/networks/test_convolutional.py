@@ -1,6 +1,7 @@
 """Convolutional networks: the textbook's maps, and any size of picture."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from skae import ConvolutionalAutoencoder
 from skae._training.blocks import row_cost
 from skae.networks import ConvolutionalNetwork
 from tests.pictures import NETWORKS, SIDES, SMALL, make, outputs, pictures, standardized
@@ -234,6 +236,37 @@ def test_a_build_without_image_shape_takes_a_square_or_a_signal():
         encoder, decoder = SMALL.build(n, None, n)
         assert maps(encoder, torch.zeros(1, n)) == sides
         assert decoder(encoder(torch.zeros(1, n))).shape == (1, n)
+
+
+@pytest.mark.parametrize(
+    ("shape", "way"),
+    [
+        ((64, 2), "np.moveaxis(X, -1, 1)[:, :, None]"),
+        ((16, 4), "np.moveaxis(X, -1, 1)[:, :, None]"),
+        ((3, 64), "X[:, :, None]"),
+        ((15, 4), None),
+        ((64, 5), None),
+        ((8, 8), None),
+        ((4, 4), None),
+        ((1, 64), None),
+    ],
+)
+def test_signals_that_are_taken_for_pictures_are_told(shape, way):
+    X = np.random.default_rng(0).normal(size=(20, *shape))
+    for say in (None, shape):
+        autoencoder = ConvolutionalAutoencoder(2, image_shape=say, max_iter=1)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            autoencoder.fit(X)
+        told = [str(w.message) for w in caught if "layouts" in str(w.message)]
+        assert len(told) == (way is not None and say is None)
+        if told:
+            assert f"pass {way};" in told[0]
+            right = eval(way, {"np": np, "X": X})
+            assert right.shape == (20, min(shape), 1, max(shape))
+            assert (right[3, 1, 0] == (X[3, :, 1] if shape[0] > 4 else X[3, 1])).all()
+    with pytest.raises(ValueError, match="channels in the last place"):
+        ConvolutionalNetwork().resolve((8, 8, 2))
 
 
 def test_a_window_is_one_wide_along_an_axis_of_length_one():

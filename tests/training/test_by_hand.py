@@ -331,15 +331,17 @@ X = torch.tensor([[1.0, 2], [3, torch.nan]]), torch.tensor([[-2.0, 5]])
 
 def test_squared_residuals_by_hand():
     net = net_of(SimpleNamespace(draws_codes=False))
-    found = squared_residuals(net, Parts(map(Batch, X)))
+    found, errors = squared_residuals(net, Parts(map(Batch, X)))
+    assert errors.tolist() == [1 + 4, 9, 4 + 25]
     # 1 + 9 + 4 and 4 + 25; 3 and 2 cells are there
     assert found.tolist() == [[14, 29], [14, 29], [3, 2]]
     weights = torch.tensor([2.0, 0.5]), torch.tensor([3.0])
-    found = squared_residuals(net, Parts(map(Batch, X, weights)))
+    found, errors = squared_residuals(net, Parts(map(Batch, X, weights)))
+    assert errors.tolist() == [1 + 4, 9, 4 + 25]
     # 2 * 1 + 0.5 * 9 + 3 * 4 and 2 * 4 + 3 * 25
     assert found.tolist() == [[18.5, 83], [18.5, 83], [5.5, 5]]
     clean = X[0] + 1, X[1]
-    found = squared_residuals(net, Parts(map(Batch, X, (None, None), clean)))
+    found, _ = squared_residuals(net, Parts(map(Batch, X, (None, None), clean)))
     assert found[0].tolist() == [4 + 16 + 4, 9 + 25]
 
 
@@ -347,7 +349,7 @@ def test_squared_residuals_by_hand():
 def test_residuals_under_noise_are_means_over_both_signs(of_rows):
     code = Noise()
     code.noise_is_of_rows = of_rows
-    found = squared_residuals(net_of(code), Parts(map(Batch, X)))
+    found, _ = squared_residuals(net_of(code), Parts(map(Batch, X)))
     # of (3 - x)^2 and (-3 - x)^2 it is 9 + x^2
     assert found[0].tolist() == [14, 29]
     np.testing.assert_allclose(found[1], [14 + 3 * 9, 29 + 2 * 9], rtol=1e-5)
@@ -449,10 +451,10 @@ def is_sign(found):
 
 
 def test_limits_of_underfitting_and_overfitting():
-    assert not is_sign(signs.underfitting(0.9 * 0.5, 0.5, 2))
-    assert is_sign(signs.underfitting(0.9 * 0.5 - 1e-9, 0.5, 2))
-    assert not is_sign(signs.overfitting(0.4, 0.0))
-    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0))
+    assert not is_sign(signs.underfitting(0.9 * 0.5, 0.5, 2, ""))
+    assert is_sign(signs.underfitting(0.9 * 0.5 - 1e-9, 0.5, 2, ""))
+    assert not is_sign(signs.overfitting(0.4, 0.0, 0.0, ""))
+    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.0, ""))
     assert not is_sign(signs.explains_nothing(0.02, ""))
     assert is_sign(signs.explains_nothing(0.02 - 1e-9, ""))
 
@@ -468,32 +470,34 @@ def test_limits_of_divergence():
 
 
 def test_limits_of_collapse():
-    assert not is_sign(signs.collapse(np.arange(4) == 0, 0.02))
-    assert is_sign(signs.collapse(np.arange(5) == 0, 0.9))
-    assert is_sign(signs.collapse(np.ones(4, bool), 0.01))
+    assert not is_sign(signs.collapse(np.arange(4) == 0, 0.02, ""))
+    assert is_sign(signs.collapse(np.arange(5) == 0, 0.9, ""))
+    assert is_sign(signs.collapse(np.ones(4, bool), 0.01, ""))
     assert not is_sign(signs.empty_clusters(2, 4, ""))
     assert is_sign(signs.empty_clusters(1, 4, ""))
 
 
 def test_limits_of_dead_units():
+    def dead(*columns):
+        return is_sign(signs.dead_units({"a layer": np.stack(columns, 1)}, "", ""))
+
     varied, still = np.arange(3.0), np.ones(3)
-    assert not is_sign(signs.dead_units({"a layer": np.stack([varied, still], 1)}))
-    assert is_sign(signs.dead_units({"a layer": np.stack([varied, still, still], 1)}))
+    assert not dead(varied, still)
+    assert dead(varied, still, still)
     # a millionth of the largest spread, or of 1, is none
     faint = np.array([0, 0, 1e-6])
-    assert is_sign(signs.dead_units({"a layer": np.stack([faint, faint, faint], 1)}))
-    assert not is_sign(signs.dead_units({"a layer": np.stack([varied, 3 * faint], 1)}))
-    million = 1e6 * varied
-    assert is_sign(signs.dead_units({"a layer": np.stack([million, varied, varied], 1)}))
+    assert dead(faint, faint, faint)
+    assert not dead(varied, 3 * faint)
+    assert dead(1e6 * varied, varied, varied)
     assert not is_sign(signs.never_on(np.array([True, False]), ""))
     assert is_sign(signs.never_on(np.array([True, False, True]), ""))
 
 
 def test_limits_of_an_adversary():
     limit = 0.15**2 + 1 / 100  # so few rows are 0.01 apart by chance
-    assert not is_sign(signs.prior_missed(limit, 100, 0.69))
-    (found,) = signs.prior_missed(limit + 1e-9, 100, 0.69)
+    assert not is_sign(signs.prior_missed(limit, 100, 0.69, ""))
+    (found,) = signs.prior_missed(limit + 1e-9, 100, 0.69, "")
     assert found.startswith("Prior missed: codes are 0.18 from")
-    assert not is_sign(signs.prior_missed(0.0, 100, 0.1))
-    (found,) = signs.prior_missed(0.0, 100, 0.1 - 1e-9)
+    assert not is_sign(signs.prior_missed(0.0, 100, 0.1, ""))
+    (found,) = signs.prior_missed(0.0, 100, 0.1 - 1e-9, "")
     assert found.startswith("Adversary ahead")
