@@ -85,7 +85,7 @@ class Code(Parameters):
     start_competes: ClassVar[bool] = True  # whether the start may be what is kept
     draws_codes: ClassVar[bool] = False  # whether `drawn_params` are what scores see
     noise_is_of_rows: ClassVar[bool] = True  # whether each row has a draw of its own
-    code_activation: ClassVar[str] = "linear"
+    code_activation: ClassVar[str] = "linear"  # of those that have no parameter for it
     is_pure: ClassVar[bool] = True  # whether `loss` changes nothing, and never branches
     averaged: ClassVar[float | None] = None  # decay of averaged weights, if these are kept
     phase_names: ClassVar[tuple] = ()  # of further losses, each with its optimiser
@@ -257,7 +257,9 @@ def underfitted(task, k, remedy=None):
     if not learns_to_copy(task) or signs.is_overfitted(explained, held_out, task.worse):
         return
     if k > signs.SHARE_OF_ROWS * n_rows or k >= task.likelihood.n_params:
-        yield from signs.explains_nothing(explained, "Raise max_iter or learning_rate")
+        if remedy is None:  # others look at it anyway
+            way = "Raise max_iter or change learning_rate"
+            yield from signs.explains_nothing(explained, way)
         return
     by_pca = ratio[found - 1]
     if remedy is None:

@@ -158,6 +158,7 @@ class CheckedRowsMixin:
         if shape is not None and shape != self._sample_shape_:
             raise ValueError(
                 f"X holds samples of shape {shape}, but {type(self).__name__} was "
-                f"fitted on samples of shape {self._sample_shape_}."
+                f"fitted on samples of shape {self._sample_shape_}. Reshape them, or "
+                "fit on samples such as these."
             )
         return X

@@ -104,10 +104,10 @@ def check_columns(X, mixed=None):
     check_times(X)
     if is_lazy(X):
         raise ValueError("X is a lazy table, of no rows yet. Use X.collect().")
-    check_names(X)
     error = column_error(X, mixed)
     if error is not None:
         raise error
+    check_names(X)
 
 
 def column_error(X, mixed=None):

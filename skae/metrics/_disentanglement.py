@@ -190,7 +190,9 @@ def separated_attribute_predictability(codes, factors, *, n_bins=20, random_stat
     for i, j in np.ndindex(scores.shape):
         machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
         if len(np.unique(V[:, j])) < 2:
-            raise ValueError(f"factors: column {j} has too few rows of a second value.")
+            raise ValueError(
+                f"factors: column {j} has too few rows of a second value. Pass more."
+            )
         machine.fit(Z[:, i : i + 1], V[:, j])
         scores[i, j] = machine.score(Z_test[:, i : i + 1], V_test[:, j])
     return float(np.mean(_gaps(scores)))

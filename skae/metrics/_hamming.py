@@ -47,7 +47,8 @@ def hamming_distances(A, B=None):
     B = A if B is None else _check_bytes(B, "B")
     if A.shape[1] != B.shape[1]:
         raise ValueError(
-            f"A and B must have as many bytes in a row. Got {A.shape[1]} and {B.shape[1]}."
+            f"A and B must have as many bytes in a row. Got {A.shape[1]} and {B.shape[1]}. "
+            "Let one BinaryAutoencoder encode both."
         )
     out = np.empty((len(A), len(B)), dtype=np.float32)
     A, B = _words(A), _words(B)

@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skae._data.body import bend
 from skae._data.frames import is_frame
+from skae._data.refusals import of_numbers, remedied
 from skae._data.rows import blocks, densify
 from skae._data.statistics import column_statistics
 
@@ -350,7 +351,10 @@ class smallest_within:
         sizes = np.array([self._size(params) for params in cv_results["params"]])
         finite = np.isfinite(scores)
         if not finite.any():
-            raise ValueError(f"{key}: no candidate of this search has a finite score.")
+            raise ValueError(
+                f"{key}: no candidate of this search has a finite score. Search with "
+                "error_score='raise' to see why."
+            )
         best = scores[finite].max()
         eligible = finite & (scores >= best - self.tolerance * abs(best))
         smallest = eligible & (sizes == sizes[eligible].min())
@@ -378,7 +382,8 @@ def _reconstruct(estimator, X):
     if not hasattr(estimator, "inverse_transform"):
         raise TypeError(
             f"estimator: {type(estimator).__name__} has no inverse_transform, so there "
-            "is no reconstruction to score."
+            "is no reconstruction to score. Score an autoencoder, PCA or a pipeline of "
+            "what has one."
         )
     codes = estimator.transform(X)
     if is_frame(codes):  # set_output; the way back takes arrays
@@ -415,7 +420,7 @@ def _as_rows(X, name):
             X = X.reshape(X.shape[0], int(np.prod(X.shape[1:])))
         return check_array(X, accept_sparse="csr", dtype="numeric")
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"{name}: {remedied(error, of_numbers(X, None))}") from error
 
 
 def _sum_of_squares(X, other, scale, weight, output, center=None):
