@@ -98,7 +98,7 @@ def evaluate(rival, dataset, k, seed):
         back = model.reconstruct(X_test)
     stays = False
     if rival == "Autoencoder":
-        stays = min(model.validation_loss_curve_) >= model.net_.start_loss_
+        stays = model.net_.kept_start_
     raw = explained(X_test, back, X_train.mean(0))
     return float(Judge(X_train, X_test)(back)), raw, time, stays
 

@@ -136,7 +136,7 @@ def unbeaten(start, best, n_epochs, explained):
             f"{best:.3g} or more after it, so the start is what is kept. Lower "
             "learning_rate or raise batch_size."
         )
-    elif best >= start and 1 - explained > LEFT:
+    elif 1 - explained > LEFT:
         yield (
             f"No epoch was better than the start: after the best of {n_epochs} epochs "
             f"held-out rows cost {best:.4g}, and {start:.4g} before the first, so the "

@@ -48,6 +48,7 @@ def _check_terms(terms, n_rows):
 
 def check_loss(loss, course, remedy="", of="the loss"):
     """Return an epoch's loss, or raise a ``ValueError`` if it is not finite."""
+    loss = float(loss)
     if not math.isfinite(loss):
         raise ValueError(
             f"Training diverged: {of} is {loss} after epoch {course.epoch + 1}. "

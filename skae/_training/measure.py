@@ -159,7 +159,8 @@ def trouble(task, trained):
     if start is not None and task.earlier is None and _bends(net.module_):
         best = min(row["valid_loss"] for row in net.history[task.n_before :])
         n_epochs = len(net.history) - task.n_before
-        unbeaten = signs.unbeaten(start, best, n_epochs, explained)
+        if net.kept_start_:
+            unbeaten = signs.unbeaten(start, best, n_epochs, explained)
     remedy = remedies.less_freedom(task.recipe)
     overfitted = signs.overfitting(explained, held_out, task.worse, remedy)
     found = [*(diverged or unbeaten), *overfitted]

@@ -150,7 +150,7 @@ class Members:
             for t in tasks
         ]
         self.rates = [1.0] * len(tasks)
-        self.best = None
+        self.best = self.start = None
         self._take(self.flat)
 
     def _take(self, flat, state=None):
@@ -188,9 +188,9 @@ class Members:
             try:
                 if first.valid is not None:
                     found = zip(self.courses, nets, self._judged(), strict=True)
-                    for course, net, loss in found:
-                        course.best_loss = net.start_loss_ = loss
-                    self.best = self.flat.clone()
+                    for course, net, rows in found:
+                        course.start_rows, net.start_loss_ = rows, float(rows.mean())
+                    self.best, self.start = self.flat.clone(), self.flat.clone()
                 while self.tasks:
                     self._epoch()
             except KeyboardInterrupt:
@@ -221,11 +221,12 @@ class Members:
             record("train_batch_count", len(task.train))
             course.epoch += 1
             if judged is not None:
+                loss = float(judged[m].mean())
                 better = course.judge(judged[m], net.patience, net.tol)
                 if better:
                     self.best[m] = self.flat[m]
-                check_loss(judged[m], course, of="the held-out loss")
-                record("valid_loss", judged[m])
+                check_loss(loss, course, of="the held-out loss")
+                record("valid_loss", loss)
                 record("valid_batch_count", len(task.valid))
                 record("valid_loss_best", better)
             record("dur", time.time() - started)
@@ -264,7 +265,7 @@ class Members:
         return losses.detach()
 
     def _judged(self):
-        """Return each member's held-out loss, per column."""
+        """Return what each member's held-out rows cost, per column; (M, n_valid)."""
         self.template.eval()
         rows = []
         sources = [judging_generator(self.device) for _ in self.tasks]
@@ -272,7 +273,7 @@ class Members:
             for batches in zip(*(task.valid for task in self.tasks), strict=True):
                 rows.append(self._losses(batches, sources, torch.tensor(1.0))[0])
         n_columns = self.tasks[0].rows.n_columns
-        return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
+        return torch.cat(rows, 1) / n_columns
 
     def _losses(self, batches, sources, progress):
         """Return what the rows of the members' batches cost (M, B), and the means (M,)."""
@@ -320,7 +321,8 @@ class Members:
         if not left:
             return
         self.present = None if self.present is None else self.present[left]
-        self.best = None if self.best is None else self.best[left]
+        if self.best is not None:
+            self.best, self.start = self.best[left], self.start[left]
         kept = {k: v if v.ndim == 0 else v[left] for k, v in state.items()}
         self._take(self.flat[left], kept)
 
@@ -335,6 +337,9 @@ class Members:
                 yield p, part[tuple(slice(n) for n in p.shape)]
 
         weights = self.flat[m] if self.best is None else self.best[m]
+        net.kept_start_ = self.courses[m].prefers_start()
+        if net.kept_start_:
+            weights = self.start[m]
         with torch.no_grad():
             for p, values in own(weights):
                 p.copy_(values)

@@ -42,6 +42,7 @@ class Net(NeuralNet):
     tuning = ("lr", "further_lr", "alpha", "l1_ratio", "patience", "tol", "verbose")
     n_together_ = 1  # members of the batch that it was trained in
     start_loss_ = None  # held-out loss of the weights that the last training began with
+    kept_start_ = False  # whether these are what stayed
 
     def __init__(
         self,
@@ -131,19 +132,16 @@ class Net(NeuralNet):
     def train(self, task):
         """Train by a task; the best weights stay, if any rows judge."""
         self.begin()
-        shape = 1, task.train.rows.n_columns
-        row = torch.zeros(shape, dtype=torch.float32, device=self.device)
+        row = torch.zeros(1, task.train.rows.n_columns).float().to(self.device)
         work = task.train.batch_size * row_cost(self.module_, row).multiplications
         with few_threads(work):
             self._run = run = Run(self, task)
             try:
                 run.start()
-                if task.valid is not None:
-                    if self.module_.code.start_competes:
-                        run.course.best_loss = self.start_loss_ = self._judged()
-                    run.keep()
+                if task.valid is not None and self.module_.code.start_competes:
+                    self.start_loss_ = run.let_start_compete(self._judged())
                 self.partial_fit(task, epochs=task.epochs)
-                run.go_back()
+                self.kept_start_ = run.go_back()
             finally:
                 run.end()
                 self._set_training(False)
@@ -188,7 +186,8 @@ class Net(NeuralNet):
             loss = self._train_epoch(iterator)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         else:
-            loss = check_loss(self._judged(), self._run.course, of="the held-out loss")
+            self._run.judged = rows = self._judged()
+            loss = check_loss(rows.mean(), self._run.course, of="the held-out loss")
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
@@ -206,7 +205,7 @@ class Net(NeuralNet):
             if run.has_hooks:
                 self.notify("on_batch_end", batch=batch, training=True, **step)
             run.course.step += 1
-        loss = check_loss(float(total) / len(batches.index), run.course, remedy)
+        loss = check_loss(total / len(batches.index), run.course, remedy)
         losses = {name: float(phase.total) for name, phase in run.phases.items()}
         if not all(math.isfinite(loss) for loss in losses.values()):
             raise ValueError(f"Training diverged: {further_remedy}")
@@ -264,7 +263,7 @@ class Net(NeuralNet):
         return mean_loss(row, terms, batch.x.numel())
 
     def _judged(self):
-        """Return the held-out loss, per column, and note what else the code judges by."""
+        """Return what held-out rows cost, per column, and note what else is judged by."""
         run, code = self._run, self.module_.code
         self._set_training(False)
         with torch.no_grad(), run.as_kept():
@@ -272,7 +271,7 @@ class Net(NeuralNet):
             rows = self._judged_rows() + apart
         for name, value in noted.items():
             self.history.record(name, value)
-        return float(rows.mean())
+        return rows
 
     def _judged_rows(self):
         """Return what each held-out row costs, per column; (n_valid,)."""
@@ -293,7 +292,7 @@ class Net(NeuralNet):
     def begin(self, n_together=1):
         """Begin a training, of so many members at once."""
         self.interrupted_, self.n_together_ = False, n_together
-        self.start_loss_ = None
+        self.start_loss_, self.kept_start_ = None, False
         for group, _ in self._groups():
             group["lr"] = group.setdefault("initial_lr", group["lr"])
 
@@ -323,7 +322,7 @@ class Net(NeuralNet):
         course.epoch += 1
         self._set_training(False)
         if task.valid is not None:
-            better = course.judge(self.history[-1, "valid_loss"], self.patience, self.tol)
+            better = course.judge(self._run.judged, self.patience, self.tol)
             if better:
                 self._run.keep()
             self.history.record("valid_loss_best", better)

@@ -43,6 +43,7 @@ class Run:
         warm_up = code.warm_up(task.aim)
         self.course = Course(task.epochs, len(task.train), task.schedule, warm_up)
         self.has_hooks, self.best = bool(net.callbacks), None
+        self.judged = self.first = None  # what held-out rows cost; the first weights
         # LBFGS and its like take each weight as a vector
         is_flat = "optimizer" in self.optimizers
         vectors = in_one_vector(self.module, keep_layout=is_flat)
@@ -65,6 +66,8 @@ class Run:
         self.play = self.module.code.begin(self.module, self.task)
         self.generator = _on(self.device, self.task.train.generator)
         self._lend(self.generator, hidden_rates(self.task.corruption))
+        if self.task.valid is not None:
+            self.keep()
 
     def end(self):
         """Give every weight its own memory again, so that a pickle holds it once."""
@@ -85,11 +88,19 @@ class Run:
         kept = self.flat if self.average is None else self.average
         self.best = [t.clone() for t in (kept, *self.module.buffers())]
 
+    def let_start_compete(self, rows):
+        """Take what held-out rows cost before the first epoch; return the mean."""
+        self.course.start_rows, self.first = rows, self.best
+        return float(rows.mean())
+
     def go_back(self):
-        """Go back to the best weights, if any were judged."""
+        """Go back to the best weights, if any were judged; tell whether to the first."""
+        to_start = self.course.prefers_start()
+        best = self.first if to_start else self.best
         tensors = self.flat, *self.module.buffers()
-        for t, kept in zip(tensors, self.best or tensors, strict=True):
+        for t, kept in zip(tensors, best or tensors, strict=True):
             t.copy_(kept)
+        return to_start
 
     def take_average(self):
         """Let the weights count in their average, which starts short."""
