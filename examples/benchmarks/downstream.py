@@ -171,7 +171,7 @@ def downstream(options):
     """Judge each reducer on each table, size and split."""
     names = options.few(list(TABLES), ["wine", "diabetes"])
     sizes = options.few(COMPONENTS, COMPONENTS[:2])
-    seeds = range(options.n_seeds(2))
+    seeds = range(options.n_seeds())
     measured = {}
     for name in names:
         try:
