@@ -14,6 +14,8 @@ def blocks_of_levels(stats):
     That is a run of columns of zeros and ones in which no row has a second one and most
     have a first: all levels are there, or all but one.
     """
+    if stats.clash is None:  # not known
+        return
     start, d = 0, len(stats.mean)
     for j in range(d + 1):
         if j < d and stats.clash[j] < start:
