@@ -1,13 +1,15 @@
 """What these pages take from elsewhere: tables of the benchmarks, constants of the code.
 
 ``.. measured:: NAME`` is ``examples/benchmarks/results/NAME.csv`` as a table, under a
-line from the JSON file beside it: what, on which machine, when. ``:value:`module.NAME```
-is a constant, ``:value:`module.NAME:.0%``` the same, formatted.
+line from the JSON file beside it: what, on which machine, when; ``**this**`` in a cell is
+in bold. ``:value:`module.NAME``` is a constant, ``:value:`module.NAME:.0%``` the same,
+formatted.
 """
 
 import csv
 import importlib
 import json
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -29,6 +31,12 @@ def caption(about):
     parts = about["script"], about["machine"], about["date"], seeds
     line = ", ".join(part for part in parts if part)
     return ". ".join(part for part in (about["title"], line) if part)
+
+
+def marked(cell):
+    """Return the text of a cell, what is between double asterisks in bold."""
+    parts = re.split(r"\*\*(.+?)\*\*", cell)  # each second one was between them
+    return [nodes.strong("", p) if i % 2 else nodes.Text(p) for i, p in enumerate(parts)]
 
 
 class Measured(SphinxDirective):
@@ -54,7 +62,7 @@ class Measured(SphinxDirective):
     @staticmethod
     def _rows(part, rows):
         for row in rows:
-            cells = [nodes.entry("", nodes.paragraph("", cell)) for cell in row]
+            cells = [nodes.entry("", nodes.paragraph("", "", *marked(c))) for c in row]
             part += nodes.row("", *cells)
         return part
 

@@ -97,9 +97,9 @@ def optional(module, package=None, pip='"skae[bench]"'):
         return None
 
 
-def needed(module, package=None):
+def needed(module, package=None, pip='"skae[bench]"'):
     """Return a module without which a part cannot be run."""
-    if (found := optional(module, package)) is None:
+    if (found := optional(module, package, pip)) is None:
         raise MissingError(f"{package or module} is needed here")
     return found
 

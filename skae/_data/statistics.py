@@ -26,6 +26,9 @@ class ColumnStatistics(NamedTuple):
     spread: np.ndarray  # (d,) the standard deviation, but for these; see `bodies`
     is_wild: np.ndarray  # (d,) bool: whether cells beyond the body are to be bent
     has_missing: np.ndarray | bool = False  # (d,) bool
+    # (d,) of zeros and ones: the last column before it that has a one in the same row, or
+    # -1; of other columns: their own place. Of two samples together it is the larger one
+    clash: np.ndarray | None = None
 
 
 def column_statistics(X, sample_weight, sample_shape, check):
@@ -37,7 +40,7 @@ def column_statistics(X, sample_weight, sample_shape, check):
     d = X.shape[1]
     total, mean, m2 = 0.0, np.zeros(d), np.zeros(d)
     low, high = np.full(d, np.inf), np.full(d, -np.inf)
-    has_missing = np.zeros(d, dtype=bool)
+    has_missing, clash = np.zeros(d, dtype=bool), np.full(d, -1)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, block in blocks(X):
             check(block)
@@ -48,6 +51,7 @@ def column_statistics(X, sample_weight, sample_shape, check):
                 if not len(w):
                     continue
             block = np.asarray(block, dtype=np.float64)
+            clash = _clash(block, clash)
             if (gone := np.isnan(block)).any():
                 has_missing |= gone.any(0)
                 total, mean, m2 = _add_seen(block, ~gone, w, total, mean, m2)
@@ -82,8 +86,34 @@ def column_statistics(X, sample_weight, sample_shape, check):
         deviation = np.where(constant, 0.0, body[1])
         body = bodies(X, sample_weight, mean, deviation, low, high)
     return ColumnStatistics(
-        mean, variance, low, high, constant, sample_shape, is_sparse, *body, has_missing
+        mean,
+        variance,
+        low,
+        high,
+        constant,
+        sample_shape,
+        is_sparse,
+        *body,
+        has_missing,
+        clash,
     )
+
+
+def _clash(block, clash):
+    """Return with which column before it each has a one in the same row, so far; (d,)."""
+    own = np.arange(block.shape[1])
+    columns = np.flatnonzero(clash < own)
+    if not len(columns):
+        return clash
+    block, clash = block[:, columns], clash.copy()
+    is_bit = ((block == 0) | (block == 1) | np.isnan(block)).all(0)
+    clash[columns[~is_bit]] = columns[~is_bit]
+    columns, one = columns[is_bit], block[:, is_bit] == 1
+    if len(columns):
+        latest = np.maximum.accumulate(np.where(one, columns, -1), axis=1)
+        before = np.where(one[:, 1:], latest[:, :-1], -1).max(0)
+        clash[columns[1:]] = np.maximum(clash[columns[1:]], before)
+    return clash
 
 
 def _merged(total, mean, m2, n, block_mean, block_m2):

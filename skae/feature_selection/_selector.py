@@ -26,6 +26,7 @@ from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
+from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._named import as_likelihood, reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
@@ -290,6 +291,8 @@ class AutoencoderFeatureSelector(
         likelihood, network = as_likelihood(self.likelihood), as_network(self.network)
         check_parts(network=network, likelihood=likelihood)
         check_net_params(self.net_params, self.early_stopping)
+        if self.likelihood == "gaussian" and len(self._sample_shape_) == 1:
+            likelihood = Gaussian(scale="column")  # each counts alike in the score
         if isinstance(network, ConvolutionalNetwork):
             network = network.resolve(self._sample_shape_)
         schedule = Schedule(

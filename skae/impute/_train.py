@@ -29,6 +29,7 @@ def likelihood_of(X, n_levels, is_sparse):
     is_pooled = bool(is_sparse and np.median((~np.isnan(X)).sum(0)) < FEW_CELLS)
     likelihood = mixed.build(_pooled(X, stats) if is_pooled else stats)
     likelihood.is_pooled, likelihood.clip = is_pooled, FARTHEST
+    likelihood.is_even = False  # each category is to be filled in, not held in a code
     return likelihood
 
 

@@ -28,6 +28,7 @@ from skae.likelihoods._base import (
     LikelihoodModule,
     check_range,
 )
+from skae.likelihoods._indicators import weighed
 
 
 class _GaussianModule(LikelihoodModule):
@@ -98,7 +99,9 @@ class Gaussian(Parameters):
         - "column": each column by itself;
         - "global": all columns together;
         - "auto": by column for tables, and for n-d input (pictures) together within
-          a channel; sparse input is scaled but not centred;
+          a channel; sparse input is scaled but not centred. Neighbouring columns of
+          zeros and ones that are the levels of one category (no row has two ones, and
+          most rows have one) weigh as one column: they have unit variance together;
         - None: nothing; X is taken as it is.
 
         A column that is constant in training is never amplified and counts nothing in
@@ -155,6 +158,8 @@ class Gaussian(Parameters):
             if self.link == "identity" and not stats.is_sparse:
                 location, scale, is_wild = stats.centre, stats.spread, stats.is_wild
             scale = np.where(stats.constant, 0.0, scale)
+            if self.scale == "auto" and self.link == "identity":
+                scale = weighed(scale, stats)
         low, high = (
             values.reshape(groups, -1) for values in (stats.minimum, stats.maximum)
         )

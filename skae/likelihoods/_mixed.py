@@ -22,6 +22,10 @@ RAREST = 1e-3  # probability of a level that is never seen, where training start
 class Mixed(Parameters):
     """A table's columns together: numbers by squared error, categories by softmax.
 
+    In training a category weighs as one number does, however many levels it has: its
+    cross-entropy counts 1 / (2 log(levels)), unless a variational autoencoder learns how
+    noisy the numbers are. Scores are log-probabilities as they are.
+
     X may be a DataFrame (pandas or polars) with columns of numbers, booleans, strings
     and categories; what comes back is one with the same names and dtypes. A missing
     cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told which
@@ -131,6 +135,7 @@ class MixedModule(LikelihoodModule):
     """
 
     is_pooled = False  # whether numbers are in the same units, as ratings are
+    is_even = True  # whether training lets a category cost what a number does
 
     def __init__(self, likelihood, location, scale, active, n_levels, tells, *bounds):
         super().__init__(likelihood, "identity", location, scale, active, *bounds)
@@ -150,6 +155,9 @@ class MixedModule(LikelihoodModule):
         self.n_inputs = at + len(self.tells)
         self.numbers = torch.from_numpy(numbers)
         self.owner = torch.from_numpy(np.concatenate(owner))  # (P,) column of each
+        # knowing nothing costs 1/2 for a number, log(levels) for levels that are alike
+        share = np.where(n_levels > 1, 0.5 / np.log(np.maximum(n_levels, 2)), 1.0)
+        self.share = torch.from_numpy(share).float()  # (d,) of a cost that training sees
         self.register_parameter("log_variance", None)  # of numbers, if training learns it
         self.register_buffer("counted", torch.from_numpy(active[numbers]).float())
 
@@ -194,10 +202,10 @@ class MixedModule(LikelihoodModule):
 
     def nll(self, params, x):
         """Return what each cell costs (..., d): nothing where it is missing."""
-        variance = None
         if self.log_variance is not None:
-            variance = LEARNT_FLOOR + self.log_variance.exp()
-        return self._cost(params, x, variance)
+            return self._cost(params, x, LEARNT_FLOOR + self.log_variance.exp())
+        cost = self._cost(params, x, None)
+        return cost * self.share.to(cost) if self.is_even else cost
 
     def _cost(self, params, x, variance):
         """Return each cell's cost (..., d), given the numbers' noise or for a unit one."""

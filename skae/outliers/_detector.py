@@ -286,6 +286,8 @@ class AutoencoderOutlierDetector(
         """Return the autoencoders, unfitted, of codes if a mixed likelihood is given."""
         epochs = max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE)))
         most = int(max(1, min(SHARE_OF_COLUMNS * n_columns, MOST_COMPONENTS)))
+        is_table = len(self._sample_shape_) == 1  # a rare level may be what is abnormal
+        likelihood = Gaussian(scale="column" if is_table else "auto", clip=CLIP)
         members = []
         for _ in range(self.n_estimators):
             if self.autoencoder is not None:
@@ -296,7 +298,7 @@ class AutoencoderOutlierDetector(
                 member = Autoencoder(
                     random_state.randint(1, most + 1),
                     network=(random_state.randint(WIDTHS[0], WIDTHS[1] + 1),),
-                    likelihood=Gaussian(clip=CLIP),
+                    likelihood=likelihood,
                     batch_size=BATCH_SIZE,
                     max_iter=epochs,
                     early_stopping=False,

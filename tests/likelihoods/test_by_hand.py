@@ -73,8 +73,14 @@ def test_mixed_cells_by_hand(mixed):
     x = torch.tensor([[1.0, 0, 2], [nan, 1, 1], [0, nan, nan]])
     params = torch.tensor([[0, 0, float(np.log(3)), 0]]).expand(3, -1)
     # the levels are 3 to 1
-    cost = [[0.5, -np.log(0.75), 2], [0, -np.log(0.25), 0.5], [0, 0, 0]]
-    np.testing.assert_allclose(mixed.nll(params, x), cost, atol=1e-6)
+    cost = np.array([[0.5, -np.log(0.75), 2], [0, -np.log(0.25), 0.5], [0, 0, 0]])
+    # knowing nothing of the two levels would cost log(2), and 1/2 of a number
+    np.testing.assert_allclose(
+        mixed.nll(params, x), cost * [1, 0.5 / np.log(2), 1], atol=1e-6
+    )
+    mixed.learn_noise(np.ones(4))
+    unit_noise = HALF_LOG_2PI * np.array([[1, 0, 1], [0, 0, 1], [1, 0, 0]])
+    np.testing.assert_allclose(mixed.nll(params, x).detach(), cost + unit_noise, atol=1e-4)
     # of levels it is (1 - 0.75)^2 twice, or 0.75^2
     error = [[1, 0.125, 4], [0, 1.125, 1], [0, 0, 0]]
     np.testing.assert_allclose(mixed.squared_error(params, x), error, atol=1e-6)
