@@ -350,7 +350,8 @@ class BaseAutoencoder(Versioned, InferenceMixin, CallbackSupportMixin, BaseEstim
             statistics = known if known.sample_shape == shape else None
         if warm:
             recipe.check_goes_on(self._trained_.recipe, self.n_components_)
-            statistics = self._trained_.statistics
+            if not one_pass:
+                statistics = self._trained_.statistics
         holds_out = self.early_stopping and not one_pass
         sample = Sample.of(
             X,

@@ -17,12 +17,14 @@ from skae._codes.units import (
     directions,
     geometric_median,
     has_mirror,
+    lengths,
     read_by_units,
     usage,
 )
 from skae._losses import bernoulli_kl
 from skae.networks._dense import DenseNetwork
-from skae.networks._layers import Linear, Stack, put
+from skae.networks._edges import last_layers
+from skae.networks._layers import Linear, Stack, TransposedLinear, put
 
 OWN = {  # parameters that some penalties alone have
     "n_nonzero_coefs": ("topk", "batch_topk"),
@@ -231,13 +233,41 @@ class Sparse(Code):
     @torch.no_grad()
     def after_step(self, ae):
         """Give the decoder's directions length 1 again."""
+        if self.has_unit_directions:
+            length = lengths(ae.decoder)
+            for w, dim in directions(ae.decoder):
+                shape = [-1 if i == dim else 1 for i in range(w.ndim)]
+                w.div_(length.view(shape))
+
+    def edges(self, ae):
+        """Return the layers that rows enter and leave by, or None where that is unknown.
+
+        Where directions are of rows, the encoder has to make up for their lengths, which
+        tied weights cannot.
+        """
+        found, ours = super().edges(ae), [w for w, _ in directions(ae.decoder)]
+        if found is None or not self.has_unit_directions:
+            return found
+        of_rows = any(layer.weight is w for layer in found.writers for w in ours)
+        tied = any(isinstance(layer, TransposedLinear) for layer in found.writers)
+        known = last_layers(ae.encoder) is not None and not tied
+        return found if known or not of_rows else None
+
+    @torch.no_grad()
+    def restated(self, ae):
+        """Give directions in new units length 1; what they were is the codes' now."""
         if not self.has_unit_directions:
             return
-        pairs = list(directions(ae.decoder))
-        square = sum(w.movedim(dim, 0).flatten(1).square().sum(1) for w, dim in pairs)
-        for w, dim in pairs:
-            shape = [-1 if i == dim else 1 for i in range(w.ndim)]
-            w.div_(square.sqrt().clamp(min=1e-12).view(shape))
+        length = lengths(ae.decoder)
+        self.after_step(ae)
+        if last_layers(ae.encoder) is not None:
+            self.stretch(ae, length)
+
+    def stretch(self, ae, length):
+        """Let codes be so many times as long; (n,)."""
+        for layer in last_layers(ae.encoder):
+            layer.weight.mul_(length.view(-1, *[1] * (layer.weight.ndim - 1)))
+            layer.bias.mul_(length)
 
     @torch.no_grad()
     def count(self, ae, z):
@@ -358,6 +388,11 @@ class BatchTopK(Sparse):
     def remember(self, ae):
         """Keep the threshold."""
         ae.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
+
+    def stretch(self, ae, length):
+        """Let codes be so many times as long; (n,), and the threshold with them."""
+        super().stretch(ae, length)
+        ae.threshold.mul_(length.mean())
 
     def sparsify(self, ae, u):
         """Return u where it is above the threshold, which training finds; (B, n)."""

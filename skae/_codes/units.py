@@ -26,6 +26,12 @@ def directions(decoder):
             yield layers[0].weight, 0 if by_row else 1
 
 
+def lengths(decoder):
+    """Return how long the directions of a decoder are; (n,)."""
+    square = sum(w.movedim(d, 0).flatten(1).square().sum(1) for w, d in directions(decoder))
+    return square.sqrt().clamp(min=1e-12)
+
+
 def usage(ae, task):
     """Return how often and how much the rows trained on turn each unit on, as attributes.
 

@@ -22,6 +22,18 @@ class ColumnStatistics(NamedTuple):
     sample_shape: tuple  # (d,), (H, W) or (C, H, W)
     is_sparse: bool
     has_missing: np.ndarray | bool = False  # (d,) bool
+    total: np.ndarray | float = 1.0  # (d,) weight of the cells that are not missing
+    n_rows: int = 1
+
+
+class _Sums(NamedTuple):
+    """What is summed over some rows."""
+
+    total: np.ndarray | float  # (d,) weights; a number where no cell is missing
+    mean: np.ndarray  # (d,)
+    m2: np.ndarray  # (d,) squares of the deviations
+    low: np.ndarray  # (d,)
+    high: np.ndarray  # (d,)
 
 
 def column_statistics(X, sample_weight, sample_shape, check):
@@ -57,8 +69,43 @@ def column_statistics(X, sample_weight, sample_shape, check):
             total, mean, m2 = _merged(total, mean, m2, n, block_mean, block_m2)
             low = np.minimum(low, block.min(0))
             high = np.maximum(high, block.max(0))
-    if np.ndim(total):  # columns without a value are constants
-        empty = total == 0
+    sums = _Sums(total, mean, m2, low, high)
+    more = sample_shape, sp.issparse(X), has_missing
+    return _statistics(sums, X.shape[0], *more)
+
+
+def merged(before, now):
+    """Return the `ColumnStatistics` of the rows of both, as if of all of them at once.
+
+    What kind of container they came in is that of the first.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total, mean, m2 = _merged(
+            before.total,
+            before.mean,
+            before.variance * before.total,
+            now.total,
+            now.mean,
+            now.variance * now.total,
+        )
+    ends = [(s.minimum, s.maximum, np.asarray(s.total) > 0) for s in (before, now)]
+    low = np.minimum(*(np.where(there, low, np.inf) for low, _, there in ends))
+    high = np.maximum(*(np.where(there, high, -np.inf) for _, high, there in ends))
+    return _statistics(
+        _Sums(total, mean, m2, low, high),
+        before.n_rows + now.n_rows,
+        before.sample_shape,
+        before.is_sparse,
+        before.has_missing | now.has_missing,
+    )
+
+
+def _statistics(sums, n_rows, sample_shape, is_sparse, has_missing):
+    """Return what sums over the rows make of them."""
+    total, mean, m2, low, high = sums
+    seen = total = np.broadcast_to(total, mean.shape)
+    empty = seen == 0
+    if empty.any():  # columns without a value are constants
         total, low, high = np.where(empty, 1, total), low * 1, high * 1
         low[empty] = high[empty] = 0
     variance = m2 / total
@@ -69,12 +116,11 @@ def column_statistics(X, sample_weight, sample_shape, check):
             "float64 (their squares overflow). Rescale that column, or remove it."
         )
     eps = np.finfo(np.float64).eps  # as scikit-learn's scalers: rounding error only
-    n = min(X.shape[0], 1000)  # by blocks, the mean's error does not grow further
+    n = min(n_rows, 1000)  # by blocks, the mean's error does not grow further
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
     mean = np.where(low == high, low, mean)  # without the mean's rounding error
-    return ColumnStatistics(
-        mean, variance, low, high, constant, sample_shape, sp.issparse(X), has_missing
-    )
+    more = sample_shape, is_sparse, has_missing, seen, n_rows
+    return ColumnStatistics(mean, variance, low, high, constant, *more)
 
 
 def _merged(total, mean, m2, n, block_mean, block_m2):
