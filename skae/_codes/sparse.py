@@ -14,17 +14,18 @@ from skae._codes import signs
 from skae._codes.base import AutoencoderModule, Code, Terms, code_size, pair
 from skae._codes.units import (
     added_by_units,
-    directions,
+    can_stretch,
     geometric_median,
     has_mirror,
-    lengths,
+    normalise,
     read_by_units,
+    some_rows,
+    stretch,
     usage,
 )
 from skae._losses import bernoulli_kl
 from skae.networks._dense import DenseNetwork
-from skae.networks._edges import last_layers
-from skae.networks._layers import Linear, Stack, TransposedLinear, put
+from skae.networks._layers import Linear, Stack, put
 
 OWN = {  # parameters that some penalties alone have
     "n_nonzero_coefs": ("topk", "batch_topk"),
@@ -234,40 +235,19 @@ class Sparse(Code):
     def after_step(self, ae):
         """Give the decoder's directions length 1 again."""
         if self.has_unit_directions:
-            length = lengths(ae.decoder)
-            for w, dim in directions(ae.decoder):
-                shape = [-1 if i == dim else 1 for i in range(w.ndim)]
-                w.div_(length.view(shape))
+            normalise(ae.decoder)
 
     def edges(self, ae):
-        """Return the layers that rows enter and leave by, or None where that is unknown.
-
-        Where directions are of rows, the encoder has to make up for their lengths, which
-        tied weights cannot.
-        """
-        found, ours = super().edges(ae), [w for w, _ in directions(ae.decoder)]
-        if found is None or not self.has_unit_directions:
-            return found
-        of_rows = any(layer.weight is w for layer in found.writers for w in ours)
-        tied = any(isinstance(layer, TransposedLinear) for layer in found.writers)
-        known = last_layers(ae.encoder) is not None and not tied
-        return found if known or not of_rows else None
+        """Return the layers that rows enter and leave by, or None where that is unknown."""
+        found = super().edges(ae)
+        return found if can_stretch(ae, found) else None
 
     @torch.no_grad()
     def restated(self, ae):
         """Give directions in new units length 1; what they were is the codes' now."""
-        if not self.has_unit_directions:
-            return
-        length = lengths(ae.decoder)
-        self.after_step(ae)
-        if last_layers(ae.encoder) is not None:
-            self.stretch(ae, length)
-
-    def stretch(self, ae, length):
-        """Let codes be so many times as long; (n,)."""
-        for layer in last_layers(ae.encoder):
-            layer.weight.mul_(length.view(-1, *[1] * (layer.weight.ndim - 1)))
-            layer.bias.mul_(length)
+        if self.has_unit_directions:
+            stretch(ae.encoder, normalise(ae.decoder))
+            self.after_step(ae)
 
     @torch.no_grad()
     def count(self, ae, z):
@@ -299,7 +279,7 @@ class Sparse(Code):
         units = self.useless(ae).nonzero()[:, 0]
         if not (self.revive and len(units) and self.linear_pair(ae)):
             return
-        x = _some_rows(batches, max(RESAMPLED, len(units)), generator)
+        x = some_rows(batches, max(RESAMPLED, len(units)), generator)
         left = x - torch.cat([ae.reconstruct(part) for part in x.split(RESAMPLED)])
         size = left.norm(dim=1)
         n = min(len(units), int((size > 0).sum()))
@@ -389,11 +369,6 @@ class BatchTopK(Sparse):
         """Keep the threshold."""
         ae.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
 
-    def stretch(self, ae, length):
-        """Let codes be so many times as long; (n,), and the threshold with them."""
-        super().stretch(ae, length)
-        ae.threshold.mul_(length.mean())
-
     def sparsify(self, ae, u):
         """Return u where it is above the threshold, which training finds; (B, n)."""
         size = u if self.positive_code else u.abs()
@@ -471,11 +446,3 @@ class KL(Sparse):
 
 def _most_units(likelihood):
     return min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
-
-
-def _some_rows(batches, n_rows, generator):
-    """Return some rows; (<= n_rows, d)."""
-    index = batches.index
-    drawn = torch.randperm(len(index), generator=generator, device=generator.device)
-    index = index[drawn[:n_rows].to(index.device)]
-    return batches.rows.take(index.to(batches.rows.device))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from skae.networks._edges import last_layers
 from skae.networks._layers import Stack, TransposedLinear
 
 BLOCK = 256  # units, or columns, whose effects are found at a time
@@ -26,10 +27,40 @@ def directions(decoder):
             yield layers[0].weight, 0 if by_row else 1
 
 
-def lengths(decoder):
-    """Return how long the directions of a decoder are; (n,)."""
-    square = sum(w.movedim(d, 0).flatten(1).square().sum(1) for w, d in directions(decoder))
-    return square.sqrt().clamp(min=1e-12)
+@torch.no_grad()
+def normalise(decoder):
+    """Give a decoder's directions length 1; return what lengths they had, (n,) or 1."""
+    pairs = list(directions(decoder))
+    if not pairs:
+        return 1.0
+    square = sum(w.movedim(dim, 0).flatten(1).square().sum(1) for w, dim in pairs)
+    length = square.sqrt().clamp(min=1e-12)
+    for w, dim in pairs:
+        w.div_(length.view([-1 if i == dim else 1 for i in range(w.ndim)]))
+    return length
+
+
+def can_stretch(ae, found):
+    """Tell whether an encoder can make up for directions whose lengths have changed.
+
+    They change where they are of rows: where the decoder's first layer is its last. Tied
+    weights cannot make up for it.
+    """
+    if found is None or not ae.code.has_unit_directions:
+        return found is not None
+    ours = [w for w, _ in directions(ae.decoder)]
+    if not any(layer.weight is w for layer in found.writers for w in ours):
+        return True
+    tied = any(isinstance(layer, TransposedLinear) for layer in found.writers)
+    return not found.readers or not (tied or last_layers(ae.encoder) is None)
+
+
+@torch.no_grad()
+def stretch(encoder, length):
+    """Let what an encoder puts out be so many times as long; (n,)."""
+    for layer in last_layers(encoder) or ():  # a pursuit has none of its own
+        layer.weight.mul_(length.view(-1, *[1] * (layer.weight.ndim - 1)))
+        layer.bias.mul_(length)
 
 
 def usage(ae, task):
@@ -114,3 +145,11 @@ def has_mirror(rows):
     cube = product**3
     deviation = cube.square().sum().mul(2).sqrt()
     return bool(cube.sum() <= 3 * deviation)
+
+
+def some_rows(batches, n_rows, generator):
+    """Return some rows; (<= n_rows, d)."""
+    index = batches.index
+    drawn = torch.randperm(len(index), generator=generator, device=generator.device)
+    index = index[drawn[:n_rows].to(index.device)]
+    return batches.rows.take(index.to(batches.rows.device))

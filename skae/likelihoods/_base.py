@@ -103,7 +103,7 @@ class LikelihoodModule(nn.Module):
         # a column that begins to vary is not yet explained
         noise = np.where(gain > 0, np.square(gain) * self.noise_variance, 1.0)
         self.set_extra_state(new.get_extra_state())
-        self.noise_variance = np.maximum(noise, VARIANCE_FLOOR)
+        self.noise_variance = noise
         for name, values in new.named_buffers():
             self.get_buffer(name).copy_(values)
 
