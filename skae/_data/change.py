@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-FARTHEST = 10.0  # growth of a scale up to which all is told exactly
+FARTHEST = 10.0  # distance of rows, in old deviations, up to which all is told exactly
 
 
 class Change(NamedTuple):
@@ -30,9 +30,11 @@ def between(location, scale, new_location, new_scale):
     """Return (gain, shift): what was standardised is gain x + shift of what is so anew.
 
     Where nothing could be learnt of a column before (a scale of 0), it was 0, and is so.
-    It is nearly so where a scale grows more than `FARTHEST` times: what was learnt of rows
-    that all look alike now says nothing of others, so many deviations away.
+    It is nearly so where all rows together would be farther than `FARTHEST`, in root mean
+    square: what was learnt of the first, which all look alike now, says nothing of others
+    so many deviations away.
     """
     gain = new_scale * inverse(scale)
-    heed = np.square(FARTHEST / np.maximum(gain, FARTHEST))
-    return heed * gain, heed * (new_location - location) * inverse(scale)
+    shift = (new_location - location) * inverse(scale)
+    heed = np.square(FARTHEST / np.maximum(np.hypot(gain, shift), FARTHEST))
+    return heed * gain, heed * shift

@@ -160,12 +160,27 @@ def test_partial_fit_goes_on_from_the_statistics_of_fit():
     assert estimator.net_.module_.likelihood is likelihood
 
 
+def test_a_column_that_was_never_seen_starts_at_its_mean():
+    first = FIRST.copy()
+    first[:, 4] = np.nan
+    later = WINE[90:] + np.where(np.arange(13) == 4, 1e9, 0)
+    estimator = quick(Autoencoder, 3, likelihood="mixed").partial_fit(first)
+    estimator.partial_fit(later)
+    column = estimator.reconstruct(later)[:, 4]
+    np.testing.assert_allclose(column, later[:, 4].mean(), rtol=0, atol=1e-3)
+    likelihood = estimator.net_.module_.likelihood
+    np.testing.assert_allclose(likelihood.scale[4], later[:, 4].std(), rtol=1e-6)
+
+
 def test_a_scale_that_grows_much_is_not_told_exactly():
     scale, new = np.array([2.0, 2, 2, 0]), np.array([4.0, 20, 200, 5])
-    gain, shift = between(np.full(4, 1.0), scale, np.full(4, 5.0), new)
+    gain, shift = between(np.full(4, 1.0), scale, np.array([5.0, 1, 1, 5]), new)
     # tenfold still is, a hundredfold is heeded by a hundredth, what was no scale not at all
     np.testing.assert_allclose(gain, [2, 10, 1, 0])
-    np.testing.assert_allclose(shift, [2, 2, 0.02, 0])
+    np.testing.assert_allclose(shift, [2, 0, 0, 0])
+    # rows that are as far on average are so too, however near to each other
+    gain, shift = between(np.zeros(1), np.ones(1), np.full(1, 99.995), np.ones(1))
+    np.testing.assert_allclose([gain[0], shift[0]], [0.01, 0.99995], rtol=1e-4)
 
 
 def test_learnt_noise_is_told_in_new_units():
@@ -216,7 +231,9 @@ def test_a_column_that_begins_to_vary_is_learnt(network):
     follows(estimator, FIRST)
     after, others = estimator.reconstruct(WINE), np.arange(13) != 4
     off = np.abs(after - before) / WINE.std(0)
-    assert off.max() < 1e-4  # what the others are does not jump, nor the constant
+    assert off[:, others].max() < 1e-4  # what the others are does not jump
+    mean = (100 + FIRST[:, 4].mean()) / 2
+    np.testing.assert_allclose(after[:, 4], mean)
     likelihood = estimator.net_.module_.likelihood
     assert likelihood.active.all()
     assert likelihood.noise_variance[4] == 1.0
