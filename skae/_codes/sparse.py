@@ -21,6 +21,7 @@ from skae._codes.units import (
     read_by_units,
     some_rows,
     stretch,
+    top_k,
     usage,
 )
 from skae._losses import bernoulli_kl
@@ -38,16 +39,6 @@ CENTER_ROWS = 2000  # from which the median and the signs are found
 LEAST_PATIENCE = 1000  # rows
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
 TINY = 1e-6  # mean activation that a divergence is taken at, at least
-
-
-def top_k(u, k, positive):
-    """Return u (B, n) where it is among a row's k largest and above 0, elsewhere 0.
-
-    If not `positive`, its largest in absolute value.
-    """
-    chosen = (u if positive else u.abs()).topk(k, dim=1).indices
-    z = torch.zeros_like(u).scatter(1, chosen, u.gather(1, chosen))
-    return z.relu() if positive else z
 
 
 @dataclass
@@ -231,7 +222,6 @@ class Sparse(Code):
             self.count(ae, z)
         return Terms(nll=nll, reg=self.cost(z))
 
-    @torch.no_grad()
     def after_step(self, ae):
         """Give the decoder's directions length 1 again."""
         if self.has_unit_directions:
@@ -242,12 +232,13 @@ class Sparse(Code):
         found = super().edges(ae)
         return found if can_stretch(ae, found) else None
 
-    @torch.no_grad()
     def restated(self, ae):
-        """Give directions in new units length 1; what they were is the codes' now."""
+        """Give directions in new units length 1; return what is the codes' now, (n,)."""
         if self.has_unit_directions:
-            stretch(ae.encoder, normalise(ae.decoder))
+            length = normalise(ae.decoder)
             self.after_step(ae)
+            stretch(ae.encoder, length)
+            return length
 
     @torch.no_grad()
     def count(self, ae, z):
@@ -368,6 +359,10 @@ class BatchTopK(Sparse):
     def remember(self, ae):
         """Keep the threshold."""
         ae.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
+
+    def restated(self, ae):
+        """Give directions length 1, and the threshold that of the codes."""
+        ae.threshold.mul_(super().restated(ae).mean())
 
     def sparsify(self, ae, u):
         """Return u where it is above the threshold, which training finds; (B, n)."""

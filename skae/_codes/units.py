@@ -13,6 +13,16 @@ from skae.networks._layers import Stack, TransposedLinear
 BLOCK = 256  # units, or columns, whose effects are found at a time
 
 
+def top_k(u, k, positive):
+    """Return u (B, n) where it is among a row's k largest and above 0, elsewhere 0.
+
+    If not `positive`, its largest in absolute value.
+    """
+    chosen = (u if positive else u.abs()).topk(k, dim=1).indices
+    z = torch.zeros_like(u).scatter(1, chosen, u.gather(1, chosen))
+    return z.relu() if positive else z
+
+
 def directions(decoder):
     """Yield (weight, the dimension of it that is a code's) of a decoder's first layers."""
     paths = [decoder]
@@ -29,10 +39,10 @@ def directions(decoder):
 
 @torch.no_grad()
 def normalise(decoder):
-    """Give a decoder's directions length 1; return what lengths they had, (n,) or 1."""
+    """Give a decoder's directions length 1; return what lengths they had; (n,) or ()."""
     pairs = list(directions(decoder))
     if not pairs:
-        return 1.0
+        return torch.ones(())
     square = sum(w.movedim(dim, 0).flatten(1).square().sum(1) for w, dim in pairs)
     length = square.sqrt().clamp(min=1e-12)
     for w, dim in pairs:

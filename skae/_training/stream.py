@@ -1,5 +1,6 @@
 """What a net knows of the columns, brought up to date as more rows come."""
 
+import numpy as np
 import torch
 
 from skae._data.statistics import merged
@@ -32,6 +33,8 @@ def follow(net, likelihood, before, now):
     new = likelihood.build(statistics).to(net.device)
     if layers.n_pixels is not None:
         new.stay(old)
+    # columns without a value begin as new ones do, at their mean
+    old.location = np.where(np.asarray(before.total) > 0, old.location, new.location)
     change = old.change(new)
     if not layers.fit(change):
         return statistics

@@ -13,17 +13,12 @@ SECANT = 0.2  # share of a bounded link's range that is left out at either end
 
 
 def change_of_numbers(old, new, scale):
-    """Return the `Change` of a Gaussian's columns, whose scale was `scale` (d,).
-
-    A column that begins to vary is put out as its mean, as a new one is.
-    """
+    """Return the `Change` of a Gaussian's columns, whose scale was `scale` (d,)."""
     gain, shift = between(old.location, scale, new.location, new.scale)
     out_gain = scale * new.inverse_scale
     out_shift = (old.location - new.location) * new.inverse_scale
     if old.link_name in RANGES:
         out_gain, out_shift = _by_secant(old.link_name, out_gain, out_shift)
-    else:
-        out_shift = np.where(scale > 0, out_shift, 0.0)
     return Change(gain, shift, out_gain, out_shift)
 
 
