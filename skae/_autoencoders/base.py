@@ -106,7 +106,8 @@ class BaseAutoencoder(
     l1_ratio : float, default=0.0
         Share of the L1 penalty, in [0, 1].
     warm_start : bool, default=False
-        Whether `fit` goes on from the previous weights and column scales.
+        Whether `fit` goes on from the previous weights, with the columns scaled as
+        they are.
     device : str, default="auto"
         Where to train: "auto" takes a CUDA device if there is one, else the CPU.
     net_params : dict or None, default=None
@@ -367,7 +368,8 @@ class BaseAutoencoder(
             statistics = known if known.sample_shape == shape else None
         if warm:
             recipe.check_goes_on(self._trained_.recipe, self.n_components_)
-            statistics = self._trained_.statistics
+            if not one_pass:
+                statistics = self._trained_.statistics
         holds_out = self.early_stopping and not one_pass
         sample = Sample.of(
             X,
@@ -408,11 +410,19 @@ class BaseAutoencoder(
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train on one more batch of rows, passing over them once.
 
-        The first call decides, from its rows, how columns are scaled (and
-        `n_components`, if "auto"): give it rows that are like the later ones. A
-        column that is constant in the first call stays so; a later row that differs
-        there is warned of. The learning rate is constant, and `early_stopping` and
-        `max_iter` play no part.
+        Columns are scaled by all rows so far (those of `fit` among them): the
+        network is told in the new units what it was told in the old ones, and does
+        what it did, before it learns more. A column that was constant begins to
+        count once it varies. The first call decides on `n_components`, if "auto",
+        and its rows say where the network starts. The learning rate is constant, and
+        `early_stopping` and `max_iter` play no part. A network that sees rows of one
+        kind for long forgets the others: shuffle what can be shuffled.
+
+        With some parts columns stay scaled as in the first call, and one that was
+        constant then is ignored, with a warning: those are networks of your own but
+        for ``torch.nn.Sequential`` with a ``Linear`` at either end, likelihoods of
+        your own, and a `SparseAutoencoder` with tied weights and no hidden layers. See
+        :doc:`how it works </how_it_works>` for what is told exactly and what nearly.
 
         Parameters
         ----------

@@ -130,8 +130,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to learn from; the first call decides how columns are scaled, and
-            needs two at least.
+            Rows to learn from; at least two in the first call. Columns are scaled by
+            all (clean) rows so far.
         y : Ignored
             Not used, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None

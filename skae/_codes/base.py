@@ -16,6 +16,7 @@ from skae._data.split import Told
 from skae._params import Parameters
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import DenseNetwork
+from skae.networks._edges import edges
 from skae.networks._layers import ACTIVATIONS
 
 MAX_AUTO_COMPONENTS = 32
@@ -135,6 +136,16 @@ class Code(Parameters):
         A ``ValueError`` is raised where they do not go together.
         """
         ae.code = self
+
+    def edges(self, ae):
+        """Return the layers that rows enter and leave by, or None where that is unknown.
+
+        Where it is, the columns' scales stay those of the first rows.
+        """
+        return edges(ae.encoder, ae.decoder)
+
+    def restated(self, ae):
+        """Do what has to be done where these layers' units have changed."""
 
     # In training
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from skae._codes.sparse import TopK
+from skae.networks._edges import edges
 from skae.networks._layers import aligned_linear
 
 REPEATED = 0.9  # cosine of two directions that are taken for one
@@ -104,6 +105,11 @@ class MatchingPursuit(TopK):
         """Return the code; (B, n). The directions are learnt as if it were given."""
         with torch.no_grad():
             return pursue(u, ae.encoder.gram, self.n_nonzero_coefs, self.positive_code)
+
+    def edges(self, ae):
+        """Return the decoder's layer: rows enter by it, too."""
+        found = edges(ae.encoder.layer, ae.decoder)
+        return found and found._replace(readers=[])
 
     @torch.no_grad()
     def after_step(self, ae):

@@ -14,10 +14,14 @@ from skae._codes import signs
 from skae._codes.base import AutoencoderModule, Code, Terms, code_size, pair, underfitted
 from skae._codes.units import (
     added_by_units,
-    directions,
+    can_stretch,
     geometric_median,
     has_mirror,
+    normalise,
     read_by_units,
+    some_rows,
+    stretch,
+    top_k,
     usage,
 )
 from skae._losses import bernoulli_kl
@@ -35,16 +39,6 @@ CENTER_ROWS = 2000  # from which the median and the signs are found
 LEAST_PATIENCE = 1000  # rows
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
 TINY = 1e-6  # mean activation that a divergence is taken at, at least
-
-
-def top_k(u, k, positive):
-    """Return u (B, n) where it is among a row's k largest and above 0, elsewhere 0.
-
-    If not `positive`, its largest in absolute value.
-    """
-    chosen = (u if positive else u.abs()).topk(k, dim=1).indices
-    z = torch.zeros_like(u).scatter(1, chosen, u.gather(1, chosen))
-    return z.relu() if positive else z
 
 
 @dataclass
@@ -228,16 +222,23 @@ class Sparse(Code):
             self.count(ae, z)
         return Terms(nll=nll, reg=self.cost(z))
 
-    @torch.no_grad()
     def after_step(self, ae):
         """Give the decoder's directions length 1 again."""
-        if not self.has_unit_directions:
-            return
-        pairs = list(directions(ae.decoder))
-        square = sum(w.movedim(dim, 0).flatten(1).square().sum(1) for w, dim in pairs)
-        for w, dim in pairs:
-            shape = [-1 if i == dim else 1 for i in range(w.ndim)]
-            w.div_(square.sqrt().clamp(min=1e-12).view(shape))
+        if self.has_unit_directions:
+            normalise(ae.decoder)
+
+    def edges(self, ae):
+        """Return the layers that rows enter and leave by, or None where that is unknown."""
+        found = super().edges(ae)
+        return found if can_stretch(ae, found) else None
+
+    def restated(self, ae):
+        """Give directions in new units length 1; return what is the codes' now, (n,)."""
+        if self.has_unit_directions:
+            length = normalise(ae.decoder)
+            self.after_step(ae)
+            stretch(ae.encoder, length)
+            return length
 
     @torch.no_grad()
     def count(self, ae, z):
@@ -269,7 +270,7 @@ class Sparse(Code):
         units = self.useless(ae).nonzero()[:, 0]
         if not (self.revive and len(units) and self.linear_pair(ae)):
             return
-        x = _some_rows(batches, max(RESAMPLED, len(units)), generator)
+        x = some_rows(batches, max(RESAMPLED, len(units)), generator)
         left = x - torch.cat([ae.reconstruct(part) for part in x.split(RESAMPLED)])
         size = left.norm(dim=1)
         n = min(len(units), int((size > 0).sum()))
@@ -358,6 +359,10 @@ class BatchTopK(Sparse):
         """Keep the threshold."""
         ae.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
 
+    def restated(self, ae):
+        """Give directions length 1, and the threshold that of the codes."""
+        ae.threshold.mul_(super().restated(ae).mean())
+
     def sparsify(self, ae, u):
         """Return u where it is above the threshold, which training finds; (B, n)."""
         size = u if self.positive_code else u.abs()
@@ -435,11 +440,3 @@ class KL(Sparse):
 
 def _most_units(likelihood):
     return min(MAX_UNITS, UNITS_PER_COLUMN * likelihood.n_inputs)
-
-
-def _some_rows(batches, n_rows, generator):
-    """Return some rows; (<= n_rows, d)."""
-    index = batches.index
-    drawn = torch.randperm(len(index), generator=generator, device=generator.device)
-    index = index[drawn[:n_rows].to(index.device)]
-    return batches.rows.take(index.to(batches.rows.device))

@@ -7,9 +7,20 @@ import numpy as np
 import torch
 from torch import nn
 
+from skae.networks._edges import last_layers
 from skae.networks._layers import Stack, TransposedLinear
 
 BLOCK = 256  # units, or columns, whose effects are found at a time
+
+
+def top_k(u, k, positive):
+    """Return u (B, n) where it is among a row's k largest and above 0, elsewhere 0.
+
+    If not `positive`, its largest in absolute value.
+    """
+    chosen = (u if positive else u.abs()).topk(k, dim=1).indices
+    z = torch.zeros_like(u).scatter(1, chosen, u.gather(1, chosen))
+    return z.relu() if positive else z
 
 
 def directions(decoder):
@@ -24,6 +35,42 @@ def directions(decoder):
         if layers:
             by_row = isinstance(layers[0], TransposedLinear | nn.ConvTranspose2d)
             yield layers[0].weight, 0 if by_row else 1
+
+
+@torch.no_grad()
+def normalise(decoder):
+    """Give a decoder's directions length 1; return what lengths they had; (n,) or ()."""
+    pairs = list(directions(decoder))
+    if not pairs:
+        return torch.ones(())
+    square = sum(w.movedim(dim, 0).flatten(1).square().sum(1) for w, dim in pairs)
+    length = square.sqrt().clamp(min=1e-12)
+    for w, dim in pairs:
+        w.div_(length.view([-1 if i == dim else 1 for i in range(w.ndim)]))
+    return length
+
+
+def can_stretch(ae, found):
+    """Tell whether an encoder can make up for directions whose lengths have changed.
+
+    They change where they are of rows: where the decoder's first layer is its last. Tied
+    weights cannot make up for it.
+    """
+    if found is None or not ae.code.has_unit_directions:
+        return found is not None
+    ours = [w for w, _ in directions(ae.decoder)]
+    if not any(layer.weight is w for layer in found.writers for w in ours):
+        return True
+    tied = any(isinstance(layer, TransposedLinear) for layer in found.writers)
+    return not found.readers or not (tied or last_layers(ae.encoder) is None)
+
+
+@torch.no_grad()
+def stretch(encoder, length):
+    """Let what an encoder puts out be so many times as long; (n,)."""
+    for layer in last_layers(encoder) or ():  # a pursuit has none of its own
+        layer.weight.mul_(length.view(-1, *[1] * (layer.weight.ndim - 1)))
+        layer.bias.mul_(length)
 
 
 def usage(ae, task):
@@ -108,3 +155,11 @@ def has_mirror(rows):
     cube = product**3
     deviation = cube.square().sum().mul(2).sqrt()
     return bool(cube.sum() <= 3 * deviation)
+
+
+def some_rows(batches, n_rows, generator):
+    """Return some rows; (<= n_rows, d)."""
+    index = batches.index
+    drawn = torch.randperm(len(index), generator=generator, device=generator.device)
+    index = index[drawn[:n_rows].to(index.device)]
+    return batches.rows.take(index.to(batches.rows.device))

@@ -48,7 +48,7 @@ def bodies(X, weight, mean, deviation, low, high):
     index = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight > 0)
     reach = np.maximum(high - mean, mean - low)
     # a share s of a normal column's cells, of three quarters of the variance, is as far
-    far = min(FAR, np.sqrt(0.75 * len(index) / _few(len(index))))
+    far = min(FAR, np.sqrt(0.75 * len(index) / few(len(index))))
     columns = np.flatnonzero((deviation > 0) & (reach > far * deviation))
     if not len(columns):
         return centre, spread, is_wild
@@ -64,7 +64,7 @@ def bodies(X, weight, mean, deviation, low, high):
     return centre, spread, is_wild
 
 
-def _few(n):
+def few(n):
     """Return how many of n cells may be wild."""
     return max(1, min(max(LEAST, int(FEW * n)), int(MOST * n)))
 
@@ -80,8 +80,8 @@ def _body(values, weight, ends, mean, deviation):
         return mean, deviation, False
     typical = np.median(away)
     spread, least = ROBUST * typical, RARE * typical
-    if max(ends[1] - middle, middle - ends[0]) > BEYOND * spread and n > _few(n):
-        within = max(WITHIN * spread, TWICE * step[-_few(n) - 1])
+    if max(ends[1] - middle, middle - ends[0]) > BEYOND * spread and n > few(n):
+        within = max(WITHIN * spread, TWICE * step[-few(n) - 1])
         kept = values.clip(middle - within, middle + within)
         centre = np.average(kept, weights=weight)
         inner = np.sqrt(np.average(np.square(kept - centre), weights=weight))

@@ -69,6 +69,9 @@ class Sample(NamedTuple):
         if statistics is None:
             rows = X if target is None else target
             statistics = column_statistics(rows, weight, shape, check)
+            if weight is not None:  # weights are relative to their mean
+                unit = weight[weight > 0].mean()
+                statistics = statistics._replace(total=statistics.total / unit)
         index = torch.arange(X.shape[0])
         if weight is not None:
             index = index[torch.from_numpy(weight > 0)]

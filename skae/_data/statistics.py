@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from skae._data.body import bodies
+from skae._data.body import BEYOND, bodies, few
 from skae._data.rows import blocks
 
 
@@ -29,6 +29,22 @@ class ColumnStatistics(NamedTuple):
     # (d,) of zeros and ones: the last column before it that has a one in the same row, or
     # -1; of other columns: their own place. Of two samples together it is the larger one
     clash: np.ndarray | None = None
+    total: np.ndarray | float = 1.0  # (d,) weight of the cells that are not missing
+    n_rows: int = 1
+
+    def ordinary(self):
+        """Return means and standard deviations, 0 of constant columns; (d,) each."""
+        return self.mean, np.where(self.constant, 0.0, np.sqrt(self.variance))
+
+
+class _Sums(NamedTuple):
+    """What is summed over some rows."""
+
+    total: np.ndarray | float  # (d,) weights; a number where no cell is missing
+    mean: np.ndarray  # (d,)
+    m2: np.ndarray  # (d,) squares of the deviations
+    low: np.ndarray  # (d,)
+    high: np.ndarray  # (d,)
 
 
 def column_statistics(X, sample_weight, sample_shape, check):
@@ -65,8 +81,72 @@ def column_statistics(X, sample_weight, sample_shape, check):
             total, mean, m2 = _merged(total, mean, m2, n, block_mean, block_m2)
             low = np.minimum(low, block.min(0))
             high = np.maximum(high, block.max(0))
-    if np.ndim(total):  # columns without a value are constants
-        empty = total == 0
+    sums = _Sums(total, mean, m2, low, high)
+    more = sample_shape, sp.issparse(X), has_missing, clash
+    stats = _statistics(sums, X.shape[0], *more)
+    if stats.is_sparse:
+        return stats
+    return _with_body(stats, *bodies(X, sample_weight, *stats.ordinary(), low, high))
+
+
+def merged(before, now):
+    """Return the `ColumnStatistics` of the rows of both, as if of all of them at once.
+
+    But for columns with wild cells, whose bodies are merged as they are. What kind of
+    container rows came in is that of the first.
+    """
+    pair = before, now
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = ((s.total, s.mean, s.variance * s.total) for s in pair)
+        total, mean, m2 = _merged(*next(moments), *next(moments))
+    ends = [(s.minimum, s.maximum, np.asarray(s.total) > 0) for s in pair]
+    low = np.minimum(*(np.where(there, low, np.inf) for low, _, there in ends))
+    high = np.maximum(*(np.where(there, high, -np.inf) for _, high, there in ends))
+    stats = _statistics(
+        _Sums(total, mean, m2, low, high),
+        before.n_rows + now.n_rows,
+        before.sample_shape,
+        before.is_sparse,
+        before.has_missing | now.has_missing,
+        None if before.clash is None else np.maximum(before.clash, now.clash),
+    )
+    return stats if stats.is_sparse else _with_body(stats, *_merged_bodies(pair, stats))
+
+
+def _merged_bodies(pair, stats):
+    """Return centres and spreads (d,) of two samples together, and what is wild."""
+    before, now = pair
+    is_new = now.n_rows <= few(stats.n_rows)  # and so may be a wild cell or two
+    reach = np.maximum(now.maximum - before.centre, before.centre - now.minimum)
+    is_far = (reach > BEYOND * before.spread) & ~before.constant & is_new
+    is_wild = before.is_wild | now.is_wild | is_far
+    of_now = np.where(is_far, 0.0, now.total)  # how much the new rows say of the body
+    m2 = [np.square(s.spread) for s in pair]
+    total, centre, m2 = _merged(
+        before.total,
+        before.centre,
+        m2[0] * before.total,
+        of_now,
+        now.centre,
+        m2[1] * of_now,
+    )
+    spread = np.sqrt(m2 / np.where(total > 0, total, 1))
+    centre, deviation = np.where(is_wild, centre, stats.mean), np.sqrt(stats.variance)
+    least = [np.where(s.spread > np.sqrt(s.variance), s.spread, 0.0) for s in pair]
+    deviation = np.maximum(deviation, np.where(is_wild, 0.0, np.maximum(*least)))
+    return centre, np.where(is_wild, spread, deviation), is_wild
+
+
+def _with_body(stats, centre, spread, is_wild):
+    return stats._replace(centre=centre, spread=spread, is_wild=is_wild)
+
+
+def _statistics(sums, n_rows, sample_shape, is_sparse, has_missing, clash):
+    """Return what sums over the rows make of them."""
+    total, mean, m2, low, high = sums
+    seen = total = np.broadcast_to(total, mean.shape)
+    empty = seen == 0
+    if empty.any():  # columns without a value are constants
         total, low, high = np.where(empty, 1, total), low * 1, high * 1
         low[empty] = high[empty] = 0
     variance = m2 / total
@@ -77,25 +157,12 @@ def column_statistics(X, sample_weight, sample_shape, check):
             "float64 (their squares overflow). Rescale that column, or remove it."
         )
     eps = np.finfo(np.float64).eps  # as scikit-learn's scalers: rounding error only
-    n = min(X.shape[0], 1000)  # by blocks, the mean's error does not grow further
+    n = min(n_rows, 1000)  # by blocks, the mean's error does not grow further
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
     mean = np.where(low == high, low, mean)  # without the mean's rounding error
-    is_sparse = sp.issparse(X)
-    body = mean, np.sqrt(variance), np.zeros(d, dtype=bool)
-    if not is_sparse:
-        deviation = np.where(constant, 0.0, body[1])
-        body = bodies(X, sample_weight, mean, deviation, low, high)
+    more = sample_shape, is_sparse, mean, np.sqrt(variance), np.zeros(len(mean), dtype=bool)
     return ColumnStatistics(
-        mean,
-        variance,
-        low,
-        high,
-        constant,
-        sample_shape,
-        is_sparse,
-        *body,
-        has_missing,
-        clash,
+        mean, variance, low, high, constant, *more, has_missing, clash, seen, n_rows
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
 from skae._params import equal
 from skae._training.blocks import encode
+from skae._training.stream import follow
 from skae.corruption._base import Space, check_applied
 from skae.corruption._named import blanks
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -156,6 +157,10 @@ class Task(Lesson):
         self.statistics = sample.statistics
         if earlier is not None:
             self.likelihood = earlier.net.module_.likelihood
+            if self.one_pass:
+                known = earlier.statistics, sample.statistics
+                self.statistics = follow(earlier.net, recipe.likelihood, *known)
+                _check_magnitude(self.statistics, self.likelihood)
             _warn_of_frozen_columns(self.likelihood, target)
         else:
             if blanks(recipe.corruption):  # then any cell may be missing in training

@@ -57,6 +57,7 @@ class LikelihoodModule(nn.Module):
     is_of_rows = False  # whether the support is of a row as a whole, not of each cell
     groups = None  # of columns with a noise of their own that training learns
     categories = None  # the columns that hold codes, where cells may be missing
+    goes_along = False  # whether scales can follow as more rows come, see `change`
 
     def __init__(self, likelihood, link, location, scale, active, is_wild=None, ends=None):
         super().__init__()
@@ -98,6 +99,26 @@ class LikelihoodModule(nn.Module):
         """Return what `fit` learnt, as arrays (d,)."""
         columns = self.location, self.scale, self.active, self.noise_variance
         return [*columns, self.is_wild, *self.ends]
+
+    def change(self, new):
+        """Return the `Change` from this to one that was built of more rows.
+
+        Only where `goes_along`: otherwise the scales of the first rows stay.
+        """
+        raise NotImplementedError
+
+    def stay(self, old):
+        """Keep the location of an old one, which zeros around pictures stand for."""
+
+    def become(self, new):
+        """Take what a new one has learnt of the columns, the noise in its units."""
+        gain = self.scale * new.inverse_scale
+        # a column that begins to vary is not yet explained
+        noise = np.where(gain > 0, np.square(gain) * self.noise_variance, 1.0)
+        self.set_extra_state(new.get_extra_state())
+        self.noise_variance = noise
+        for name, values in new.named_buffers():
+            self.get_buffer(name).copy_(values)
 
     def standardize(self, X, out=None, check=True):
         """Return rows X (B, d) of any dtype, scaled, as float32 (in `out`, if given)."""

@@ -12,6 +12,7 @@ import torch
 from skae._losses import poisson_nll
 from skae._params import Parameters
 from skae.likelihoods._base import LARGEST_LOG, LikelihoodModule
+from skae.likelihoods._restated import moved
 
 LEAST_RATE = 1e-3  # where a column that holds zeros only starts
 LEAST_SLOPE_RATE = 0.25  # below it, log rates start as if they moved as those of more
@@ -20,6 +21,8 @@ LEAST_SLOPE_RATE = 0.25  # below it, log rates start as if they moved as those o
 class _PoissonModule(LikelihoodModule):
     """Rows as they are; the encoder sees log(1 + x), less that of the mean."""
 
+    goes_along = True
+
     def __init__(self, likelihood, mean):
         d = len(mean)
         super().__init__(likelihood, "log", np.zeros(d), np.ones(d), np.ones(d, bool))
@@ -27,6 +30,14 @@ class _PoissonModule(LikelihoodModule):
 
     def embed(self, x):
         return torch.log1p(x.clamp(min=0)) - torch.log1p(self.rate)
+
+    def change(self, new):
+        """Return the `Change` from this to a module of more rows."""
+        return moved(torch.log1p(self.rate), torch.log1p(new.rate))
+
+    def stay(self, old):
+        """Keep the old rates."""
+        self.rate.copy_(old.rate)
 
     def target(self, x):
         return self.embed(x)

@@ -12,10 +12,13 @@ import torch
 from skae._losses import bernoulli_nll, categorical_nll
 from skae._params import Parameters
 from skae.likelihoods._base import TINY, LikelihoodModule, check_range
+from skae.likelihoods._restated import moved
 
 
 class _CrossEntropyModule(LikelihoodModule):
     """Rows as they are; the encoder sees them centred."""
+
+    goes_along = True
 
     def __init__(self, likelihood, link, location, nll, draw):
         d = len(location)
@@ -25,6 +28,14 @@ class _CrossEntropyModule(LikelihoodModule):
 
     def embed(self, x):
         return x - self.center
+
+    def change(self, new):
+        """Return the `Change` from this to a module of more rows."""
+        return moved(self.center, new.center)
+
+    def stay(self, old):
+        """Keep an old centre."""
+        self.center.copy_(old.center)
 
     def sample(self, params, random_state):
         return self.drawn(self.mean(params).double().numpy(), random_state)

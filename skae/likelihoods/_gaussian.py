@@ -17,6 +17,7 @@ import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
+from skae._data.change import inverse
 from skae._losses import (
     gaussian_nll,
     half_squared_error,
@@ -29,9 +30,12 @@ from skae.likelihoods._base import (
     check_range,
 )
 from skae.likelihoods._indicators import weighed
+from skae.likelihoods._restated import change_of_numbers, restate_noise
 
 
 class _GaussianModule(LikelihoodModule):
+    goes_along = True
+
     def __init__(self, *args, sample_shape):
         super().__init__(*args)
         self.groups, self.clip = _groups(sample_shape), self.likelihood.clip
@@ -43,8 +47,12 @@ class _GaussianModule(LikelihoodModule):
         total = (values.reshape(self.groups, -1) * active).sum(1)
         return np.divide(total, active.sum(1), out=np.ones(self.groups), where=total > 0)
 
+    @property
+    def _per_group(self):
+        return len(self.location) // self.groups
+
     def _spread(self, values):
-        return values.repeat_interleave(len(self.location) // self.groups)
+        return values.repeat_interleave(self._per_group)
 
     def learn_noise(self, variance):
         variance = torch.from_numpy(np.log(np.maximum(self._by_group(variance), 1e-5)))
@@ -63,6 +71,29 @@ class _GaussianModule(LikelihoodModule):
             return half_squared_error(self.mean(params), x)
         variance = self._spread(LEARNT_FLOOR + self.log_variance.exp())
         return gaussian_nll(self.mean(params), x, variance) * self.counted
+
+    def change(self, new):
+        """Return the `Change` from this to a module of more rows."""
+        varied = np.repeat(self.active.reshape(self.groups, -1).any(1), self._per_group)
+        # channels of one value have no scale, and are told by 1
+        return change_of_numbers(
+            self, new, np.where(varied | (self.scale != 1), self.scale, 0.0)
+        )
+
+    def stay(self, old):
+        """Keep an old location, and scale around it."""
+        if self.link_name == "identity" and self.likelihood.scale is not None:
+            away = np.where(self.scale > 0, self.location - old.location, 0.0)
+            self.scale = np.hypot(self.scale, away)
+            self.location, self.inverse_scale = old.location, inverse(self.scale)
+
+    def become(self, new):
+        """Take what a module of more rows has learnt of the columns."""
+        if self.log_variance is not None:
+            ratio = np.square(self.scale * new.inverse_scale)
+            restate_noise(self.log_variance, self._by_group(ratio))
+            self.counted.copy_(torch.from_numpy(new.active))
+        super().become(new)
 
     def sample(self, params, random_state):
         mean = self.mean(params).double().numpy()

@@ -11,9 +11,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from skae._data.change import Change
 from skae._losses import gaussian_nll, half_squared_error
 from skae._params import Parameters
 from skae.likelihoods._base import LEARNT_FLOOR, LINKS, TINY, LikelihoodModule
+from skae.likelihoods._restated import change_of_numbers, restate_noise
 
 RAREST = 1e-3  # probability of a level that is never seen, where training starts
 
@@ -134,6 +136,7 @@ class MixedModule(LikelihoodModule):
     levels, so that those with as many are one block.
     """
 
+    goes_along = True
     is_pooled = False  # whether numbers are in the same units, as ratings are
     is_even = True  # whether training lets a category cost what a number does
 
@@ -195,6 +198,35 @@ class MixedModule(LikelihoodModule):
     def target(self, x):
         """Return rows (B, d) as a linear model is to predict them, or NaN; (B, P)."""
         return torch.where(self.columns_of(torch.isnan(x)), torch.nan, self.spread(x))
+
+    def change(self, new):
+        """Return the `Change` from this to a module of more rows, of the same inputs.
+
+        Levels stay what they are.
+        """
+        numbers, n = self.numbers.numpy(), len(self.numbers)
+        change = change_of_numbers(self, new, self.scale)
+
+        def padded(values, width, value):
+            return np.pad(values[numbers], (0, width - n), constant_values=value)
+
+        told = self.tells.numpy()
+        of_numbers = np.flatnonzero(np.isin(told, numbers))
+        flags = self.n_params + of_numbers, np.searchsorted(numbers, told[of_numbers])
+        return Change(
+            padded(change.gain, self.n_inputs, 1.0),
+            padded(change.shift, self.n_inputs, 0.0),
+            padded(change.out_gain, self.n_params, 1.0),
+            padded(change.out_shift, self.n_params, 0.0),
+            flags,
+        )
+
+    def become(self, new):
+        """Take what a module of more rows has learnt of the columns."""
+        if self.log_variance is not None:
+            ratio = np.square(self.scale * new.inverse_scale)[self.numbers.numpy()]
+            restate_noise(self.log_variance, np.where(ratio > 0, ratio, 1.0))
+        super().become(new)
 
     def learn_noise(self, variance):
         variance = np.log(np.maximum(variance[: len(self.numbers)], LEARNT_FLOOR))

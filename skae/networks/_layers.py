@@ -118,15 +118,20 @@ def aligned_linear(x, weight, bias):
 
 
 class TransposedLinear(nn.Module):
-    """x W + b with W another layer's weight: the decoder's half of tied weights."""
+    """g x W + b with W another layer's weight: the decoder's half of tied weights.
+
+    The weights are tied in the units in which the columns were scaled at first, and the
+    gain g is 1 in those.
+    """
 
     def __init__(self, tied, bias):
         super().__init__()
         self.weight, self.bias = tied.weight, bias
         self.in_features, self.out_features = tied.out_features, tied.in_features
+        self.register_buffer("gain", torch.ones_like(bias))
 
     def forward(self, x):
-        return aligned_linear(x, self.weight.t(), self.bias)
+        return aligned_linear(x, self.weight.t() * self.gain[:, None], self.bias)
 
 
 class Stack(nn.Module):

@@ -240,8 +240,8 @@ class AutoencoderOutlierDetector(
 
         The autoencoders pass over the rows once; neighbours, what is near and far, and
         the threshold are then those of the latest `n_reference` rows. If `purify`, the
-        quarter of the rows that is the most abnormal so far is not learnt from. The
-        first call is that of `fit`; columns stay scaled as in it.
+        quarter of the rows that is the most abnormal so far is not learnt from. Columns
+        are scaled by all rows that were learnt from. The first call is that of `fit`.
 
         Parameters
         ----------

@@ -11,7 +11,7 @@ from sklearn.feature_selection import SelectFromModel
 from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderOutlierDetector, LatentSampler, SparseAutoencoder
-from skae._codes.sparse import directions
+from skae._codes.units import directions
 from skae.likelihoods import Gaussian
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 from tests.planted import X, planted
@@ -421,8 +421,8 @@ def test_partial_fit_learns():
         for part in np.array_split(X[:1500], 5):
             autoencoder.partial_fit(part)
         errors.append(explained(autoencoder, X[HELD_OUT]))
-    assert errors[-1] > errors[0] + 0.05
-    assert errors[-1] > 0.6
+    assert errors[-1] > errors[0] + 0.03
+    assert errors[-1] > 0.65
 
 
 def test_half_dead_units_are_told():

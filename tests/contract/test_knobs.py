@@ -377,9 +377,9 @@ def test_frozen_weights_stay_as_they_were():
 def test_columns_that_begin_to_vary_are_told():
     first = X.copy()
     first[:, 1] = 3.0
-    estimator = make().partial_fit(first)
+    estimator = make(warm_start=True).fit(first)
     with pytest.warns(UserWarning, match=r"columns \[1\] were constant"):
-        estimator.partial_fit(X)
+        estimator.fit(X)
 
 
 def test_a_network_of_the_wrong_width_is_refused_with_its_shape():
