@@ -167,3 +167,18 @@ def test_a_detector_tells_a_wild_cell():
     detector = skae.AutoencoderOutlierDetector(n_estimators=2, max_iter=5, random_state=0)
     scores = detector.fit(X).score_samples(X)
     assert scores.argmin() == 7
+
+
+def test_an_encoder_sees_what_training_shows_it():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    far = skae.DenoisingAutoencoder(2, max_iter=1, random_state=0).fit(X + 20, X_clean=X)
+    reach = far.net_.module_.likelihood.reach.numpy()
+    x = (X + 20 - X.mean(0)) / X.std(0)
+    assert (reach[0] < X.min(0)).all()
+    held_out = 0.5  # which are not looked at
+    assert (reach[1] > x.max(0) + 3 - held_out).all()
+    loud = skae.corruption.Gaussian(20.0)
+    noisy = skae.DenoisingAutoencoder(2, corruption=loud, max_iter=1, random_state=0).fit(X)
+    reach = noisy.net_.module_.likelihood.reach.numpy()
+    assert (np.abs(reach) > 40).all()
+    assert skae.Autoencoder(2, max_iter=1).fit(X).net_.module_.likelihood.reach.max() < 8
