@@ -15,7 +15,7 @@ USUAL_ROWS, FEWEST_ROWS = 0.95, 5  # the fewest that are told from odd ones
 DIVERGED = 2.0  # times the lowest training loss, or the variance
 RISEN = 1.0  # nats per cell, where losses are log-densities and may be negative
 LEFT = 0.01  # of the variance: no more is to be learnt
-NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
+NEGLIGIBLE = 0.05  # loss per cell: 10 % of a standardised column's variance
 CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
@@ -106,22 +106,27 @@ def collapse(active, explained, remedy):
     if explained < CARRIES_NOTHING:
         yield from explains_nothing(explained, remedy)
     elif active.mean() < ACTIVE:
+        fewer = max(1, active.sum())
+        if fewer < len(active):
+            remedy += f"; or take n_components={fewer}, if the data have no more to say"
         yield (
             f"Collapsed: {active.sum()} of {len(active)} components carry anything of "
-            f"the rows. {remedy}; or take n_components={max(1, active.sum())}, if the "
-            "data have no more to say."
+            f"the rows. {remedy}."
         )
 
 
-def divergence(losses, explained):
-    """The training loss ended well above its lowest, or the mean's: yield what to do."""
+def divergence(losses, explained, remedy=""):
+    """The training loss ended well above its lowest, or the mean's: yield what to do.
+
+    What a prior costs a start at PCA is no divergence: it is less than `NEGLIGIBLE`.
+    """
     lowest = min(losses)
     too_high = DIVERGED * lowest + NEGLIGIBLE if lowest > 0 else lowest + RISEN
     if losses[-1] > too_high or explained < 1 - DIVERGED:
         yield (
             f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
             f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "
-            "variance. Lower learning_rate or raise batch_size."
+            f"variance. Lower learning_rate or raise batch_size.{remedy}"
         )
 
 

@@ -20,6 +20,7 @@ from skae import (
 )
 from skae._codes import remedies
 from skae._codes import signs as _diagnostics
+from skae.metrics import explained_variance_ratio
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 BUNDLED = ["breast_cancer", "wine", "diabetes", "iris", "linnerud"]
@@ -77,6 +78,39 @@ def test_divergence_is_told_with_its_remedy(learning_rate, net_params):
     assert found[0].startswith("Diverged"), found
     assert not any(sign.startswith("Underfitted") for sign in found)
     assert "Lower learning_rate" in found[0]
+
+
+def test_what_a_prior_costs_is_no_divergence():
+    # the start is PCA of nearly all components, and the prior takes some of that
+    X, _ = datasets.load_wine(return_X_y=True)
+    X = np.random.default_rng(0).permutation(X)[:120]
+    aae = AdversarialAutoencoder(12, random_state=0)
+    assert signs(aae, X) == []
+    assert explained_variance_ratio(X, aae.reconstruct(X)) > 0.97
+    losses = [row["train_loss"] for row in aae.history_]
+    assert losses[-1] > 4 * min(losses)
+    found = signs(aae.set_params(learning_rate=10.0, max_iter=5), X)
+    assert found[0].startswith("Diverged")
+    assert "adversarial_learning_rate" in found[0]
+
+
+@pytest.mark.parametrize(
+    "autoencoder",
+    [Autoencoder, VariationalAutoencoder, AdversarialAutoencoder, SparseAutoencoder],
+)
+def test_of_columns_that_do_not_vary_nothing_is_asked(autoencoder):
+    X = np.ones((50, 4))
+    fitted = autoencoder(random_state=0, max_iter=10)
+    assert signs(fitted, X) == []
+    assert np.allclose(fitted.reconstruct(X), X)
+
+
+def test_a_collapsed_code_is_told_once():
+    # of one column nothing is shared, and factor analysis takes all of it for noise
+    X = np.random.default_rng(0).permutation(datasets.load_wine().data)[:120, :1]
+    found = signs(VariationalAutoencoder(random_state=0, max_iter=10), X)
+    assert only([sign for sign in found if not sign.startswith("No epoch")], "Collapsed")
+    assert "n_components" not in "".join(found)
 
 
 class Dying(DenseNetwork):
