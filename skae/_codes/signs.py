@@ -11,6 +11,7 @@ OVERFITTED = 0.4  # of the variance: explained in training, less on held-out row
 BY_HEART = 10.0  # times the unexplained variance, on held-out rows
 NOTICED = 0.1  # of the variance: by so much more, at least
 MOST = 0.5  # of the held-out rows, each worse than USUAL_ROWS of those trained on
+SOME = 0.2  # of them: up to as many may be odd rows, which make a gap of any width
 USUAL_ROWS, FEWEST_ROWS = 0.95, 5  # the fewest that are told from odd ones
 DIVERGED = 2.0  # times the lowest training loss, or the variance
 RISEN = 1.0  # nats per cell, where losses are log-densities and may be negative
@@ -38,12 +39,13 @@ def underfitting(explained, explained_by_pca, n_components, remedy):
 def is_overfitted(explained, explained_held_out, worse):
     """Tell whether held-out rows are reconstructed much worse than those trained on.
 
-    `worse` is the share of them that are worse than 95 % of the rows trained on; few
-    rows may be odd ones, more than half of them are not.
+    `worse` is the share of them that are worse than 95 % of the rows trained on, NaN if
+    they are too few to tell; few rows may be odd ones, more than half of them are not.
     """
     gap = explained - explained_held_out
     times = (1 - explained_held_out) > BY_HEART * (1 - explained)
-    far = gap > OVERFITTED or (times and gap > NOTICED and worse > MOST)
+    wide = gap > OVERFITTED and not worse <= SOME
+    far = wide or (times and gap > NOTICED and worse > MOST)
     return far and explained > NOTICED  # else nothing is learnt, by heart or not
 
 
@@ -170,10 +172,10 @@ def dead_units(activations, remedy, of_code):
 def worse_rows(errors, errors_held_out):
     """Return the share of held-out rows that are worse than most of those trained on.
 
-    It is 0 where there are too few of them to tell.
+    It is NaN where there are too few of them to tell.
     """
     if len(errors_held_out) < FEWEST_ROWS:
-        return 0.0
+        return np.nan
     return float(np.mean(errors_held_out > np.quantile(errors, USUAL_ROWS)))
 
 

@@ -454,8 +454,10 @@ def is_sign(found):
 def test_limits_of_underfitting_and_overfitting():
     assert not is_sign(signs.underfitting(0.9 * 0.5, 0.5, 2, ""))
     assert is_sign(signs.underfitting(0.9 * 0.5 - 1e-9, 0.5, 2, ""))
-    assert not is_sign(signs.overfitting(0.4, 0.0, 0.0, ""))
-    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.0, ""))
+    assert not is_sign(signs.overfitting(0.4, 0.0, 0.3, ""))
+    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.3, ""))
+    assert not is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.2, ""))
+    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.2 + 1e-9, ""))
     assert not is_sign(signs.explains_nothing(0.02, ""))
     assert is_sign(signs.explains_nothing(0.02 - 1e-9, ""))
 

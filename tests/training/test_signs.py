@@ -144,7 +144,9 @@ def test_healthy_fits_are_silent(name, n_components):
 def test_thresholds_are_as_stated():
     assert list(_diagnostics.underfitting(0.44, 0.5, 2, ""))
     assert not list(_diagnostics.underfitting(0.46, 0.5, 2, ""))
-    assert list(_diagnostics.overfitting(0.9, 0.49, 0.0, ""))
+    assert list(_diagnostics.overfitting(0.9, 0.49, 0.3, ""))
+    assert list(_diagnostics.overfitting(0.9, 0.49, np.nan, ""))  # too few to tell
+    assert not list(_diagnostics.overfitting(0.9, -99, 0.1, ""))  # an odd row
     assert not list(_diagnostics.overfitting(0.9, 0.51, 1.0, ""))
     assert list(_diagnostics.overfitting(0.98, 0.79, 0.6, ""))  # 10.5 times what is left
     assert not list(_diagnostics.overfitting(0.98, 0.81, 0.6, ""))  # 9.5 times
@@ -170,8 +172,20 @@ def test_thresholds_are_as_stated():
 def test_a_few_odd_rows_among_those_held_out_are_none_of_them_all():
     errors = np.arange(100.0)
     assert _diagnostics.worse_rows(errors, np.array([1.0, 2, 3, 99, 98])) == 0.4
-    assert _diagnostics.worse_rows(errors, np.full(4, 99.0)) == 0.0  # too few to tell
+    assert np.isnan(_diagnostics.worse_rows(errors, np.full(4, 99.0)))  # too few to tell
     assert _diagnostics.worse_rows(errors, np.full(5, 99.0)) == 1.0
+
+
+@pytest.mark.parametrize("odd", [999, 1e12])
+def test_an_odd_row_that_is_held_out_is_no_overfitting(odd):
+    rng = np.random.default_rng(3)
+    X = np.tanh(rng.normal(size=(350, 3)) @ rng.normal(size=(3, 16)))
+    X = X @ rng.normal(size=(16, 12))
+    X[7, 2] = odd
+    autoencoder = Autoencoder(4, max_iter=30, random_state=0)
+    assert signs(autoencoder, X) == []
+    last = autoencoder.history_[-1]
+    assert last["valid_loss"] > 10 * last["train_loss"]  # it is one of them
 
 
 def digits_rows(n, seed=0):
