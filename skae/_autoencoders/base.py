@@ -139,7 +139,7 @@ class BaseAutoencoder(
         Width of the code.
     compression_ratio_ : float
         ``n_features_in_ / n_components_``.
-    mean_, var_ : ndarray of shape (n_features_in_,)
+    mean_, var_ : ndarray of shape (`n_features_in_`,)
         Means and variances of the columns in training, without what a few wild cells add
         to them; 0 for a constant column. What `skae.metrics.explained_variance_scorer`
         measures with.
