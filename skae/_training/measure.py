@@ -155,7 +155,7 @@ def trouble(task, trained):
     losses, start, unbeaten = losses[rising:], net.start_loss_, []
     if task.valid is not None and losses[-1] <= losses[0]:
         losses = losses[-1:]  # the best weights stay, not the last
-    diverged = list(signs.divergence(losses, explained))
+    diverged = list(signs.divergence(losses, explained, code.remedies[0]))
     if start is not None and task.earlier is None and _bends(net.module_):
         best = min(row["valid_loss"] for row in net.history[task.n_before :])
         n_epochs = len(net.history) - task.n_before
@@ -164,10 +164,11 @@ def trouble(task, trained):
     remedy = remedies.less_freedom(task.recipe)
     overfitted = signs.overfitting(explained, held_out, task.worse, remedy)
     found = [*(diverged or unbeaten), *overfitted]
+    if not task.variance:  # nothing that varies can be missed
+        return tuple(found)
     if not diverged:
         found += code.shortfalls(trained.described, task)
-    if task.variance:
-        found += code.dead_units(trained.described, task)
+    found += code.dead_units(trained.described, task)
     return tuple(found)
 
 
