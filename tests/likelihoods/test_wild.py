@@ -167,3 +167,20 @@ def test_a_detector_tells_a_wild_cell():
     detector = skae.AutoencoderOutlierDetector(n_estimators=2, max_iter=5, random_state=0)
     scores = detector.fit(X).score_samples(X)
     assert scores.argmin() == 7
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(clip=20.0), Mixed()])
+def test_a_wild_cell_may_be_beyond_what_float32_holds(likelihood):
+    X = wild(TRAIN)
+    module = built(likelihood, X)
+    body = module.standardize(X)
+    X[5, 3] = 1e100
+    module = built(likelihood, X)
+    seen = module.standardize(X)
+    np.testing.assert_array_equal(np.delete(seen, 5, 0), np.delete(body, 5, 0))
+    if likelihood != Gaussian(clip=20.0):
+        beyond = (1e100 - module.location[3]) / module.scale[3] - 8
+        assert seen[5, 3] == pytest.approx(8 + np.log1p(beyond), rel=1e-6)
+        assert module.restore(seen)[5, 3] == pytest.approx(1e100, rel=1e-3)
+    model = skae.Autoencoder(2, likelihood=likelihood, max_iter=5, random_state=0).fit(X)
+    assert np.isfinite(model.reconstruct(X)).all()
