@@ -15,6 +15,7 @@ from skae.corruption._named import filling
 from skae.networks._layers import Activation
 
 NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
+FEW = 3  # epochs, whose losses differ by the noise of a corruption where rows are few
 PASS_ROWS = 1024  # of them that are drawn in one pass, where rows are few
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
 
@@ -153,7 +154,7 @@ def trouble(task, trained):
     rising = int(code.warm_up(task.aim) * len(losses))  # epochs of a lighter loss
     rising = min(rising, len(losses) - 1)
     losses, start, unbeaten = losses[rising:], net.start_loss_, []
-    if task.valid is not None and losses[-1] <= losses[0]:
+    if task.valid is not None and min(losses[-FEW:]) <= max(losses[:FEW]):
         losses = losses[-1:]  # the best weights stay, not the last
     diverged = list(signs.divergence(losses, explained))
     if start is not None and task.earlier is None and _bends(net.module_):

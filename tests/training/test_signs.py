@@ -241,3 +241,12 @@ def test_remedies_are_not_those_in_use():
     assert "network='auto'" not in remedies.more_training(recipe(), 100, 0.5)
     assert "n_components" in remedies.more_training(recipe(), 100, 0.8)
     assert "n_components" not in remedies.more_training(recipe(), 100, 0.95)
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_the_noise_of_few_rows_is_no_divergence(n):
+    X = datasets.make_moons(300, noise=0.05, random_state=0)[0]
+    for seed in range(4):
+        rows = X[np.random.default_rng(seed).permutation(300)[:n]]
+        noisy = DenoisingAutoencoder(2, corruption="masking", random_state=seed)
+        assert not [sign for sign in signs(noisy, rows) if "Diverged" in sign]
