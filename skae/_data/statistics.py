@@ -36,6 +36,12 @@ class ColumnStatistics(NamedTuple):
         """Return means and standard deviations, 0 of constant columns; (d,) each."""
         return self.mean, np.where(self.constant, 0.0, np.sqrt(self.variance))
 
+    def of_bodies(self, is_wild):
+        """Return them with the mean and variance of the body of some columns (d,)."""
+        mean = np.where(is_wild, self.centre, self.mean)
+        variance = np.where(is_wild, np.square(self.spread), self.variance)
+        return self._replace(mean=mean, variance=variance)
+
 
 class _Sums(NamedTuple):
     """What is summed over some rows."""
