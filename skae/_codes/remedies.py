@@ -14,7 +14,8 @@ LIVELY = ("silu", "leaky_relu", "elu")  # their slope is nowhere zero for long
 def either(ways):
     """Return ways as a sentence: "Do this, that, or the other"."""
     *ways, last = ways
-    text = f"{', '.join(ways)}, or {last}" if ways else last
+    comma = "," if len(ways) > 1 else ""
+    text = f"{', '.join(ways)}{comma} or {last}" if ways else last
     return text[0].upper() + text[1:]
 
 
@@ -78,6 +79,24 @@ def less_freedom(recipe):
     if recipe.corruption is None:
         ways.append("corruption='gaussian' or 'masking', as DenoisingAutoencoder does")
     return either(ways)
+
+
+def calmer(task):
+    """Return what to do where training has diverged."""
+    return either(_calmer(task))
+
+
+def past_the_start(task):
+    """Return what to do where no epoch was better than the start."""
+    stopped = n_epochs(task) < task.recipe.schedule.max_iter
+    ways = [*_calmer(task), f"raise {'n_iter_no_change' if stopped else 'max_iter'}"]
+    return either([*ways, "regularise with a larger alpha"])
+
+
+def _calmer(task):
+    yield "lower learning_rate"
+    if task.train.batch_size < len(task.train.index):
+        yield "raise batch_size"
 
 
 def longer_game(task):

@@ -117,7 +117,7 @@ def collapse(active, explained, remedy):
         )
 
 
-def divergence(losses, explained, remedy=""):
+def divergence(losses, explained, remedy):
     """The training loss ended well above its lowest, or the mean's: yield what to do.
 
     What a prior costs a start at PCA is no divergence: it is less than `NEGLIGIBLE`.
@@ -128,28 +128,28 @@ def divergence(losses, explained, remedy=""):
         yield (
             f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
             f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "
-            f"variance. Lower learning_rate or raise batch_size.{remedy}"
+            f"variance. {remedy}"
         )
 
 
-def unbeaten(start, best, n_epochs, explained):
+def unbeaten(start, best, n_epochs, explained, calmer, longer):
     """The start costs held-out rows less than the best of the epochs: yield what to do.
 
-    Nothing, where it leaves next to nothing to explain.
+    Nothing, where it leaves next to nothing to explain. `calmer` is the remedy where the
+    epochs have diverged, `longer` where they have not.
     """
     if best > start + RISEN:
         yield (
             f"Diverged: held-out rows cost {start:.3g} before the first epoch, and "
-            f"{best:.3g} or more after it, so the start is what is kept. Lower "
-            "learning_rate or raise batch_size."
+            f"{best:.3g} or more after it, so the start is what is kept. {calmer}."
         )
     elif 1 - explained > LEFT:
         yield (
             f"No epoch was better than the start: after the best of {n_epochs} epochs "
             f"held-out rows cost {best:.4g}, and {start:.4g} before the first, so the "
             "start is what is kept. With network='auto' or a linear one it is linear: PCA, "
-            "or factor analysis. Lower learning_rate, raise max_iter or batch_size, or "
-            "regularise with alpha; if that does not help, PCA does as well on these rows."
+            f"or factor analysis. {longer}; if that does not help, PCA does as well on "
+            "these rows."
         )
 
 

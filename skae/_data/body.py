@@ -48,7 +48,8 @@ def bodies(X, weight, mean, deviation, low, high):
     index = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight > 0)
     reach = np.maximum(high - mean, mean - low)
     # a share s of a normal column's cells, of three quarters of the variance, is as far
-    far = min(FAR, np.sqrt(0.75 * len(index) / few(len(index))))
+    n, most = len(index), few(len(index))
+    far = min(FAR, np.sqrt(0.75 * max(n - most, 0) / most))
     columns = np.flatnonzero((deviation > 0) & (reach > far * deviation))
     if not len(columns):
         return centre, spread, is_wild

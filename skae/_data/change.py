@@ -30,11 +30,19 @@ def between(location, scale, new_location, new_scale):
     """Return (gain, shift): what was standardised is gain x + shift of what is so anew.
 
     Where nothing could be learnt of a column before (a scale of 0), it was 0, and is so.
-    It is nearly so where all rows together would be farther than `FARTHEST`, in root mean
-    square: what was learnt of the first, which all look alike now, says nothing of others
-    so many deviations away.
+    It is nearly so where all rows together would be farther than `FARTHEST`: what was
+    learnt of the first, which all look alike now, says nothing of others so far away.
     """
     gain = new_scale * inverse(scale)
     shift = (new_location - location) * inverse(scale)
+    return heeded(gain, shift)
+
+
+def heeded(gain, shift):
+    """Return both, the less the farther they carry, beyond `FARTHEST` in root mean square.
+
+    Of outputs: what was learnt in units so much wider, of a wild cell among the first
+    rows, is only noise in the new ones.
+    """
     heed = np.square(FARTHEST / np.maximum(np.hypot(gain, shift), FARTHEST))
     return heed * gain, heed * shift

@@ -36,6 +36,12 @@ class ColumnStatistics(NamedTuple):
         """Return means and standard deviations, 0 of constant columns; (d,) each."""
         return self.mean, np.where(self.constant, 0.0, np.sqrt(self.variance))
 
+    def of_bodies(self, is_wild):
+        """Return them with the mean and variance of the body of some columns (d,)."""
+        mean = np.where(is_wild, self.centre, self.mean)
+        variance = np.where(is_wild, np.square(self.spread), self.variance)
+        return self._replace(mean=mean, variance=variance)
+
 
 class _Sums(NamedTuple):
     """What is summed over some rows."""
@@ -116,25 +122,26 @@ def merged(before, now):
 def _merged_bodies(pair, stats):
     """Return centres and spreads (d,) of two samples together, and what is wild."""
     before, now = pair
-    is_new = now.n_rows <= few(stats.n_rows)  # and so may be a wild cell or two
-    reach = np.maximum(now.maximum - before.centre, before.centre - now.minimum)
-    is_far = (reach > BEYOND * before.spread) & ~before.constant & is_new
-    is_wild = before.is_wild | now.is_wild | is_far
-    of_now = np.where(is_far, 0.0, now.total)  # how much the new rows say of the body
+    # few rows that are far from the others may be a wild cell or two, the first ones, too
+    are_far = [_are_far(*p, few(stats.n_rows)) for p in ((before, now), (now, before))]
+    is_wild = before.is_wild | now.is_wild | are_far[0] | are_far[1]
     m2 = [np.square(s.spread) for s in pair]
+    # and then say nothing of the body
+    of = [np.where(far, 0.0, s.total) for s, far in zip(pair, are_far, strict=True)]
     total, centre, m2 = _merged(
-        before.total,
-        before.centre,
-        m2[0] * before.total,
-        of_now,
-        now.centre,
-        m2[1] * of_now,
+        of[0], before.centre, m2[0] * of[0], of[1], now.centre, m2[1] * of[1]
     )
     spread = np.sqrt(m2 / np.where(total > 0, total, 1))
     centre, deviation = np.where(is_wild, centre, stats.mean), np.sqrt(stats.variance)
     least = [np.where(s.spread > np.sqrt(s.variance), s.spread, 0.0) for s in pair]
     deviation = np.maximum(deviation, np.where(is_wild, 0.0, np.maximum(*least)))
     return centre, np.where(is_wild, spread, deviation), is_wild
+
+
+def _are_far(some, others, most):
+    """Return in which columns at most so many rows are far from all the others; (d,)."""
+    reach = np.maximum(some.maximum - others.centre, others.centre - some.minimum)
+    return (reach > BEYOND * others.spread) & ~others.constant & (some.n_rows <= most)
 
 
 def _with_body(stats, centre, spread, is_wild):

@@ -15,6 +15,7 @@ from skae.corruption._named import filling
 from skae.networks._layers import Activation
 
 NOISE_ROWS = 10_000  # residuals under the noise of a code, to be averaged, at least
+FEW = 3  # epochs, whose losses differ by the noise of a corruption where rows are few
 PASS_ROWS = 1024  # of them that are drawn in one pass, where rows are few
 PARTIAL_FIT_MEMORY = 9  # batches of this size that the noise's running mean recalls
 
@@ -153,14 +154,16 @@ def trouble(task, trained):
     rising = int(code.warm_up(task.aim) * len(losses))  # epochs of a lighter loss
     rising = min(rising, len(losses) - 1)
     losses, start, unbeaten = losses[rising:], net.start_loss_, []
-    if task.valid is not None and losses[-1] <= losses[0]:
+    if task.valid is not None and min(losses[-FEW:]) <= max(losses[:FEW]):
         losses = losses[-1:]  # the best weights stay, not the last
-    diverged = list(signs.divergence(losses, explained, code.remedies[0]))
+    remedy = f"{remedies.calmer(task)}.{code.remedies[0]}"
+    diverged = list(signs.divergence(losses, explained, remedy))
     if start is not None and task.earlier is None and _bends(net.module_):
         best = min(row["valid_loss"] for row in net.history[task.n_before :])
         n_epochs = len(net.history) - task.n_before
         if net.kept_start_:
-            unbeaten = signs.unbeaten(start, best, n_epochs, explained)
+            ways = remedies.calmer(task), remedies.past_the_start(task)
+            unbeaten = signs.unbeaten(start, best, n_epochs, explained, *ways)
     remedy = remedies.less_freedom(task.recipe)
     overfitted = signs.overfitting(explained, held_out, task.worse, remedy)
     found = [*(diverged or unbeaten), *overfitted]

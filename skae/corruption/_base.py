@@ -71,10 +71,11 @@ class Space(NamedTuple):
         shape = None if len(shape) == 1 else (1,) * (3 - len(shape)) + tuple(shape)
         deviation, unit = stats.spread, None
         if shape is not None:
-            mean = stats.mean.reshape(shape[0], -1)
-            second = (stats.variance + stats.mean**2).reshape(mean.shape).mean(1)
+            body = stats.of_bodies(is_wild)
+            mean = body.mean.reshape(shape[0], -1)
+            second = (body.variance + body.mean**2).reshape(mean.shape).mean(1)
             pooled = np.sqrt(np.maximum(second - mean.mean(1) ** 2, 0.0))
-            deviation, unit = pooled.repeat(mean.shape[1]), np.ones_like(stats.mean)
+            deviation, unit = pooled.repeat(mean.shape[1]), np.ones_like(body.mean)
         unit = deviation if unit is None else unit
 
         def standardized(values):

@@ -125,10 +125,12 @@ class LikelihoodModule(nn.Module):
         if check:
             self.likelihood.check(X)
         out = np.empty(X.shape, dtype=np.float32) if out is None else out
+        wild = self.is_wild
         with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(X - self.location, self.inverse_scale, out=out)
-        if self.is_wild.any():
-            out[:, self.is_wild] = bend(out[:, self.is_wild])
+            away = X - self.location
+            np.multiply(away, self.inverse_scale, out=out)
+            if wild.any():  # in float64, as float32 may not hold what is to be bent
+                out[:, wild] = bend(away[:, wild] * self.inverse_scale[wild])
         return out if self.clip is None else out.clip(-self.clip, self.clip, out=out)
 
     def embed(self, x):

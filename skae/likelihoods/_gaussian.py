@@ -17,6 +17,7 @@ import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
+from skae._data.body import BEYOND
 from skae._data.change import inverse
 from skae._losses import (
     gaussian_nll,
@@ -139,8 +140,10 @@ class Gaussian(Parameters):
         a score; scaled by column, it is reconstructed as that constant. One that hardly
         ever varies is scaled by no less than a tenth of its typical step. Where a few
         wild cells would make the most of a column's deviation, it is scaled without
-        them, and values beyond 8 deviations are bent: a logarithm that is undone on the
-        way out.
+        them (so are all columns that are scaled together, if these cells are far from
+        all of them), and values beyond 8 deviations are bent: a logarithm that is
+        undone on the way out. Not with a bounded link or sparse input, whose scales are
+        those of all values.
     link : {"identity", "sigmoid", "tanh"}, default="identity"
         The activation of the output. "sigmoid" and "tanh" keep reconstructions
         between the training data's minimum and maximum.
@@ -183,10 +186,13 @@ class Gaussian(Parameters):
             location, scale = np.zeros(d), np.ones(d)
             return self._module(stats, location, scale)
         groups = {"column": d, "global": 1}.get(self.scale, _groups(stats.sample_shape))
-        location, scale = self._location_and_scale(stats, groups)
+        is_bent = self.link == "identity" and not stats.is_sparse
         is_wild = np.zeros(d, dtype=bool)
+        if is_bent and groups < d and stats.is_wild.any():
+            is_wild = self._far_from_all(stats, groups)
+        location, scale = self._location_and_scale(stats.of_bodies(is_wild), groups)
         if groups == d:  # a constant column would be divided by its rounding error
-            if self.link == "identity" and not stats.is_sparse:
+            if is_bent:
                 location, scale, is_wild = stats.centre, stats.spread, stats.is_wild
             scale = np.where(stats.constant, 0.0, scale)
             if self.scale == "auto" and self.link == "identity":
@@ -196,6 +202,13 @@ class Gaussian(Parameters):
         )
         ends = np.repeat(np.stack([low.min(1), high.max(1)]), d // groups, axis=1)
         return self._module(stats, location, scale, is_wild, ends)
+
+    def _far_from_all(self, stats, groups):
+        """Return which columns have wild cells that are so for the whole group; (d,)."""
+        body = stats.of_bodies(stats.is_wild)
+        location, scale = self._location_and_scale(body, groups)
+        reach = np.maximum(stats.maximum - location, location - stats.minimum)
+        return stats.is_wild & (reach > BEYOND * scale)
 
     def _module(self, stats, location, scale, *bounds):
         args = self, self.link, location, scale, ~stats.constant, *bounds

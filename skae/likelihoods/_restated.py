@@ -6,7 +6,7 @@ d is the number of columns, P of the numbers that a decoder puts out for a row.
 import numpy as np
 import torch
 
-from skae._data.change import Change, between
+from skae._data.change import Change, between, heeded
 from skae.likelihoods._base import LEARNT_FLOOR, LINKS, RANGES
 
 SECANT = 0.2  # share of a bounded link's range that is left out at either end
@@ -17,6 +17,7 @@ def change_of_numbers(old, new, scale):
     gain, shift = between(old.location, scale, new.location, new.scale)
     out_gain = scale * new.inverse_scale
     out_shift = (old.location - new.location) * new.inverse_scale
+    out_gain, out_shift = heeded(out_gain, out_shift)
     if old.link_name in RANGES:
         out_gain, out_shift = _by_secant(old.link_name, out_gain, out_shift)
     return Change(gain, shift, out_gain, out_shift)

@@ -230,23 +230,31 @@ def explained_variance_scorer(estimator, X, y=None, *, standardize=True, X_train
     >>> search.fit(X).best_params_
     {'n_components': 32}
     """
-    other, known = _reconstruct(estimator, X), _learnt(estimator)
-    if X_train is not None or known is None:
-        more = {"standardize": standardize, "X_train": X_train}
+    other, more = _reconstruct(estimator, X), {"standardize": standardize}
+    if X_train is not None:
+        return explained_variance_ratio(X, other, X_train=X_train, **more)
+    rows, other, weight = _check(X, other, "overall", None)
+    known = _learnt(estimator, rows.shape[1])
+    if known is None:
         return explained_variance_ratio(X, other, **more)
-    X, other, weight = _check(X, other, "overall", None)
-    return _explained(X, other, *known, standardize, weight, "overall", bent=True)
+    return _explained(rows, other, *known, standardize, weight, "overall", bent=True)
 
 
-def _learnt(estimator):
+def _learnt(estimator, d):
     """Return the means and variances (d,) that `fit` learnt of X's columns, or None."""
     while isinstance(estimator, Pipeline):
         steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
         estimator = steps[0] if steps else None
-    known = [vars(estimator).get(name) for name in ("mean_", "var_")]
-    if any(value is None for value in known) or not np.any(known[1]):
+    known = [getattr(estimator, name, None) for name in ("mean_", "var_")]
+    if any(np.shape(values) != (d,) for values in known):  # of something else
         return None
-    return known
+    mean, variance = (np.asarray(values, dtype=np.float64) for values in known)
+    # what is left of a constant is rounding error, as in `fit`
+    rounding = np.square(1000 * np.finfo(np.float64).eps * mean)
+    variance = np.where(variance > rounding, variance, 0.0)
+    if not variance.any() or not np.isfinite(mean).all():
+        return None
+    return mean, variance
 
 
 def reconstruction_error_scorer(estimator, X, y=None):

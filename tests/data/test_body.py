@@ -108,3 +108,18 @@ def test_sparse_matrices_are_seen_by_deviation():
     stats = statistics(sp.csr_matrix(X))
     np.testing.assert_array_equal(stats.spread, np.sqrt(stats.variance))
     assert not stats.is_wild.any()
+
+
+@pytest.mark.parametrize("n", [4, 5, 6, 10])
+@pytest.mark.parametrize("value", [1e4, -1e30])
+def test_a_wild_cell_of_a_small_table_is_told(n, value):
+    X = np.random.default_rng(0).normal(5, 2, size=(n, 2))
+    X[1, 0] = value
+    stats = statistics(X)
+    assert stats.is_wild.tolist() == [True, False]
+    assert (
+        np.delete(X[:, 0], 1).min() - 10
+        < stats.centre[0]
+        < np.delete(X[:, 0], 1).max() + 10
+    )
+    assert stats.spread[0] < 20

@@ -120,3 +120,16 @@ def test_the_least_spread_of_a_rare_column_stays():
     X[3] = 5
     whole = merged(statistics(X), statistics(np.zeros((400, 1))))
     assert whole.spread[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("n_first", [1, 2, 3])
+@pytest.mark.parametrize("value", [9999.0, -1e9])
+def test_a_wild_cell_among_the_first_rows_does_not_move_the_body(n_first, value):
+    X = np.random.default_rng(0).normal(5, 2, size=(200, 2))
+    X[0, 1] = value  # no middle tells it from so few others
+    whole = merged(statistics(X[:n_first]), statistics(X[n_first:]))
+    assert whole.is_wild.tolist() == [False, True]
+    assert whole.centre[1] == pytest.approx(X[n_first:, 1].mean())
+    assert whole.spread[1] == pytest.approx(X[n_first:, 1].std())
+    np.testing.assert_allclose(whole.spread[0], X[:, 0].std())
+    assert (whole.minimum[1] == value) == (value < 0)

@@ -182,3 +182,61 @@ def test_an_encoder_sees_what_training_shows_it():
     reach = noisy.net_.module_.likelihood.reach.numpy()
     assert (np.abs(reach) > 40).all()
     assert skae.Autoencoder(2, max_iter=1).fit(X).net_.module_.likelihood.reach.max() < 8
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(clip=20.0), Mixed()])
+def test_a_wild_cell_may_be_beyond_what_float32_holds(likelihood):
+    X = wild(TRAIN)
+    module = built(likelihood, X)
+    body = module.standardize(X)
+    X[5, 3] = 1e100
+    module = built(likelihood, X)
+    seen = module.standardize(X)
+    np.testing.assert_array_equal(np.delete(seen, 5, 0), np.delete(body, 5, 0))
+    if likelihood != Gaussian(clip=20.0):
+        beyond = (1e100 - module.location[3]) / module.scale[3] - 8
+        assert seen[5, 3] == pytest.approx(8 + np.log1p(beyond), rel=1e-6)
+        assert module.restore(seen)[5, 3] == pytest.approx(1e100, rel=1e-3)
+    model = skae.Autoencoder(2, likelihood=likelihood, max_iter=5, random_state=0).fit(X)
+    assert np.isfinite(model.reconstruct(X)).all()
+
+
+@pytest.mark.parametrize("make", [skae.Autoencoder, skae.DenoisingAutoencoder])
+@pytest.mark.parametrize("shape", [(8, 8), (2, 8, 8), (64,)])
+def test_a_wild_pixel_harms_no_other(make, shape):
+    grey = load_digits().data[:300]
+    X = np.hstack([grey, 2 * grey]) if len(shape) == 3 else grey
+    X = X.reshape(-1, *shape)
+    likelihood = Gaussian(scale="global" if len(shape) == 1 else "auto")
+    explained = []
+    for value in (None, 1e6):
+        A = X.copy()
+        if value:
+            A.reshape(300, -1)[200, 27] = value
+        model = make(8, likelihood=likelihood, max_iter=10, random_state=0).fit(A)
+        rows = (B.reshape(300, -1) for B in (X, model.reconstruct(X)))
+        explained.append(explained_variance_ratio(*rows, standardize=False))
+        module = model.net_.module_.likelihood
+        assert np.flatnonzero(module.is_wild).tolist() == [27] * bool(value)
+    assert explained[1] > explained[0] - 0.03  # -36 with noise
+
+
+def test_groups_without_wild_cells_are_scaled_by_all_their_values():
+    X = load_digits().images[:300]
+    flat = X.reshape(300, -1)
+    stats = column_statistics(flat, None, (8, 8), lambda block: None)
+    module = Gaussian().build(stats)
+    np.testing.assert_allclose(module.location, X.mean())
+    np.testing.assert_allclose(module.scale, X.std())
+
+
+def test_a_wild_pixel_in_a_stream_of_pictures_harms_no_other():
+    X = load_digits().images[:300]
+    A = X.copy()
+    A[150, 3, 3] = 1e6
+    model = skae.ConvolutionalAutoencoder(8, random_state=0)
+    for start in (0, 100, 200):
+        model.partial_fit(A[start : start + 100])
+    module = model.net_.module_.likelihood
+    np.testing.assert_allclose(module.scale, X.std(), rtol=0.1)
+    assert np.flatnonzero(module.is_wild).tolist() == [27]

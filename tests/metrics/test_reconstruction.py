@@ -607,3 +607,53 @@ def test_an_odd_cell_counts_by_a_logarithm():
     total = 1 + 4 + 9 + 17**2
     left = (1 + 4 + 9) / 4 + (17 - u / 2) ** 2
     assert explained_variance_scorer(half, test) == pytest.approx(1 - left / total)
+
+
+class Known(BaseEstimator):
+    """Reconstructs nine tenths, and says what it learnt of the columns."""
+
+    def __init__(self, mean=None, var=None):
+        self.mean_, self.var_ = mean, var
+
+    def transform(self, X):
+        return X
+
+    def inverse_transform(self, X):
+        return 0.9 * X
+
+
+class WithoutADict:
+    __slots__ = ("mean_", "var_")
+    transform, inverse_transform = Known.transform, Known.inverse_transform
+
+
+@pytest.mark.parametrize(
+    ("mean", "var"),
+    [(0.0, 1.0), (np.zeros(4), np.ones(3)), (np.zeros(3), np.ones(3)), ("a", None)],
+)
+def test_what_is_learnt_of_something_else_is_no_yardstick(mean, var):
+    X, _ = pair()
+    wanted = explained_variance_ratio(X, 0.9 * X)
+    assert explained_variance_scorer(Known(mean, var), X) == wanted
+    assert explained_variance_scorer(WithoutADict(), X) == wanted
+    assert explained_variance_scorer(make_pipeline("passthrough", None), X) == 1
+
+
+def test_what_is_learnt_may_be_lists_or_of_slots():
+    X, _ = pair()
+    train = 2 * X + 1
+    bare = WithoutADict()
+    bare.mean_, bare.var_ = train.mean(0).tolist(), train.var(0).tolist()
+    wanted = explained_variance_ratio(X, 0.9 * X, X_train=train)
+    assert explained_variance_scorer(bare, X) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("constant", [0.1, 1e6 + 0.1])
+def test_the_rounding_error_of_a_constant_is_no_yardstick(constant):
+    X, _ = pair(133, 3)
+    with_constant = np.column_stack([X, np.full(133, constant)])
+    model = IncrementalPCA(2, batch_size=20).fit(with_constant)
+    assert model.var_[3] > 0  # all of it rounding error
+    other = model.inverse_transform(model.transform(X_new := with_constant[:50]))
+    wanted = explained_variance_ratio(X_new[:, :3], other[:, :3], X_train=X)
+    assert explained_variance_scorer(model, X_new) == pytest.approx(wanted, rel=1e-6)

@@ -155,13 +155,13 @@ def test_thresholds_are_as_stated():
     assert not list(_diagnostics.overfitting(0.05, -0.9, 0.9, ""))  # nothing is learnt
     assert list(_diagnostics.wider_than_the_data(9, 8))
     assert not list(_diagnostics.wider_than_the_data(8, 8))
-    assert list(_diagnostics.divergence([3.0, 1.0, 2.1], 0.5))
-    assert list(_diagnostics.divergence([3.0, 1.0, 1.0], -1.1))
-    assert not list(_diagnostics.divergence([3.0, 1.0, 1.9], -0.9))
-    assert not list(_diagnostics.divergence([5e-5, 3e-4], 1.0))
-    assert not list(_diagnostics.divergence([-3.67], 0.97))  # a log-density's
-    assert not list(_diagnostics.divergence([-0.01, 0.02], 0.97))
-    assert list(_diagnostics.divergence([-3.67, -1.0], 0.5))
+    assert list(_diagnostics.divergence([3.0, 1.0, 2.1], 0.5, ""))
+    assert list(_diagnostics.divergence([3.0, 1.0, 1.0], -1.1, ""))
+    assert not list(_diagnostics.divergence([3.0, 1.0, 1.9], -0.9, ""))
+    assert not list(_diagnostics.divergence([5e-5, 3e-4], 1.0, ""))
+    assert not list(_diagnostics.divergence([-3.67], 0.97, ""))  # a log-density's
+    assert not list(_diagnostics.divergence([-0.01, 0.02], 0.97, ""))
+    assert list(_diagnostics.divergence([-3.67, -1.0], 0.5, ""))
     units = np.random.default_rng(0).normal(size=(10, 4))
     units[:, :2] = 0
     assert not list(_diagnostics.dead_units({"the code": units}, "", ""))
@@ -289,3 +289,31 @@ def test_remedies_are_not_those_in_use():
     assert "network='auto'" not in remedies.more_training(recipe(), 100, 0.5)
     assert "n_components" in remedies.more_training(recipe(), 100, 0.8)
     assert "n_components" not in remedies.more_training(recipe(), 100, 0.95)
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_the_noise_of_few_rows_is_no_divergence(n):
+    X = datasets.make_moons(300, noise=0.05, random_state=0)[0]
+    for seed in range(4):
+        rows = X[np.random.default_rng(seed).permutation(300)[:n]]
+        noisy = DenoisingAutoencoder(2, corruption="masking", random_state=seed)
+        assert not [sign for sign in signs(noisy, rows) if "Diverged" in sign]
+
+
+@pytest.mark.parametrize("max_iter", [100, 3])
+def test_what_no_epoch_was_better_than_is_told_with_what_can_help(max_iter):
+    X = datasets.load_digits().data[:300]
+    params = {"batch_size": 64, "max_iter": max_iter, "random_state": 0}
+    (sign,) = signs(Autoencoder(8, learning_rate=0.1, **params), X)
+    assert "No epoch was better" in sign
+    assert ("raise n_iter_no_change" in sign) == (max_iter == 100)  # it has stopped
+    assert ("raise max_iter" in sign) == (max_iter == 3)
+
+
+@pytest.mark.parametrize("batch_size", [64, 300])
+def test_batches_of_all_rows_are_not_to_be_larger(batch_size):
+    X = datasets.load_digits().data[:300]
+    params = {"batch_size": batch_size, "random_state": 0}
+    (sign,) = signs(Autoencoder(8, learning_rate=10.0, **params), X)
+    assert sign.startswith("Diverged")
+    assert ("raise batch_size" in sign) == (batch_size == 64)

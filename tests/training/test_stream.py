@@ -387,3 +387,15 @@ def test_a_detector_follows_the_scales():
         np.testing.assert_allclose(likelihood.scale, whole.std(0))
     spread = detector._abnormality_.reference
     np.testing.assert_allclose(spread, (whole - whole.mean(0)) / whole.std(0), rtol=1e-3)
+
+
+@pytest.mark.parametrize("n_first", [2, 4])
+def test_a_wild_cell_among_the_first_rows_is_got_over(n_first):
+    first = WINE[:n_first].copy()
+    first[1, 2] = 1e5
+    ae = Autoencoder(4, random_state=0).partial_fit(first)
+    for _ in range(10):
+        for start in range(0, 178, 30):
+            ae.partial_fit(WINE[start : start + 30])
+    error = np.square(ae.reconstruct(WINE) - WINE)[:, 2].mean()
+    assert error < 0.5 * WINE[:, 2].var()  # 1e7 times as much, if the scale stays
