@@ -84,6 +84,7 @@ class Code(Parameters):
 
     against_tying: ClassVar[str | None] = None  # why tied weights cannot be, if so
     start_competes: ClassVar[bool] = True  # whether the start may be what is kept
+    judged_again: ClassVar[bool] = False  # whether held-out rows judge after training, too
     draws_codes: ClassVar[bool] = False  # whether `drawn_params` are what scores see
     noise_is_of_rows: ClassVar[bool] = True  # whether each row has a draw of its own
     code_activation: ClassVar[str] = "linear"  # of those that have no parameter for it

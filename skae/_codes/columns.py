@@ -78,6 +78,7 @@ class Columns(Code):
 
     columns: tuple = ()
 
+    judged_again: ClassVar[bool] = True  # against other columns
     against_tying: ClassVar[str] = (
         "an AutoencoderFeatureSelector, whose encoder has no weights"
     )

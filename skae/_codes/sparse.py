@@ -158,9 +158,8 @@ class Sparse(Code):
         if isinstance(task.recipe.network, DenseNetwork):
             bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
             put(decoder.layers[-1].bias, bias)
-            seen = center.float()  # of numbers and levels, none missing
-            if likelihood.categories is None:
-                seen = likelihood.embed(seen[None])[0]
+            is_table = likelihood.categories is not None  # then of levels, none missing
+            seen = center.float() if is_table else likelihood.embed(center.float()[None])[0]
             seen = torch.cat([seen, torch.zeros(likelihood.n_inputs - len(seen))])
             ae.code.start_sparse(ae, torch.from_numpy(principal.inputs), seen)
         return ae

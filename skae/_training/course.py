@@ -28,7 +28,7 @@ class Course:
         self.is_constant = schedule == "constant"
         self.epoch = self.step = self.waited = 0
         self.cool_from, self.cool_to = (1 - COOL_DOWN) * epochs, epochs
-        self.best_loss, self.start_rows, self.best_rows = math.inf, None, None
+        self.best_loss, self.start_loss = math.inf, None
 
     @property
     def is_over(self):
@@ -57,27 +57,16 @@ class Course:
         return max(0.0, 1 - self.step / (self.n_steps * self.cool_to))
 
     def prefers_start(self):
-        """Tell whether held-out rows cost less before the first epoch than after the best.
+        """Tell whether held-out rows cost less before the first epoch than after any."""
+        return self.start_loss is not None and self.start_loss < self.best_loss
 
-        By more than is to be expected of so few rows, one standard error.
-        """
-        if self.start_rows is None or self.best_rows is None:
-            return self.start_rows is not None
-        more = (self.best_rows - self.start_rows).double()
-        chance = more.std() / len(more) ** 0.5 if len(more) > 1 else 0.0
-        return bool(more.mean() > chance)
-
-    def judge(self, rows, patience, tol):
-        """Tell whether what held-out rows cost is the least; wind down on a plateau.
-
-        `rows` is a tensor (n,); their mean is what is looked at.
-        """
-        loss = float(rows.mean())
+    def judge(self, loss, patience, tol):
+        """Tell whether a held-out loss is the best; wind down once it no longer falls."""
         better = loss < self.best_loss
         margin = tol * abs(self.best_loss) if math.isfinite(self.best_loss) else 0.0
         significant = loss < self.best_loss - margin
         if better:
-            self.best_loss, self.best_rows = loss, rows
+            self.best_loss = loss
         warming = self.epoch < self.warm_up * self.epochs
         self.waited = 0 if significant or warming else self.waited + 1
         if self.waited >= patience and self.epoch < self.cool_from:

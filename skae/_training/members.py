@@ -188,8 +188,8 @@ class Members:
             try:
                 if first.valid is not None:
                     found = zip(self.courses, nets, self._judged(), strict=True)
-                    for course, net, rows in found:
-                        course.start_rows, net.start_loss_ = rows, float(rows.mean())
+                    for course, net, loss in found:
+                        course.start_loss = net.start_loss_ = loss
                     self.best, self.start = self.flat.clone(), self.flat.clone()
                 while self.tasks:
                     self._epoch()
@@ -221,12 +221,11 @@ class Members:
             record("train_batch_count", len(task.train))
             course.epoch += 1
             if judged is not None:
-                loss = float(judged[m].mean())
                 better = course.judge(judged[m], net.patience, net.tol)
                 if better:
                     self.best[m] = self.flat[m]
-                check_loss(loss, course, of="the held-out loss")
-                record("valid_loss", loss)
+                check_loss(judged[m], course, of="the held-out loss")
+                record("valid_loss", judged[m])
                 record("valid_batch_count", len(task.valid))
                 record("valid_loss_best", better)
             record("dur", time.time() - started)
@@ -265,7 +264,7 @@ class Members:
         return losses.detach()
 
     def _judged(self):
-        """Return what each member's held-out rows cost, per column; (M, n_valid)."""
+        """Return each member's held-out loss, per column."""
         self.template.eval()
         rows = []
         sources = [judging_generator(self.device) for _ in self.tasks]
@@ -273,7 +272,7 @@ class Members:
             for batches in zip(*(task.valid for task in self.tasks), strict=True):
                 rows.append(self._losses(batches, sources, torch.tensor(1.0))[0])
         n_columns = self.tasks[0].rows.n_columns
-        return torch.cat(rows, 1) / n_columns
+        return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
 
     def _losses(self, batches, sources, progress):
         """Return what the rows of the members' batches cost (M, B), and the means (M,)."""

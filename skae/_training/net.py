@@ -186,8 +186,7 @@ class Net(NeuralNet):
             loss = self._train_epoch(iterator)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         else:
-            self._run.judged = rows = self._judged()
-            loss = check_loss(rows.mean(), self._run.course, of="the held-out loss")
+            loss = check_loss(self._judged(), self._run.course, of="the held-out loss")
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
@@ -263,7 +262,7 @@ class Net(NeuralNet):
         return mean_loss(row, terms, batch.x.numel())
 
     def _judged(self):
-        """Return what held-out rows cost, per column, and note what else is judged by."""
+        """Return the held-out loss, per column, and note what else the code judges by."""
         run, code = self._run, self.module_.code
         self._set_training(False)
         with torch.no_grad(), run.as_kept():
@@ -271,7 +270,7 @@ class Net(NeuralNet):
             rows = self._judged_rows() + apart
         for name, value in noted.items():
             self.history.record(name, value)
-        return rows
+        return float(rows.mean())
 
     def _judged_rows(self):
         """Return what each held-out row costs, per column; (n_valid,)."""
@@ -322,7 +321,7 @@ class Net(NeuralNet):
         course.epoch += 1
         self._set_training(False)
         if task.valid is not None:
-            better = course.judge(self._run.judged, self.patience, self.tol)
+            better = course.judge(self.history[-1, "valid_loss"], self.patience, self.tol)
             if better:
                 self._run.keep()
             self.history.record("valid_loss_best", better)

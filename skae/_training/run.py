@@ -43,7 +43,7 @@ class Run:
         warm_up = code.warm_up(task.aim)
         self.course = Course(task.epochs, len(task.train), task.schedule, warm_up)
         self.has_hooks, self.best = bool(net.callbacks), None
-        self.judged = self.first = None  # what held-out rows cost; the first weights
+        self.first = None  # the weights before the first epoch, where they compete
         # LBFGS and its like take each weight as a vector
         is_flat = "optimizer" in self.optimizers
         vectors = in_one_vector(self.module, keep_layout=is_flat)
@@ -88,10 +88,10 @@ class Run:
         kept = self.flat if self.average is None else self.average
         self.best = [t.clone() for t in (kept, *self.module.buffers())]
 
-    def let_start_compete(self, rows):
-        """Take what held-out rows cost before the first epoch; return the mean."""
-        self.course.start_rows, self.first = rows, self.best
-        return float(rows.mean())
+    def let_start_compete(self, loss):
+        """Take the held-out loss of the weights before the first epoch; return it."""
+        self.course.start_loss, self.first = loss, self.best
+        return loss
 
     def go_back(self):
         """Go back to the best weights, if any were judged; tell whether to the first."""

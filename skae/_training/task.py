@@ -188,6 +188,7 @@ class Task(Lesson):
             judges = Batches(self.rows, judges, _large(self.rows, size))
         super().__init__(batches, 1 if self.one_pass else recipe.schedule.max_iter, judges)
         self.corruption = recipe.corruption
+        self.started_from = sample.train  # the index of the rows to find a start in
         self.principal = self.explained = None
 
     # Before training
@@ -203,9 +204,7 @@ class Task(Lesson):
         if self.earlier is not None:
             self.n_components = self.earlier.n_components
         if not (self.one_pass and self.earlier):
-            most = code.n_principal(recipe.n_components, self.likelihood)
-            inputs = self.likelihood.embed(some)
-            self.principal = Principal(target, inputs, most, recipe.seed)
+            self._find_principal(some, target)
             if self.n_components == "auto":
                 self.n_components = code.size(self)
         self.aim = code.aim(self)
@@ -225,13 +224,25 @@ class Task(Lesson):
                 self._see(self.own.take(part.to(self.device)))
         return self
 
+    def start_from_all(self):
+        """Find the start in all rows, as none are to judge any more."""
+        self.started_from = self.sample.index
+        some = self._drawn()
+        self._find_principal(some, self.likelihood.target(some))
+
+    def _find_principal(self, some, target):
+        """Find the principal components of rows (m, d) with targets (m, P)."""
+        recipe, likelihood = self.recipe, self.likelihood
+        most = recipe.code.n_principal(recipe.n_components, likelihood)
+        self.principal = Principal(target, likelihood.embed(some), most, recipe.seed)
+
     def _drawn(self):
         """Return rows to find components in.
 
         None that judges is among them: a start that had seen those would be taken for
         better than what is learnt. A single one is doubled, as it has no variance.
         """
-        index = self.sample.train
+        index = self.started_from
         n = min(SAMPLE_ROWS, max(100, SAMPLE_CELLS // self.likelihood.n_inputs))
         if self.one_pass and self.earlier:  # nothing is to be found
             index = index[:1]

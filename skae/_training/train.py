@@ -5,12 +5,14 @@ from contextlib import nullcontext
 import torch
 from skorch.callbacks import LRScheduler
 
+from skae._codes.remedies import starts_linear
 from skae._training.blocks import block_rows
 from skae._training.measure import measured, trouble
 from skae._training.net import Net
 from skae._training.runtime import global_randomness
 from skae._training.task import Lesson, Task
 from skae.corruption._named import hidden_rates
+from skae.networks._dense import DenseNetwork
 from skae.networks._layers import Dropout
 
 
@@ -49,8 +51,21 @@ def run(task, listener=None):
 
 def finished(task):
     """Measure a task's net after training, and say what is wrong with it."""
+    _start_from_all(task)
     trained = measured(task)
     return trained._replace(signs=trouble(task, trained))
+
+
+def _start_from_all(task):
+    """Let a start that has stayed be that of all rows, as none are to judge any more."""
+    recipe = task.recipe
+    is_linear = isinstance(recipe.network, DenseNetwork) and starts_linear(recipe.network)
+    if recipe.code.judged_again or task.earlier is not None or not is_linear:
+        return
+    if task.net.kept_start_:
+        task.start_from_all()
+        state = recipe.code.build(task).to(task.device).state_dict()
+        task.net.module_.load_state_dict(state)
 
 
 class Listener:

@@ -70,7 +70,7 @@ def test_a_training_winds_down_once_losses_no_longer_fall_by_a_share():
     # less by a tenth than 10, 9.5, 8.5, 8.5 and 7.7 is 9, 8.55, 7.65, 7.65 and 6.93
     for epoch, loss in enumerate([9.5, 8.5, 8.5, 7.7, 7.7], start=6):
         course.epoch = epoch
-        better = course.judge(torch.tensor([loss]), 2, 0.1)
+        better = course.judge(loss, 2, 0.1)
         lowest = pytest.approx(course.best_loss)
         found.append((better, course.waited, lowest, course.cool_from))
     assert found == [
@@ -94,7 +94,7 @@ def test_a_share_of_a_negative_loss_is_of_its_size():
     course = at(0, epochs=100)
     course.best_loss, waited = -1.0, []
     for loss in (-1.05, -1.2, -1.31, -1.45):  # from -1.05 to -1.155, -1.32, -1.441
-        course.judge(torch.tensor([loss]), 9, 0.1)
+        course.judge(loss, 9, 0.1)
         waited.append(course.waited)
     assert waited == [1, 0, 1, 0]
 
@@ -102,7 +102,7 @@ def test_a_share_of_a_negative_loss_is_of_its_size():
 def test_a_constant_rate_ends_at_once():
     course = at(0, schedule="constant")
     course.epoch, course.best_loss = 5, 1.0
-    course.judge(torch.tensor([1.0]), 1, 0.0)
+    course.judge(1.0, 1, 0.0)
     assert course.cool_to == 5
     assert course.is_over
 
@@ -111,7 +111,7 @@ def test_patience_does_not_run_out_in_a_warm_up():
     course = at(0, epochs=20, warm_up=0.5)
     course.best_loss, waited = 1.0, []
     for course.epoch in (1, 9, 10, 11):  # the final loss is there from epoch 10
-        course.judge(torch.tensor([1.0]), 2, 0.0)
+        course.judge(1.0, 2, 0.0)
         waited.append(course.waited)
     assert waited == [0, 0, 1, 2]
     assert (course.cool_from, course.cool_to) == (11, 15)  # 0.3 * 11 is 3.3
@@ -121,7 +121,7 @@ def test_patience_does_not_run_out_in_a_warm_up():
 def test_the_first_loss_is_better_than_none(tol):
     course = at(0)
     course.epoch = 1
-    assert course.judge(torch.tensor([5.0]), 1, tol)
+    assert course.judge(5.0, 1, tol)
     assert (course.waited, course.best_loss) == (0, 5)
     assert not course.is_over
 

@@ -140,3 +140,42 @@ def test_divergence_is_told_although_the_start_is_kept(rate):
     X = load_digits().data[:600]
     signs = told(skae.Autoencoder(8, learning_rate=rate, max_iter=10, random_state=0), X)
     assert [sign.split(":")[0] for sign in signs] == ["Diverged"]
+
+
+@pytest.mark.parametrize("make", [skae.Autoencoder, skae.DenoisingAutoencoder])
+@pytest.mark.parametrize("network", ["auto", ()])
+def test_a_start_that_stays_is_found_anew_in_all_rows(make, network):
+    X = load_digits().data[:200, 10:50] + np.random.default_rng(0).normal(size=(200, 40))
+    params = {"network": network, "learning_rate": 10.0, "max_iter": 2, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator = make(5, **params).fit(X)
+    assert estimator.net_.kept_start_
+    likelihood = estimator.net_.module_.likelihood
+    Z = (X - likelihood.location) / likelihood.scale
+    back = (estimator.reconstruct(X) - likelihood.location) / likelihood.scale
+    pca = PCA(5).fit(Z)
+    np.testing.assert_allclose(back, pca.inverse_transform(pca.transform(Z)), atol=2e-4)
+
+
+def test_a_selectors_held_out_rows_go_on_judging():
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    X[:, 3] = X[:, 0] + 0.1 * X[:, 3]
+    params = {"n_features_to_select": 2, "method": "greedy", "random_state": 0}
+    params |= {"learning_rate": 10.0, "max_iter": 1}
+    likelihood = {"likelihood": Gaussian(scale=None)}
+    models = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            models.append(skae.AutoencoderFeatureSelector(**params, **likelihood).fit(X))
+            order = np.random.RandomState(0).randint(np.iinfo(np.int32).max)
+            seed = int(np.random.RandomState(order).randint(np.iinfo(np.int32).max))
+            split = {"shape": (6,), "check": lambda block: None, "held_out": 0.1}
+            held_out = Sample.of(X, **split, seed=seed).valid.numpy()
+            X = X.copy()
+            X[held_out] *= 1.5
+    assert models[0].net_.kept_start_
+    first, second = (weights(model) for model in models)
+    for name, value in first.items():
+        np.testing.assert_allclose(value, second[name], atol=1e-12, err_msg=name)
