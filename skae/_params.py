@@ -43,35 +43,39 @@ WORDS = {  # of textbooks and other packages, by parameter: what they are here
 WORDS["code_activation"] = WORDS["activation"]
 
 
-def meant(name, value):
-    """Return what a value of a parameter probably means, as a sentence, or nothing."""
+def meant(name, value, auto="'auto'"):
+    """Return what a value of a parameter probably means, as a sentence, or nothing.
+
+    `auto` says what ``n_components="auto"`` is.
+    """
     if name == "network" and isinstance(value, Integral):
         return f" One hidden layer of {value} units is network=({value},)."
     if name == "n_components" and isinstance(value, Real) and 0 < value < 1:
-        return (
-            " A share of the variance is what PCA takes; nearest to it is 'auto', the "
-            "fewest principal components that explain 0.9 of it, at most 32."
-        )
+        return f" A share of the variance is what PCA takes; nearest to it is {auto}."
     word = WORDS.get(name, {}).get(value) if isinstance(value, str) else None
     return f" What is called {value!r} elsewhere is {word} here." if word else ""
 
 
-def hinted(error, params):
+def hinted(error, params, auto="'auto'"):
     """Return an ``InvalidParameterError`` with what the value probably means."""
     name = str(error).split("'")[1]
-    return InvalidParameterError(f"{error}{meant(name, params.get(name))}")
+    return InvalidParameterError(f"{error}{meant(name, params.get(name), auto)}")
 
 
 class Explaining:
     """An estimator whose refusals of parameters name what to pass."""
 
     _examples: ClassVar[dict] = {}  # what can be passed as a parameter, by its name
+    _auto_code: ClassVar[str] = (
+        "'auto', the fewest principal components that explain 0.9 of it, at most 32"
+    )
 
     def _validate_params(self):
         try:
             super()._validate_params()
         except InvalidParameterError as error:
-            raise hinted(error, self.get_params(deep=False)) from None
+            params = self.get_params(deep=False)
+            raise hinted(error, params, self._auto_code) from None
 
     def set_params(self, **params):
         """Set the parameters of this estimator, also nested ones.

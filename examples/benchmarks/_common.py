@@ -166,22 +166,23 @@ class Judge:
 
     1 - sum(((X - R) / s)^2) / sum(((X - m) / s)^2) over the test rows, with m and s the
     training rows' mean and standard deviation; columns that are constant in training
-    are left out.
+    are left out. Cells farther than `far` deviations are taken to be there, if given.
     """
 
-    def __init__(self, X_train, X_test):
-        X_train = np.asarray(X_train, dtype=np.float64)
-        self.X = np.asarray(X_test, dtype=np.float64)
+    def __init__(self, X_train, X_test, far=np.inf):
+        X_train, self.far = np.asarray(X_train, dtype=np.float64), far
         self.mean, self.scale = X_train.mean(0), X_train.std(0)
         self.keep = self.scale > 1e-12 * (1 + abs(self.mean))
-        self.total = self._square(self.X - self.mean)
+        self.u = self._units(X_test)
+        self.total = np.square(self.u).sum()
 
-    def _square(self, difference):
-        return np.square(difference[:, self.keep] / self.scale[self.keep]).sum()
+    def _units(self, X):
+        u = (np.asarray(X, dtype=np.float64) - self.mean)[:, self.keep]
+        return (u / self.scale[self.keep]).clip(-self.far, self.far)
 
     def __call__(self, reconstruction):
         """Return the explained variance of a reconstruction of the test rows."""
-        return 1 - self._square(self.X - reconstruction) / self.total
+        return 1 - np.square(self.u - self._units(reconstruction)).sum() / self.total
 
 
 # Rivals

@@ -17,7 +17,7 @@ from skae._codes.base import Plain
 from skae._data.refusals import check_columns, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Explaining, Versioned, check_parts, equal
+from skae._params import Explaining, Number, Versioned, check_parts, equal
 from skae._training.callbacks import CallbackBridge, check_callbacks
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
@@ -139,7 +139,7 @@ class BaseAutoencoder(
         Width of the code.
     compression_ratio_ : float
         ``n_features_in_ / n_components_``.
-    mean_, var_ : ndarray of shape (n_features_in_,)
+    mean_, var_ : ndarray of shape (`n_features_in_`,)
         Means and variances of the columns in training, without what a few wild cells add
         to them; 0 for a constant column. What `skae.metrics.explained_variance_scorer`
         measures with.
@@ -173,7 +173,7 @@ class BaseAutoencoder(
 
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [
-            Interval(Integral, 1, None, closed="left"),
+            Number(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
             None,
         ],

@@ -171,6 +171,10 @@ class SparseAutoencoder(BaseAutoencoder):
     learning_rate: float | str = "auto"
     alpha: float = 0.0
 
+    _auto_code: ClassVar[str] = (
+        "a search of n_components and n_nonzero_coefs, how many units a row turns on, by "
+        "skae.metrics.explained_variance_scorer"
+    )
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "code_activation": [StrOptions({"linear"})],

@@ -226,6 +226,11 @@ class Normal(Code):
         active, remedy = described["active_units_"], remedies.either(ways)
         yield from signs.collapse(active, task.explained[0], remedy)
 
+    def dead_units(self, described, task):
+        """Yield which units are no use, unless the code's are told to have collapsed."""
+        if not any(self.shortfalls(described, task)):
+            yield from super().dead_units(described, task)
+
 
 def _told(ae, x, known, n_repeats=1):
     """Return rows x beside their classes (B, c): zeros if nothing is known of them."""

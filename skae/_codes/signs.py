@@ -11,17 +11,19 @@ OVERFITTED = 0.4  # of the variance: explained in training, less on held-out row
 BY_HEART = 10.0  # times the unexplained variance, on held-out rows
 NOTICED = 0.1  # of the variance: by so much more, at least
 MOST = 0.5  # of the held-out rows, each worse than USUAL_ROWS of those trained on
+SOME = 0.2  # of them: up to as many may be odd rows, which make a gap of any width
 USUAL_ROWS, FEWEST_ROWS = 0.95, 5  # the fewest that are told from odd ones
 DIVERGED = 2.0  # times the lowest training loss, or the variance
 RISEN = 1.0  # nats per cell, where losses are log-densities and may be negative
 LEFT = 0.01  # of the variance: no more is to be learnt
-NEGLIGIBLE = 0.005  # loss per cell: 1 % of a standardised column's variance
+NEGLIGIBLE = 0.05  # loss per cell: 10 % of a standardised column's variance
 CARRIES_NOTHING = 0.02  # of the variance
 ACTIVE = 0.25  # of a code's components
 DEAD = 0.5  # of a layer's units
 PRIOR_MISSED = 0.15  # energy distance of codes and draws
 TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
+CALMER = "Lower learning_rate or raise batch_size"
 THE_CODE = "the code"  # as a layer
 
 
@@ -38,12 +40,13 @@ def underfitting(explained, explained_by_pca, n_components, remedy):
 def is_overfitted(explained, explained_held_out, worse):
     """Tell whether held-out rows are reconstructed much worse than those trained on.
 
-    `worse` is the share of them that are worse than 95 % of the rows trained on; few
-    rows may be odd ones, more than half of them are not.
+    `worse` is the share of them that are worse than 95 % of the rows trained on, NaN if
+    they are too few to tell; few rows may be odd ones, more than half of them are not.
     """
     gap = explained - explained_held_out
     times = (1 - explained_held_out) > BY_HEART * (1 - explained)
-    far = gap > OVERFITTED or (times and gap > NOTICED and worse > MOST)
+    wide = gap > OVERFITTED and not worse <= SOME
+    far = wide or (times and gap > NOTICED and worse > MOST)
     return far and explained > NOTICED  # else nothing is learnt, by heart or not
 
 
@@ -106,22 +109,28 @@ def collapse(active, explained, remedy):
     if explained < CARRIES_NOTHING:
         yield from explains_nothing(explained, remedy)
     elif active.mean() < ACTIVE:
+        fewer = max(1, active.sum())
+        if fewer < len(active):
+            remedy += f"; or take n_components={fewer}, if the data have no more to say"
         yield (
             f"Collapsed: {active.sum()} of {len(active)} components carry anything of "
-            f"the rows. {remedy}; or take n_components={max(1, active.sum())}, if the "
-            "data have no more to say."
+            f"the rows. {remedy}."
         )
 
 
-def divergence(losses, explained, remedy):
-    """The training loss ended well above its lowest, or the mean's: yield what to do."""
+def divergence(losses, explained, remedy=CALMER, more=""):
+    """The training loss ended well above its lowest, or the mean's: yield what to do.
+
+    `more` is another sentence. What a prior costs a start at PCA is no divergence: it is
+    less than `NEGLIGIBLE`.
+    """
     lowest = min(losses)
     too_high = DIVERGED * lowest + NEGLIGIBLE if lowest > 0 else lowest + RISEN
     if losses[-1] > too_high or explained < 1 - DIVERGED:
         yield (
             f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
             f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "
-            f"variance. {remedy}."
+            f"variance. {remedy}.{more}"
         )
 
 
@@ -165,10 +174,10 @@ def dead_units(activations, remedy, of_code):
 def worse_rows(errors, errors_held_out):
     """Return the share of held-out rows that are worse than most of those trained on.
 
-    It is 0 where there are too few of them to tell.
+    It is NaN where there are too few of them to tell.
     """
     if len(errors_held_out) < FEWEST_ROWS:
-        return 0.0
+        return np.nan
     return float(np.mean(errors_held_out > np.quantile(errors, USUAL_ROWS)))
 
 

@@ -158,7 +158,10 @@ class Sparse(Code):
         if isinstance(task.recipe.network, DenseNetwork):
             bias, _ = likelihood.linearize(center.numpy(), np.zeros((0, len(center))))
             put(decoder.layers[-1].bias, bias)
-            seen = likelihood.embed(center.float()[None])[0]
+            seen = center.float()  # of numbers and levels, none missing
+            if likelihood.categories is None:
+                seen = likelihood.embed(seen[None])[0]
+            seen = torch.cat([seen, torch.zeros(likelihood.n_inputs - len(seen))])
             ae.code.start_sparse(ae, torch.from_numpy(principal.inputs), seen)
         return ae
 

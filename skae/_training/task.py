@@ -15,7 +15,7 @@ from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
 from skae._params import equal
 from skae._training.blocks import encode
 from skae._training.stream import follow
-from skae.corruption._base import Space, check_applied
+from skae.corruption._base import Space, applied
 from skae.corruption._named import blanks
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import DenseNetwork
@@ -23,6 +23,7 @@ from skae.networks._start import Principal, total_variance
 
 SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 2**22  # from which principal components are found
 BATCH_SHARE, MIN_BATCH, MAX_BATCH = 20, 32, 512  # "auto": rows / 20, a power of two
+LARGE = 4096  # rows that are taken at once
 LARGEST = 1e12  # scaled value whose square float32 still sums
 
 
@@ -218,7 +219,10 @@ class Task(Lesson):
                 categories=likelihood.categories,
                 is_wild=likelihood.is_wild,
             )
-            check_applied(recipe.corruption, self.space, some[:3])
+            self._see(applied(recipe.corruption, self.space, self.some))
+        if self.own is not self.clean:
+            for part in self.sample.train.split(LARGE):
+                self._see(self.own.take(part.to(self.device)))
         return self
 
     def _drawn(self):
@@ -243,6 +247,11 @@ class Task(Lesson):
             index = index.repeat(2)
         with torch.inference_mode():
             return self.clean.take(index.to(self.device))
+
+    def _see(self, x):
+        """Let the encoder see rows (B, d) as training does, not clean ones alone."""
+        low, high = (x.nan_to_num(nan=end) for end in (torch.inf, -torch.inf))
+        self.likelihood.see(low.amin(0), high.amax(0))
 
     def drawn_target(self):
         """Return what a linear model is to predict of a sample of rows; (m, P)."""

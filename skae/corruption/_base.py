@@ -184,8 +184,8 @@ class Corruption(Parameters):
         return self.apply(x, space, generator).numpy().reshape(np.shape(X))
 
 
-def check_applied(corruption, space, rows):
-    """Raise a ``ValueError`` unless a corruption returns a changed copy of rows."""
+def applied(corruption, space, rows):
+    """Return what a corruption makes of rows: a copy, or a ``ValueError`` is raised."""
     x = rows.clone()
     out = corruption.apply(x, space, torch.Generator(rows.device).manual_seed(0))
     if not torch.is_tensor(out) or out.shape != x.shape or out.dtype != x.dtype:
@@ -198,3 +198,4 @@ def check_applied(corruption, space, rows):
             "corruption: apply() must return a copy, and has changed the rows that "
             "it was given."
         )
+    return out

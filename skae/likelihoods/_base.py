@@ -75,9 +75,9 @@ class LikelihoodModule(nn.Module):
         self.register_buffer("reach", None)  # (2, d) what the encoder may see
         if ends is not None:  # (2, d) the training data's least and greatest values
             self.ends = self.standardize(ends, check=False).astype(np.float64)
-            margin = MARGIN if link == "identity" else 1.0  # which is then the range
-            reach = self.ends + np.array([[-margin], [margin]])
-            self.reach = torch.from_numpy(reach.astype(np.float32))
+            low, high = torch.from_numpy(self.ends.astype(np.float32))
+            self.reach = torch.stack([low, high])
+            self.see(low, high)
 
     def get_extra_state(self):
         """Return what `fit` learnt of the columns beside the weights; (7 or 8, d)."""
@@ -140,6 +140,13 @@ class LikelihoodModule(nn.Module):
         that they do not carry the rest of their row away.
         """
         return x if self.reach is None else x.clamp(self.reach[0], self.reach[1])
+
+    def see(self, low, high):
+        """Let the encoder see values (d,) as training does, and beyond by a margin."""
+        if self.reach is not None:
+            margin = MARGIN if self.link_name == "identity" else 1.0  # the link's range
+            low = torch.fmin(self.reach[0], low - margin)
+            self.reach.copy_(torch.stack([low, torch.fmax(self.reach[1], high + margin)]))
 
     def spread(self, x):
         """Return standardised rows as points, to measure distances; (B, P)."""

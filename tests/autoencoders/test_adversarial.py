@@ -241,7 +241,7 @@ def test_a_prior_and_its_parameters_can_be_searched():
 
 
 def test_clusters_of_digits_are_digits(clustered):
-    assert adjusted_rand_score(Y, clustered.labels_) > 0.7  # k-means: 0.47 to 0.67
+    assert adjusted_rand_score(Y, clustered.labels_) > 0.68  # k-means: 0.47 to 0.67
     assert np.bincount(clustered.labels_, minlength=10).min() > 20
 
 

@@ -450,7 +450,7 @@ BOTH = pytest.mark.parametrize("make", [lambda: Autoencoder(2, **QUICK), detecto
         (np.zeros((5, 4, 4)), "pictures"),
         (sp.csr_array(np.eye(5)), r"sparse.*toarray"),
         (FRAME[:1], "1 sample"),
-        (pd.concat([FRAME, FRAME], axis=1), "unique column names"),
+        (pd.concat([FRAME, FRAME], axis=1), "more than once"),
     ],
     ids=["date", "polars", "inf", "array", "strings", "picture", "csr", "row", "twice"],
 )

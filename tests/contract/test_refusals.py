@@ -205,6 +205,14 @@ def test_words_of_textbooks_and_callbacks_without_use_are_told(params, hint):
     ))  # fmt: skip
 
 
+def test_a_share_and_a_bool_are_no_number_of_components():
+    of_units = refusal(SparseAutoencoder(0.95).fit, X)
+    assert "n_nonzero_coefs" in of_units
+    assert "0.9 of it" not in of_units  # its "auto" goes by rows and columns
+    for autoencoder in (Autoencoder(True), SparseAutoencoder(True)):
+        assert "Got True instead" in refusal(autoencoder.fit, X)
+
+
 def test_callbacks_that_can_look_at_something_work():
     params = {"max_iter": 2, "random_state": 0}
     for early_stopping, callback in (

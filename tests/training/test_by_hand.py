@@ -454,26 +454,30 @@ def is_sign(found):
 def test_limits_of_underfitting_and_overfitting():
     assert not is_sign(signs.underfitting(0.9 * 0.5, 0.5, 2, ""))
     assert is_sign(signs.underfitting(0.9 * 0.5 - 1e-9, 0.5, 2, ""))
-    assert not is_sign(signs.overfitting(0.4, 0.0, 0.0, ""))
-    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.0, ""))
+    assert not is_sign(signs.overfitting(0.4, 0.0, 0.3, ""))
+    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.3, ""))
+    assert not is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.2, ""))
+    assert is_sign(signs.overfitting(0.4 + 1e-9, 0.0, 0.2 + 1e-9, ""))
     assert not is_sign(signs.explains_nothing(0.02, ""))
     assert is_sign(signs.explains_nothing(0.02 - 1e-9, ""))
 
 
 def test_limits_of_divergence():
-    assert not is_sign(signs.divergence([3, 1, 2.005], 0.5, ""))  # twice as much, and 0.005
-    assert is_sign(signs.divergence([3, 1, 2.006], 0.5, ""))
-    assert not is_sign(signs.divergence([3, -1, 0.0], 0.5, ""))  # a nat more
-    assert is_sign(signs.divergence([3, -1, 1e-9], 0.5, ""))
-    assert not is_sign(signs.divergence([1, 1], -1.0, ""))  # twice the variance
-    assert is_sign(signs.divergence([1, 1], -1 - 1e-9, ""))
-    assert not is_sign(signs.divergence([0, 1.0], 0.5, ""))
+    assert not is_sign(signs.divergence([3, 1, 2.05], 0.5))  # twice as much, and 0.05
+    assert is_sign(signs.divergence([3, 1, 2.051], 0.5))
+    assert not is_sign(signs.divergence([3, -1, 0.0], 0.5))  # a nat more
+    assert is_sign(signs.divergence([3, -1, 1e-9], 0.5))
+    assert not is_sign(signs.divergence([1, 1], -1.0))  # twice the variance
+    assert is_sign(signs.divergence([1, 1], -1 - 1e-9))
+    assert not is_sign(signs.divergence([0, 1.0], 0.5))
 
 
 def test_limits_of_collapse():
     assert not is_sign(signs.collapse(np.arange(4) == 0, 0.02, ""))
     assert is_sign(signs.collapse(np.arange(5) == 0, 0.9, ""))
     assert is_sign(signs.collapse(np.ones(4, bool), 0.01, ""))
+    (of_one,) = signs.collapse(np.zeros(1, bool), 0.9, "Do")
+    assert of_one.endswith("of the rows. Do.")  # and takes no fewer than 1
     assert not is_sign(signs.empty_clusters(2, 4, ""))
     assert is_sign(signs.empty_clusters(1, 4, ""))
 

@@ -20,6 +20,7 @@ from skae import (
 )
 from skae._codes import remedies
 from skae._codes import signs as _diagnostics
+from skae.metrics import explained_variance_ratio
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 
 BUNDLED = ["breast_cancer", "wine", "diabetes", "iris", "linnerud"]
@@ -79,6 +80,39 @@ def test_divergence_is_told_with_its_remedy(learning_rate, net_params):
     assert "Lower learning_rate" in found[0]
 
 
+def test_what_a_prior_costs_is_no_divergence():
+    # the start is PCA of nearly all components, and the prior takes some of that
+    X, _ = datasets.load_wine(return_X_y=True)
+    X = np.random.default_rng(0).permutation(X)[:120]
+    aae = AdversarialAutoencoder(12, random_state=0)
+    assert signs(aae, X) == []
+    assert explained_variance_ratio(X, aae.reconstruct(X)) > 0.97
+    losses = [row["train_loss"] for row in aae.history_]
+    assert losses[-1] > 4 * min(losses)
+    found = signs(aae.set_params(learning_rate=10.0, max_iter=5), X)
+    assert found[0].startswith("Diverged")
+    assert "adversarial_learning_rate" in found[0]
+
+
+@pytest.mark.parametrize(
+    "autoencoder",
+    [Autoencoder, VariationalAutoencoder, AdversarialAutoencoder, SparseAutoencoder],
+)
+def test_of_columns_that_do_not_vary_nothing_is_asked(autoencoder):
+    X = np.ones((50, 4))
+    fitted = autoencoder(random_state=0, max_iter=10)
+    assert signs(fitted, X) == []
+    assert np.allclose(fitted.reconstruct(X), X)
+
+
+def test_a_collapsed_code_is_told_once():
+    # of one column nothing is shared, and factor analysis takes all of it for noise
+    X = np.random.default_rng(0).permutation(datasets.load_wine().data)[:120, :1]
+    found = signs(VariationalAutoencoder(random_state=0, max_iter=10), X)
+    assert only([sign for sign in found if not sign.startswith("No epoch")], "Collapsed")
+    assert "n_components" not in "".join(found)
+
+
 class Dying(DenseNetwork):
     """A network that starts with dead units, as after too large a step."""
 
@@ -110,7 +144,9 @@ def test_healthy_fits_are_silent(name, n_components):
 def test_thresholds_are_as_stated():
     assert list(_diagnostics.underfitting(0.44, 0.5, 2, ""))
     assert not list(_diagnostics.underfitting(0.46, 0.5, 2, ""))
-    assert list(_diagnostics.overfitting(0.9, 0.49, 0.0, ""))
+    assert list(_diagnostics.overfitting(0.9, 0.49, 0.3, ""))
+    assert list(_diagnostics.overfitting(0.9, 0.49, np.nan, ""))  # too few to tell
+    assert not list(_diagnostics.overfitting(0.9, -99, 0.1, ""))  # an odd row
     assert not list(_diagnostics.overfitting(0.9, 0.51, 1.0, ""))
     assert list(_diagnostics.overfitting(0.98, 0.79, 0.6, ""))  # 10.5 times what is left
     assert not list(_diagnostics.overfitting(0.98, 0.81, 0.6, ""))  # 9.5 times
@@ -136,8 +172,20 @@ def test_thresholds_are_as_stated():
 def test_a_few_odd_rows_among_those_held_out_are_none_of_them_all():
     errors = np.arange(100.0)
     assert _diagnostics.worse_rows(errors, np.array([1.0, 2, 3, 99, 98])) == 0.4
-    assert _diagnostics.worse_rows(errors, np.full(4, 99.0)) == 0.0  # too few to tell
+    assert np.isnan(_diagnostics.worse_rows(errors, np.full(4, 99.0)))  # too few to tell
     assert _diagnostics.worse_rows(errors, np.full(5, 99.0)) == 1.0
+
+
+@pytest.mark.parametrize("odd", [999, 1e12])
+def test_an_odd_row_that_is_held_out_is_no_overfitting(odd):
+    rng = np.random.default_rng(3)
+    X = np.tanh(rng.normal(size=(350, 3)) @ rng.normal(size=(3, 16)))
+    X = X @ rng.normal(size=(16, 12))
+    X[7, 2] = odd
+    autoencoder = Autoencoder(4, max_iter=30, random_state=0)
+    assert signs(autoencoder, X) == []
+    last = autoencoder.history_[-1]
+    assert last["valid_loss"] > 10 * last["train_loss"]  # it is one of them
 
 
 def digits_rows(n, seed=0):
