@@ -23,6 +23,7 @@ DEAD = 0.5  # of a layer's units
 PRIOR_MISSED = 0.15  # energy distance of codes and draws
 TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
+CALMER = "Lower learning_rate or raise batch_size"
 THE_CODE = "the code"  # as a layer
 
 
@@ -117,10 +118,11 @@ def collapse(active, explained, remedy):
         )
 
 
-def divergence(losses, explained, remedy):
+def divergence(losses, explained, remedy=CALMER, more=""):
     """The training loss ended well above its lowest, or the mean's: yield what to do.
 
-    What a prior costs a start at PCA is no divergence: it is less than `NEGLIGIBLE`.
+    `more` is another sentence. What a prior costs a start at PCA is no divergence: it is
+    less than `NEGLIGIBLE`.
     """
     lowest = min(losses)
     too_high = DIVERGED * lowest + NEGLIGIBLE if lowest > 0 else lowest + RISEN
@@ -128,7 +130,7 @@ def divergence(losses, explained, remedy):
         yield (
             f"Diverged: the training loss ended at {losses[-1]:.3g}, where its lowest "
             f"was {lowest:.3g}, and the reconstruction explains {explained:.0%} of the "
-            f"variance. {remedy}"
+            f"variance. {remedy}.{more}"
         )
 
 

@@ -156,13 +156,13 @@ def trouble(task, trained):
     losses, start, unbeaten = losses[rising:], net.start_loss_, []
     if task.valid is not None and min(losses[-FEW:]) <= max(losses[:FEW]):
         losses = losses[-1:]  # the best weights stay, not the last
-    remedy = f"{remedies.calmer(task)}.{code.remedies[0]}"
-    diverged = list(signs.divergence(losses, explained, remedy))
+    calmer = remedies.calmer(task), code.remedies[0]
+    diverged = list(signs.divergence(losses, explained, *calmer))
     if start is not None and task.earlier is None and _bends(net.module_):
         best = min(row["valid_loss"] for row in net.history[task.n_before :])
         n_epochs = len(net.history) - task.n_before
         if net.kept_start_:
-            ways = remedies.calmer(task), remedies.past_the_start(task)
+            ways = calmer[0], remedies.past_the_start(task)
             unbeaten = signs.unbeaten(start, best, n_epochs, explained, *ways)
     remedy = remedies.less_freedom(task.recipe)
     overfitted = signs.overfitting(explained, held_out, task.worse, remedy)

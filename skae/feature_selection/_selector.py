@@ -417,10 +417,10 @@ class AutoencoderFeatureSelector(
         vars(self).update(best.curves())
         self._statistics_ = best.statistics
         explained = best.explained[0], best.explained[-1]
-        ways = "Lower learning_rate or raise batch_size", remedies.less_freedom(best.recipe)
+        remedy = remedies.less_freedom(best.recipe)
         for sign in (
-            *signs.divergence(self.loss_curve_[-1:], explained[0], ways[0]),
-            *signs.overfitting(*explained, best.worse, ways[1]),
+            *signs.divergence(self.loss_curve_[-1:], explained[0]),
+            *signs.overfitting(*explained, best.worse, remedy),
         ):
             sign = sign.replace("n_components", "n_features_to_select")
             warnings.warn(sign, ConvergenceWarning, stacklevel=4)

@@ -112,7 +112,12 @@ class LikelihoodModule(nn.Module):
 
     def become(self, new):
         """Take what a new one has learnt of the columns, the noise in its units."""
-        gain = self.scale * new.inverse_scale
+        gain, reach = self.scale * new.inverse_scale, self.reach
+        if reach is not None:  # noise and pairs, too, were shown to the encoder
+            at = (self.location - new.location) * new.inverse_scale
+            shown = torch.from_numpy(reach.cpu().numpy() * gain + at).to(reach)
+            low, high = torch.fmin(shown, new.reach)[0], torch.fmax(shown, new.reach)[1]
+            new.reach.copy_(torch.stack([low, high]))
         # a column that begins to vary is not yet explained
         noise = np.where(gain > 0, np.square(gain) * self.noise_variance, 1.0)
         self.set_extra_state(new.get_extra_state())

@@ -169,21 +169,6 @@ def test_a_detector_tells_a_wild_cell():
     assert scores.argmin() == 7
 
 
-def test_an_encoder_sees_what_training_shows_it():
-    X = np.random.default_rng(0).normal(size=(200, 3))
-    far = skae.DenoisingAutoencoder(2, max_iter=1, random_state=0).fit(X + 20, X_clean=X)
-    reach = far.net_.module_.likelihood.reach.numpy()
-    x = (X + 20 - X.mean(0)) / X.std(0)
-    assert (reach[0] < X.min(0)).all()
-    held_out = 0.5  # which are not looked at
-    assert (reach[1] > x.max(0) + 3 - held_out).all()
-    loud = skae.corruption.Gaussian(20.0)
-    noisy = skae.DenoisingAutoencoder(2, corruption=loud, max_iter=1, random_state=0).fit(X)
-    reach = noisy.net_.module_.likelihood.reach.numpy()
-    assert (np.abs(reach) > 40).all()
-    assert skae.Autoencoder(2, max_iter=1).fit(X).net_.module_.likelihood.reach.max() < 8
-
-
 @pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(clip=20.0), Mixed()])
 def test_a_wild_cell_may_be_beyond_what_float32_holds(likelihood):
     X = wild(TRAIN)
@@ -240,3 +225,18 @@ def test_a_wild_pixel_in_a_stream_of_pictures_harms_no_other():
     module = model.net_.module_.likelihood
     np.testing.assert_allclose(module.scale, X.std(), rtol=0.1)
     assert np.flatnonzero(module.is_wild).tolist() == [27]
+
+
+def test_an_encoder_sees_what_training_shows_it():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    far = skae.DenoisingAutoencoder(2, max_iter=1, random_state=0).fit(X + 20, X_clean=X)
+    reach = far.net_.module_.likelihood.reach.numpy()
+    x = (X + 20 - X.mean(0)) / X.std(0)
+    assert (reach[0] < X.min(0)).all()
+    held_out = 0.5  # which are not looked at
+    assert (reach[1] > x.max(0) + 3 - held_out).all()
+    loud = skae.corruption.Gaussian(20.0)
+    noisy = skae.DenoisingAutoencoder(2, corruption=loud, max_iter=1, random_state=0).fit(X)
+    reach = noisy.net_.module_.likelihood.reach.numpy()
+    assert (np.abs(reach) > 40).all()
+    assert skae.Autoencoder(2, max_iter=1).fit(X).net_.module_.likelihood.reach.max() < 8

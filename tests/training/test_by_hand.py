@@ -463,13 +463,13 @@ def test_limits_of_underfitting_and_overfitting():
 
 
 def test_limits_of_divergence():
-    assert not is_sign(signs.divergence([3, 1, 2.05], 0.5, ""))  # twice as much, and 0.05
-    assert is_sign(signs.divergence([3, 1, 2.051], 0.5, ""))
-    assert not is_sign(signs.divergence([3, -1, 0.0], 0.5, ""))  # a nat more
-    assert is_sign(signs.divergence([3, -1, 1e-9], 0.5, ""))
-    assert not is_sign(signs.divergence([1, 1], -1.0, ""))  # twice the variance
-    assert is_sign(signs.divergence([1, 1], -1 - 1e-9, ""))
-    assert not is_sign(signs.divergence([0, 1.0], 0.5, ""))
+    assert not is_sign(signs.divergence([3, 1, 2.05], 0.5))  # twice as much, and 0.05
+    assert is_sign(signs.divergence([3, 1, 2.051], 0.5))
+    assert not is_sign(signs.divergence([3, -1, 0.0], 0.5))  # a nat more
+    assert is_sign(signs.divergence([3, -1, 1e-9], 0.5))
+    assert not is_sign(signs.divergence([1, 1], -1.0))  # twice the variance
+    assert is_sign(signs.divergence([1, 1], -1 - 1e-9))
+    assert not is_sign(signs.divergence([0, 1.0], 0.5))
 
 
 def test_limits_of_collapse():

@@ -399,3 +399,14 @@ def test_a_wild_cell_among_the_first_rows_is_got_over(n_first):
             ae.partial_fit(WINE[start : start + 30])
     error = np.square(ae.reconstruct(WINE) - WINE)[:, 2].mean()
     assert error < 0.5 * WINE[:, 2].var()  # 1e7 times as much, if the scale stays
+
+
+def test_a_stream_remembers_what_its_encoder_was_shown():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    model = DenoisingAutoencoder(2, random_state=0)
+    model.partial_fit(X[:100] + 20, X_clean=X[:100])
+    model.partial_fit(2 * X[100:], X_clean=2 * X[100:])
+    likelihood = model.net_.module_.likelihood
+    reach = likelihood.reach.numpy() * likelihood.scale + likelihood.location
+    assert (reach[1] > (X[:100] + 20).max(0)).all()
+    assert (reach[0] < 2 * X[100:].min(0)).all()
