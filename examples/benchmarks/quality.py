@@ -16,7 +16,8 @@ manifold (2,000 rows of 20 columns, sines of a random linear map of two uniform 
 with noise of 0.1); where their files are, 1,500 rows each of MNIST (flat, 784 pixels),
 faces (flat, 16 x 16), satellite pixels, Californian districts and blood cells (100 genes).
 Defaults were tuned on digits, cancer, wine, the manifold and California, but not on the
-others.
+others. "small": few rows of independent normal columns, or of normal factors and noise,
+where nothing is better than PCA.
 """
 
 import itertools
@@ -162,4 +163,42 @@ def quality(options):
     yield Table("quality", HEADER, rows, len(seeds))
 
 
-PARTS = {"quality": quality}
+SMALL = (  # rows, columns, components, factors (0: nothing but noise)
+    (20, 8, 2, 3), (50, 10, 2, 0), (50, 10, 6, 0), (50, 20, 2, 3), (100, 20, 2, 3),
+    (200, 10, 6, 0), (400, 10, 6, 0),
+)  # fmt: skip
+
+
+def by_few_rows(n, d, k, n_factors, seed):
+    """Return the autoencoder's explained variance less PCA's, and if it is the start."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n + 500, d))
+    if n_factors:
+        factors = rng.normal(size=(len(X), n_factors))
+        X += factors @ rng.normal(size=(n_factors, d))
+    train, test = X[:n], X[n:]
+    judge, model = Judge(train, test), _autoencoder(k, seed).fit(train)
+    pca = RIVALS["PCA"](k, seed).fit(train)
+    back = pca.inverse_transform(pca.transform(test))
+    return judge(model.reconstruct(test)) - judge(back), model.net_.kept_start_
+
+
+def small(options):
+    """Compare with PCA on few rows of normal factors and noise, where PCA is right."""
+    cases, seeds = options.few(SMALL, SMALL[:1]), range(options.n_seeds(8))
+    tasks = [(*case, seed) for case in cases for seed in seeds]
+    found = np.reshape(options.each(by_few_rows, tasks), (len(cases), -1, 2))
+    rows = [
+        (
+            *map(str, case),
+            f"{more[:, 0].mean():+.3f}",
+            f"{more[:, 0].min():+.3f}",
+            f"{more[:, 1].sum():.0f} of {len(seeds)}",
+        )
+        for case, more in zip(cases, found, strict=True)
+    ]
+    header = "rows", "columns", "k", "factors", "Autoencoder - PCA", "smallest", "start"
+    yield Table("quality_small", header, rows, len(seeds))
+
+
+PARTS = {"quality": quality, "small": small}
