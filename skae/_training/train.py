@@ -62,7 +62,7 @@ def _start_from_all(task):
     is_linear = isinstance(recipe.network, DenseNetwork) and starts_linear(recipe.network)
     if recipe.code.judged_again or task.earlier is not None or not is_linear:
         return
-    if task.net.kept_start_:
+    if task.net.kept_start_ and not task.net.callbacks:  # which may have frozen weights
         task.start_from_all()
         state = recipe.code.build(task).to(task.device).state_dict()
         task.net.module_.load_state_dict(state)
