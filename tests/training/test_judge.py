@@ -12,6 +12,7 @@ import skae
 from skae._data.neighbors import nearest
 from skae._data.rows import Rows
 from skae._data.split import Sample, Told
+from skae._training.task import Task
 from skae.likelihoods import Gaussian
 from skae.metrics import explained_variance_ratio
 
@@ -74,6 +75,8 @@ def test_neighbours_are_none_that_judge():
     X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     recipe, sample = estimator.__skae_begin__(X)
 
+    means = Task(recipe, sample).rows.clean.table[sample.train]
+    assert not np.isin(means, sample.valid).any()
     likelihood = recipe.likelihood.build(sample.statistics)
     rows = Rows(X, None, likelihood, "cpu")
     table = nearest(rows, sample.index, sample.train, 3, lambda x: x).numpy()
