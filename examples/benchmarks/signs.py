@@ -4,7 +4,8 @@ All data sets that scikit-learn bundles and its generators, at several shapes. E
 fitted on three quarters of its rows at defaults; the rest says what is true of new rows.
 "Overfitted" is true if they have twice the unexplained variance of the rows trained on, and
 a tenth of the variance more; "Underfitted" if as many principal components reconstruct them
-better.
+better; "No epoch was better than the start" if without a judge, by early_stopping=False, no
+more than .02 beyond PCA would have been explained of them.
 """
 
 import functools
@@ -80,6 +81,14 @@ def explained(X, R, train):
     return 1 - left / np.square((train - train.mean(0)) / scale).sum(1).mean()
 
 
+def _free(name, seed, train, new):
+    """Return what the estimator explains of new rows if nobody judges it."""
+    free = ESTIMATORS[name](random_state=seed).set_params(early_stopping=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return explained(new, free.fit(train).reconstruct(new), train)
+
+
 def warned(name, make, seed):
     """Fit, and return (sign, is it true, explained in training, of new rows, by PCA)."""
     train, new = train_test_split(rows_of(make), random_state=seed)
@@ -98,6 +107,9 @@ def warned(name, make, seed):
     truth = {
         "Overfitted": lambda: 1 - unseen > max(2 * (1 - seen), 0.1 + 1 - seen),
         "Underfitted": lambda: unseen < linear,
+        "No epoch was better than the start": lambda: (
+            _free(name, seed, train, new) < linear + 0.02
+        ),
     }
     for sign in found:
         word = sign.split(":")[0]
