@@ -61,7 +61,15 @@ def test_the_readme_s_explained_variances_are_those_measured():
         columns = [cell.split(" / ") for cell in cells]
         for k, *values in zip(sizes.split(" / "), *columns, strict=True):
             assert measured[data, k] == values
-    assert len(shown) * 3 == len(measured)
+    assert [row[0] for row in shown] == list(dict.fromkeys(data for data, _ in measured))
+    raw = {
+        tuple(row[:2]): [f"{float(cell):.2f}" for cell in row[10:12] if cell]
+        for row in rows
+    }
+    for data, sizes, *cells in readme_rows("the same, in those")[1:]:
+        columns = [cell.split(" / ") for cell in cells]
+        for k, *values in zip(sizes.split(" / "), *columns, strict=True):
+            assert raw[data, k] == values
 
 
 def test_the_readme_s_gains_on_noisy_pictures_are_those_measured():
