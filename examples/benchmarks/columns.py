@@ -20,6 +20,7 @@ import itertools
 
 import numpy as np
 from _common import Judge, Table, explained
+from _data import load
 from quality import DATASETS as FOR_QUALITY
 from quality import ONE_UNIT, _some, _there
 from sklearn import datasets
@@ -41,8 +42,6 @@ WILD, FAR = 999.0, 15.0  # deviations
 
 def _rows(name):
     if name in ANOMALIES:
-        from _data import load
-
         return _some(load("anomaly")[f"{name}__X"])
     return FOR_QUALITY[name]()
 

@@ -132,7 +132,7 @@ class Net(NeuralNet):
     def train(self, task):
         """Train by a task; the best weights stay, if any rows judge."""
         self.begin()
-        row = torch.zeros(1, task.train.rows.n_columns).float().to(self.device)
+        row = torch.zeros(1, task.train.rows.n_columns, device=self.device).float()
         work = task.train.batch_size * row_cost(self.module_, row).multiplications
         with few_threads(work):
             self._run = run = Run(self, task)

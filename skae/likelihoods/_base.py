@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from skae._data.body import KNEE, bend, straighten
+from skae._data.change import inverse
 
 VARIANCE_FLOOR = 1e-6  # of a residual, in units of the scaled column
 LEARNT_FLOOR = 1e-5  # of a noise that is learnt with the weights
@@ -40,12 +41,6 @@ LINKS = {
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
 
 
-def _inverse(scale):
-    """Return 1 / scale, and 0 where nothing can be learnt; (d,)."""
-    with np.errstate(divide="ignore"):
-        return np.where(scale > 0, 1 / scale, 0.0)
-
-
 class LikelihoodModule(nn.Module):
     """A fitted likelihood: standardise, embed, score, and back to data units.
 
@@ -67,7 +62,7 @@ class LikelihoodModule(nn.Module):
         self.scale = scale  # (d,) data units; 0 where nothing can be learnt
         self.active = active  # (d,) bool: the columns that count in a score
         self.noise_variance = np.ones(len(location))  # (d,) standardised units
-        self.inverse_scale = _inverse(scale)
+        self.inverse_scale = inverse(scale)
         self.n_inputs = self.n_params = len(location)
         self.clip = None  # standardised units
         self.is_wild = np.zeros(len(location), bool) if is_wild is None else is_wild
@@ -92,7 +87,7 @@ class LikelihoodModule(nn.Module):
                 "levels. Load it into an estimator that was fitted on such a table."
             )
         self.location, self.scale, self.noise_variance = location, scale, noise
-        self.active, self.inverse_scale = active > 0, _inverse(scale)
+        self.active, self.inverse_scale = active > 0, inverse(scale)
         self.is_wild, self.ends = is_wild > 0, np.stack([low, high])
 
     def learnt(self):
