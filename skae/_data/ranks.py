@@ -9,7 +9,7 @@ import numpy as np
 
 KNOTS, KNOT_CELLS = 1024, 2**20  # order statistics that are kept: of a column, and in all
 FEW_VALUED = 0.2  # share of the values that differ, up to which no others are put in
-GAP = 1.0  # spreads between neighbours, up to which there may be values between them
+GAP = 0.25  # spreads between neighbours, up to which there may be values between them
 DECIMALS = range(-6, 7)  # of a column whose values are all rounded
 
 

@@ -8,18 +8,15 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import ndtri
 
 from skae._training.blocks import padded
 from skae.impute._hidden import COMPLETE
 from skae.impute._network import SMALL
+from skae.impute._predictive import Cells, weigh
 
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
 PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
-NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
-STRIDE = NEIGHBORS // 4
-LEAST_ERRORS = 10  # fewer say nothing of a distribution
 
 
 def in_blocks(net, fn, x):
@@ -119,34 +116,21 @@ def shares(likelihood, x, hidden, experts):
     return out.astype(np.float32)
 
 
-class Errors:
-    """A column's errors by what was predicted, in units of the guess's deviation."""
-
-    def __init__(self, predicted, errors):
-        order = np.argsort(predicted, kind="stable")
-        self.predicted, errors = predicted[order], errors[order]
-        self.size = size = min(NEIGHBORS, len(errors))
-        starts = np.arange(0, len(errors) - size + 1, STRIDE)
-        self.windows = np.sort(np.stack([errors[s : s + size] for s in starts]), axis=1)
-
-    def quantile(self, predicted, q):
-        """Return the q-th quantiles of the errors near what is predicted; (n,)."""
-        start = np.searchsorted(self.predicted, predicted) - self.size // 2
-        window = (start / STRIDE).round().astype(int).clip(0, len(self.windows) - 1)
-        place = np.clip(q * (self.size + 1) - 1, 0, self.size - 1)
-        low = np.floor(place).astype(int)
-        high = np.minimum(low + 1, self.size - 1)
-        ranked = self.windows[window]
-        rows = np.arange(len(ranked))
-        return ranked[rows, low] + (place - low) * (ranked[rows, high] - ranked[rows, low])
-
-
 class HiddenCells:
-    """What was in hidden cells of d columns, and what was expected there."""
+    """What was in hidden cells, and what was expected there.
 
-    def __init__(self, d):
-        self.parts = []
-        self.errors = [None] * d
+    Parameters
+    ----------
+    d : int
+        Number of columns.
+    predictives : dict
+        The `Predictive` of each number, by its column.
+    ranks : tuple of ndarray of shape (n, k)
+        The first and the last rank of all rows' numbers.
+    """
+
+    def __init__(self, d, predictives, ranks):
+        self.parts, self.predictives, self.ranks = [], predictives, ranks
         self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
         self.counts = np.zeros(d, dtype=int)
 
@@ -167,22 +151,23 @@ class HiddenCells:
             by = tuple(guess and guess.to(net.device) for guess in by)
 
         def expect(block):
-            return *module.experts(block, which, by), module.noise(block, by=by)[1]
+            return *module.experts(block, which, by), *module.chances(block, which, by)
 
-        self.parts.append((x[rows], hidden[rows], *in_blocks(net, expect, shown)))
+        ranks = (r[rows] for r in self.ranks)
+        self.parts.append((x[rows], hidden[rows], *ranks, *in_blocks(net, expect, shown)))
 
     def finish(self, module):
         """Set how far a module trusts each expert, and measure its errors."""
         if not self.parts:
             return
         parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
-        x, hidden, *experts, sd = parts
-        self.parts, likelihood = [], module.likelihood
+        x, hidden, first, last, *experts, width, bins = parts
+        self.parts, self.ranks, likelihood = [], None, module.likelihood
         experts = np.stack(experts)  # (K, n, P)
         share = shares(likelihood, x, hidden, experts)
         module.share.copy_(torch.from_numpy(share))
         mean = np.einsum("kp,knp->np", share, experts)
-        self.counts = hidden.sum(0)
+        self.counts, compared = hidden.sum(0), []
         for j in np.flatnonzero(self.counts):
             cells, place = hidden[:, j], likelihood.of_column(j)
             truth, expected = x[cells, j], mean[cells, place]
@@ -190,16 +175,12 @@ class HiddenCells:
                 self.wrong[j] = (expected.argmax(1) != truth).mean()
                 self.baseline[j] = 1 - np.bincount(truth.astype(int)).max() / len(truth)
                 continue
-            error = truth - expected[:, 0]
-            pair = likelihood.restore(np.stack([truth, expected[:, 0]], 1), [j, j]).T
+            at, expected = place.start, expected[:, 0]
+            pair = likelihood.restore(np.stack([truth, expected], 1), [j, j]).T
             self.wrong[j] = np.sqrt(np.square(pair[0] - pair[1]).mean())
             self.baseline[j] = np.sqrt(np.square(pair[0] - likelihood.location[j]).mean())
-            if len(error) >= LEAST_ERRORS:
-                deviation = np.maximum(sd[cells, place.start], 1e-3)
-                self.errors[j] = Errors(expected[:, 0], error / deviation)
-
-    def quantile(self, j, predicted, sd, q):
-        """Return the q-th quantiles (n,) of column j where so much is predicted."""
-        if self.errors[j] is None:
-            return predicted + sd * ndtri(q)
-        return predicted + sd * self.errors[j].quantile(predicted, q)
+            known = Cells(expected, width[cells, at], bins[cells, at])
+            self.predictives[j].learn(known, truth)
+            ends = first[cells, at], last[cells, at]
+            compared.append((j, *self.predictives[j].compared(known, truth, *ends)))
+        weigh(self.predictives, compared, self.counts)

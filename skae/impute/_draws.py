@@ -7,20 +7,57 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from skae.impute._calibration import in_blocks
+from skae.impute._predictive import Cells
+
+CHUNK = 4096  # rows that are drawn together
+STEP = np.uint64(0x9E3779B97F4A7C15)  # between two numbers of one row
+MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))  # SplitMix64
 
 
-def draw(net, cells, x, member, generator):
-    """Return rows x (r, d), standardised, with a draw in each missing cell.
+class Source:
+    """Random numbers of rows: of what a row holds and of a seed, whoever is beside it.
 
-    `cells` are the `HiddenCells` whose errors are drawn among, `member` a slice of the
-    members.
+    Rows that are alike get numbers of their own, in their order.
     """
-    module, x = net.module_, x.copy()
-    likelihood, gone = module.likelihood, np.isnan(x)
+
+    def __init__(self, x):
+        key = pd.util.hash_pandas_object(pd.DataFrame(x), index=False)
+        twins = key.groupby(key.to_numpy()).cumcount().to_numpy().astype(np.uint64)
+        self.key = _mixed(key.to_numpy() + _mixed(twins * STEP))
+
+    def uniform(self, rows, seed, first, number):
+        """Return the numbers from `first` on of some rows, in (0, 1); (rows, number)."""
+        at = np.arange(first + 1, first + number + 1, dtype=np.uint64) * STEP
+        key = _mixed(self.key[rows] + _mixed(np.array([seed], dtype=np.uint64) * STEP))
+        return ((_mixed(key[:, None] + at) >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+def _mixed(z):
+    """Return 64 bits each that look like chance, modulo 2^64."""
+    for shift, factor in MIXERS:
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return z
+
+
+def draw(net, cells, x, member, source, seed):
+    """Return rows x (r, d), standardised, in the table's units with draws for what lacks.
+
+    `cells` are the `HiddenCells` that know how numbers are distributed, `member` a slice
+    of the members.
+    """
+    out = np.empty(x.shape)
+    for start in range(0, len(x), CHUNK):
+        rows = slice(start, start + CHUNK)
+        out[rows] = _draw(net, cells, x[rows].copy(), member, source, rows, seed)
+    return out
+
+
+def _draw(net, cells, x, member, source, chunk, seed):
+    module, gone = net.module_, np.isnan(x)
+    likelihood, d = module.likelihood, x.shape[1]
 
     def expect(rows):
         return in_blocks(net, lambda block: (module.means(block, member),), x[rows])[0]
@@ -29,18 +66,24 @@ def draw(net, cells, x, member, generator):
         rows = np.flatnonzero(gone[:, j])
         if len(rows):
             p = expect(rows)[:, likelihood.of_column(j)].cumsum(1)
-            u = torch.rand(len(rows), 1, generator=generator).numpy() * p[:, -1:]
+            u = source.uniform(chunk, seed, j, 1)[rows] * p[:, -1:]
             x[rows, j] = (p < u).sum(1).clip(max=p.shape[1] - 1)
-    mean = expect(np.arange(len(x)))
-    drawn, sd = in_blocks(net, lambda block: module.noise(block, generator), x)
+    e = ndtri(source.uniform(chunk, seed, d, module.guess.n_normals))
+
+    def of_numbers(block):
+        rows = block[:, :d]
+        drawn, sd = module.noise(rows, block[:, d:])
+        return drawn, sd, module.means(rows, member), *module.chances(rows, member)
+
+    drawn, sd, mean, width, bins = in_blocks(net, of_numbers, np.hstack([x, e]))
+    out = likelihood.restore(x)
     for at, j in enumerate(likelihood.numbers.tolist()):
         rows = gone[:, j]
         if rows.any():
-            spread = np.maximum(sd[rows, at], 1e-6)
-            x[rows, j] = cells.quantile(
-                j, mean[rows, at], spread, ndtr(drawn[rows, at] / spread)
-            )
-    return x
+            u = ndtr(drawn[rows, at] / np.maximum(sd[rows, at], 1e-6))
+            known = Cells(mean[rows, at], width[rows, at], bins[rows, at])
+            out[rows, j] = cells.predictives[j].quantile(known, u)
+    return out
 
 
 class Gaps(NamedTuple):
@@ -61,22 +104,31 @@ class Gaps(NamedTuple):
         return pd.DataFrame(values, index=index, columns=list(columns))
 
 
+def quantiles(net, cells, x, gone, levels):
+    """Return {number's column: quantiles (cells, levels) of where rows x lack it}."""
+    module, found = net.module_, {}
+    mean, width, bins = in_blocks(
+        net, lambda block: (module.means(block), *module.chances(block)), x
+    )
+    for at, j in enumerate(module.likelihood.numbers.tolist()):
+        rows = gone[:, j]
+        if rows.any():
+            known = Cells(mean[rows, at], width[rows, at], bins[rows, at])
+            each = [np.full(rows.sum(), q) for q in levels]
+            of = cells.predictives[j].quantile
+            found[j] = np.stack([of(known, q) for q in each], axis=1)
+    return found
+
+
 def quantile_table(net, cells, gaps, levels):
     """Return quantiles of what each missing number may be, a row for each cell."""
     if gaps is None:
         return _below([], ["row", "column"], levels)
-    likelihood, module, parts = net.module_.likelihood, net.module_, []
-    mean, sd = in_blocks(net, lambda b: (module.means(b), module.noise(b)[1]), gaps.x)
-    for at, j in enumerate(likelihood.numbers.tolist()):
-        gone, column = gaps.missing[:, j], gaps.columns[j]
-        if gone.any():
-            predicted, spread = mean[gone, at], sd[gone, at]
-            values = [
-                cells.quantile(j, predicted, spread, np.full(len(spread), q))
-                for q in levels
-            ]
-            values = likelihood.restore(np.stack(values, 1), np.full(len(levels), j))
-            parts.append(gaps.long(j, values.clip(column.low, column.high), levels))
+    found = quantiles(net, cells, gaps.x, gaps.missing, levels)
+    parts = [
+        gaps.long(j, values.clip(gaps.columns[j].low, gaps.columns[j].high), levels)
+        for j, values in found.items()
+    ]
     return _below(parts, ["row", "column"], levels)
 
 

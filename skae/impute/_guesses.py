@@ -87,11 +87,12 @@ class GaussianGuess(nn.Module):
         self.register_buffer("precision", F.pad(precision.float(), (0, 1, 0, 1)))
 
     @staticmethod
-    def together(guesses, xs, seen, generator=None):
+    def together(guesses, xs, seen, e=None):
         """Return what guesses expect of rows, and how surely; a list of (mean, sd, draw).
 
         Each is (n, d); a seen cell is what it is, its deviation and draw are 0. The draw
-        is of what is added to the mean, None without a generator. x_m given x_o is
+        is of what is added to the mean, made of standard normal e (n, d), None without.
+        x_m given x_o is
         normal with the mean mu_m - P_mm^-1 P_mo (x_o - mu_o) and the covariance P_mm^-1,
         where P is the precision. A row's system is padded to one of a few sizes by what
         it lacks alone, so that its result does not depend on others.
@@ -123,15 +124,15 @@ class GaussianGuess(nn.Module):
                 at = part[:, None], place
                 out[0][:, *at] = (inverse * mine[:, :, None]).sum(3)
                 out[1][:, *at] = inverse.diagonal(dim1=2, dim2=3).clamp(min=0).sqrt()
-                if generator is not None:
-                    e = torch.randn(mine.shape, generator=generator).to(x.device)
+                if e is not None:
+                    own = F.pad(e[part], (0, 1)).gather(1, place)[..., None]
                     out[2][:, *at] = torch.linalg.solve_triangular(
-                        factor.mT, e[..., None], upper=True
+                        factor.mT, own.expand(n_guesses, -1, -1, -1), upper=True
                     )[..., 0]
         step, sd, drawn = out[..., :d] * ~seen
         return [
             (torch.where(seen, x[i], mean[i] + step[i]), sd[i],
-             None if generator is None else drawn[i])
+             None if e is None else drawn[i])
             for i in range(n_guesses)
         ]  # fmt: skip
 
@@ -139,12 +140,18 @@ class GaussianGuess(nn.Module):
         """Return what is expected of all cells of x (n, d), given those seen; (n, d)."""
         return self.together([self], [x], seen)[0][0]
 
-    def noise(self, x, seen, generator=None):
+    @property
+    def n_normals(self):
+        """How many standard normal numbers a row's draw takes."""
+        return len(self.mean)
+
+    def noise(self, x, seen, e=None):
         """Return a draw around what is expected, and its standard deviation; (n, d).
 
-        The draw is None without a generator, and both are 0 where a cell is seen.
+        The draw is made of standard normal e (n, n_normals), None without. Both are 0
+        where a cell is seen.
         """
-        _, sd, drawn = self.together([self], [x], seen, generator)[0]
+        _, sd, drawn = self.together([self], [x], seen, e)[0]
         return drawn, sd
 
 
@@ -237,18 +244,26 @@ class FactorGuess(nn.Module):
         z = torch.linalg.solve(precision, (step @ self.weight)[:, :, None])[:, :, 0]
         return aligned_linear(z, self.weight, self.mean)
 
-    def noise(self, x, seen, generator=None):
-        """Return a draw around what is expected, and its standard deviation; (n, d)."""
+    @property
+    def n_normals(self):
+        """How many standard normal numbers a row's draw takes."""
+        return sum(self.weight.shape)
+
+    def noise(self, x, seen, e=None):
+        """Return a draw around what is expected, and its standard deviation; (n, d).
+
+        The draw is made of standard normal e (n, n_normals), None without.
+        """
         precision = self._precision(seen.to(x.dtype), self.weight, self.noise_variance)
         factor = torch.linalg.cholesky(precision.inverse())
         loadings = (self.weight @ factor).square().sum(2)  # (n, d)
         sd = (loadings + self.noise_variance).sqrt() * ~seen
-        if generator is None:
+        if e is None:
             return None, sd
-        z = torch.randn(len(x), factor.shape[1], 1, generator=generator).to(x.device)
-        e = torch.randn(x.shape, generator=generator).to(x.device)
-        z, e = factor @ z, e * self.noise_variance.sqrt()
-        return (z[:, :, 0] @ self.weight.T + e) * ~seen, sd
+        d = len(self.weight)
+        z = factor @ e[:, d:, None]
+        own = e[:, :d] * self.noise_variance.sqrt()
+        return (z[:, :, 0] @ self.weight.T + own) * ~seen, sd
 
 
 class CopulaGuess(nn.Module):

@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
@@ -17,11 +16,11 @@ from skae._data.frames import beside, is_frame, is_nan, row_labels
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
-from skae.impute._draws import Gaps, draw, probability_table, quantile_table
+from skae.impute._draws import Gaps, Source, draw, probability_table, quantile_table
 from skae.impute._hidden import hide
 from skae.impute._network import FOLDS
 from skae.impute._tables import completed, read_array
-from skae.impute._train import folds_of, likelihood_of, train
+from skae.impute._train import folds_of, likelihood_of, predictives_of, ranks_of, train
 
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
@@ -245,10 +244,14 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         likelihood = likelihood_of(X, n_levels, sp.issparse(read.source))
         x = likelihood.standardize(X)
         folds = folds_of(x, rng)
+        columns = [self._columns_[j] for j in used]
+        predictives = predictives_of(X, likelihood, columns)
+        ranks = ranks_of(X, predictives)
         net = train(
             X,
             x,
             folds,
+            ranks,
             likelihood,
             rng,
             widths=WIDTHS if isinstance(self.network, str) else tuple(self.network),
@@ -259,7 +262,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             device=self.device,
             verbose=self.verbose,
         )
-        cells = HiddenCells(len(used))
+        cells = HiddenCells(len(used), predictives, ranks)
         for fold in range(1, FOLDS + 1):
             cells.add(net, x, folds, fold, rng)
         cells.finish(net.module_)
@@ -324,9 +327,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             [self._columns_[j] for j in self._used_],
         )
 
-    def _complete(self, read, rows, x):
-        """Return a table with what standardised rows x (r, u) say in its missing cells."""
-        numbers = self._likelihood.restore(x) if len(rows) else x
+    def _complete(self, read, rows, numbers):
+        """Return a table with what rows of numbers (r, u) say in its missing cells."""
         out = completed(read, self._columns_, self._used_, self._kept_, rows, numbers)
         if self.indicator_ is None:
             return out
@@ -353,15 +355,17 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         """
         read = self._read(X, reset=False)
         rows, x = self._incomplete(read)
-        if len(rows):
-            x = self._expected(x)
-        return self._complete(read, rows, x)
+        return self._complete(read, rows, self._expected(x) if len(rows) else x)
 
     def _expected(self, x):
-        """Return what is expected of rows x (n, d), standardised."""
-        module = self.net_.module_
+        """Return what is expected of standardised rows x (n, d), in the table's units."""
+        module, likelihood = self.net_.module_, self._likelihood
         (means,) = in_blocks(self.net_, lambda block: (module.means(block),), x)
-        return self._likelihood.collapse(means)
+        numbers = likelihood.restore(likelihood.collapse(means))
+        for j, predictive in self._cells_.predictives.items():
+            knots = predictive.map.knots  # float32 may have rounded beyond them
+            numbers[:, j] = numbers[:, j].clip(knots[0], knots[-1])
+        return numbers
 
     def sample_imputations(self, X, n_draws=5, random_state=None):
         """Return completed tables, drawn from what is known of the missing cells.
@@ -394,13 +398,12 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         check_count("n_draws", n_draws)
         rows, x = self._incomplete(read)
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        generator = torch.Generator().manual_seed(seed)
-        tables = []
+        source, tables = Source(x), []
         for i in range(n_draws):
             first = i % self.n_estimators
             member, drawn = slice(first, first + 1), x
             if len(rows):
-                drawn = draw(self.net_, self._cells_, x, member, generator)
+                drawn = draw(self.net_, self._cells_, x, member, source, seed + i)
             tables.append(self._complete(read, rows, drawn))
         return tables
 
@@ -469,7 +472,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             return np.nan
         x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
-        expected = self._expected(np.where(hidden, np.nan, x))
+        expected = self._likelihood.standardize(self._expected(np.where(hidden, np.nan, x)))
         return mean_skill(self._likelihood, x, hidden, expected)
 
     def get_feature_names_out(self, input_features=None):

@@ -23,6 +23,7 @@ FOLDS = 2  # sets of cells, each of which is held out from some of the members
 SMALL = 1000  # rows below which a guess is fitted without each fold, to be judged
 EXPERTS = 3  # a normal guess, one by scores, the members
 LEAST = 0.01  # probability that a guess gives to a level
+LEAST_SD = 1e-3  # deviation of a guess that is ever told
 
 
 class MemberLinear(nn.Module):
@@ -77,6 +78,7 @@ class ImputationModule(nn.Module):
     def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
         super().__init__()
         self.likelihood, self.n_members, self.code = likelihood, n_members, Code()
+        self.head = None  # what numbers may be, once that is learnt
         fold = 1 + torch.arange(n_members) % FOLDS
         self.register_buffer("fold_of_member", fold[:, None, None])
         numbers = len(likelihood.numbers)
@@ -186,10 +188,13 @@ class ImputationModule(nn.Module):
             parts.append(layer(code.nan_to_num(levels).long()))
         return torch.cat(parts, 1)
 
-    def members(self, x, seen, guesses):
-        """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
+    def hidden(self, x, seen, guesses):
+        """Return the guesses' parameters, what members see, and make of it.
+
+        (B, P) each, (B, n_in), and (M, B, width), where nothing is hidden (B, n_in).
+        """
         params = [self._params(guess) for guess in guesses]
-        h = self.features(x, seen, *guesses)
+        features = h = self.features(x, seen, *guesses)
         for i, layer in enumerate(self.layers):
             if i == 0:
                 h = layer(h)
@@ -199,6 +204,11 @@ class ImputationModule(nn.Module):
             h = h + u if u.shape == h.shape else u
         if len(self.layers):
             h = F.layer_norm(h, h.shape[-1:])
+        return params, features, h
+
+    def members(self, x, seen, guesses):
+        """Return the parameters of the guesses (B, P) and of the members (M, B, P)."""
+        params, _, h = self.hidden(x, seen, guesses)
         return params, params[0] + self.last(h)
 
     def params(self, x):
@@ -206,7 +216,7 @@ class ImputationModule(nn.Module):
         seen = ~torch.isnan(x)
         return self.members(x, seen, self.guesses(x, seen))[1]
 
-    def _mean(self, params):
+    def as_means(self, params):
         """Return parameters (..., P) as means: no number beyond those in training."""
         mean = self.likelihood.probabilities(params)
         numbers = len(self.low)
@@ -217,20 +227,38 @@ class ImputationModule(nn.Module):
         """Return what the guesses and the members (or some) expect; (EXPERTS, B, P)."""
         seen = ~torch.isnan(x)
         guesses, members = self.members(x, seen, self.guesses(x, seen, by))
-        members = self._mean(members[which]).mean(0)
-        return torch.stack([*map(self._mean, guesses), members])
+        members = self.as_means(members[which]).mean(0)
+        return torch.stack([*map(self.as_means, guesses), members])
 
     def means(self, x, which=slice(None)):
         """Return what is expected of rows, by the shares that experts earned; (B, P)."""
         return (self.share[:, None] * self.experts(x, which)).sum(0)
 
-    def noise(self, x, generator=None, by=None):
-        """Return the normal guess's draw around rows' cells and their deviation; (B, d)."""
+    def noise(self, x, e=None, by=None):
+        """Return the normal guess's draw around numbers, and their deviation; (B, k).
+
+        `e` are standard normal numbers, as many as `GaussianGuess.noise` takes; the draw
+        is None without.
+        """
         normal, _ = by or (self.guess, self.copula)
         spread, there = self._known(x, ~torch.isnan(x))
         numbers = len(self.likelihood.numbers)
-        drawn, sd = normal.noise(spread, there, generator)
+        drawn, sd = normal.noise(spread, there, e)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
+
+    def chances(self, x, which=slice(None), by=None):
+        """Return the width of numbers' errors, and shares of ranks; (B, k), (B, k, bins).
+
+        There are no bins without a head.
+        """
+        width = self.noise(x, by=by)[1].clamp(min=LEAST_SD)
+        if self.head is None:
+            return width, width.new_empty(*width.shape, 0)
+        seen = ~torch.isnan(x)
+        _, features, hidden = self.hidden(x, seen, self.guesses(x, seen, by))
+        logits, log_scale = self.head(features, hidden.expand(self.n_members, -1, -1))
+        scale = log_scale[which].exp().mean(0)
+        return width * scale, logits[which].softmax(-1).mean(0)
 
     def forward(self, x, target, noise, progress, seen, folds, guess, by_scores):
         """Return what rows cost: their hidden cells, and a little their seen ones.

@@ -3,19 +3,25 @@
 n is the number of rows, d the columns that are learnt from.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
+from skae._data.body import bend
+from skae._data.ranks import ColumnMap, most_knots
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
 from skae._training.task import find_device
 from skae._training.train import train_module
 from skae.impute._guesses import PRIOR_CELLS
+from skae.impute._head import add_head
 from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide
 from skae.impute._network import FOLDS, SMALL, ImputationModule
+from skae.impute._predictive import Predictive
 from skae.likelihoods._mixed import Mixed
 
-STEPS, STEPS_A_ROW = (400, 3000), 4  # of training: as many for each row, within these
+STEPS, STEPS_A_ROW = (400, 3000), 4 / 3  # of training: as many for each row, within these
 MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
 DROPOUT = 0.2, 0.1  # of a small table, and of others
 FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
@@ -56,6 +62,37 @@ def folds_of(x, rng):
     return folds
 
 
+def predictives_of(X, likelihood, columns):
+    """Return the `Predictive` of each number by its place among columns of X (n, d)."""
+    found, most = {}, most_knots(X.shape[1])
+    values = pooled = X[~np.isnan(X)] if likelihood.is_pooled else None
+    for j in likelihood.numbers.tolist():
+        if pooled is None:
+            values = X[~np.isnan(X[:, j]), j]
+        column_map = ColumnMap.learn(values, likelihood.scale[j], most)
+        bounds = columns[j].low, columns[j].high
+        found[j] = Predictive(column_map, partial(_standardized, likelihood, j), *bounds)
+    return found
+
+
+def _standardized(likelihood, j, values):
+    """Return values of column j standardised, as float64."""
+    u = (values - likelihood.location[j]) * likelihood.inverse_scale[j]
+    return bend(u) if likelihood.is_wild[j] else u
+
+
+def ranks_of(X, predictives):
+    """Return the first and the last ranks of numbers of X (n, d), float32 (n, k) each.
+
+    Values that lie between two knots get the width of one.
+    """
+    ends = [p.map.ranks(X[:, j]) for j, p in predictives.items()]
+    first, last = np.array(ends).reshape(-1, 2, len(X)).transpose(1, 2, 0)
+    half = np.array([0.5 / len(p.map.knots) for p in predictives.values()])
+    between = (last - first < half) * half
+    return (first - between).astype(np.float32), (last + between).astype(np.float32)
+
+
 def build(X, x, folds, likelihood, widths, n_members, generator):
     """Return the untrained module for rows X (n, d), x standardised."""
     module = ImputationModule(
@@ -86,6 +123,7 @@ def train(
     X,
     x,
     folds,
+    ranks,
     likelihood,
     rng,
     *,
@@ -97,7 +135,10 @@ def train(
     device,
     verbose,
 ):
-    """Return a net trained on rows X (n, d), x standardised, NaN where missing."""
+    """Return a net trained on rows X (n, d), x standardised, NaN where missing.
+
+    `ranks` are those of the numbers, as `ranks_of` returns them.
+    """
     device = find_device(device)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     module = build(X, x, folds, likelihood, widths, n_members, generator).to(device)
@@ -108,4 +149,9 @@ def train(
     times = len(known[0]) // len(X)
     rows = Rows(np.tile(X, (times, 1)), None, likelihood, device, known=known)
     batches = HiddenBatches(rows, len(X), batch_size, generator)
-    return train_module(module, batches, epochs, device, lr=learning_rate, verbose=verbose)
+    net = train_module(module, batches, epochs, device, lr=learning_rate, verbose=verbose)
+    if ranks[0].shape[1] and not module.is_wide:
+        first, last = (torch.from_numpy(r).to(device) for r in ranks)
+        x = rows.take(torch.arange(len(X), device=device))
+        add_head(module, x, first, last, known, generator)
+    return net

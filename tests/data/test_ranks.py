@@ -10,17 +10,17 @@ from skae._data.ranks import ColumnMap, most_knots
 
 
 def test_ranks_become_values_between_neighbours():
-    column = ColumnMap.learn([4.0, 1.0, 2.0, 3.0], 1.5)
+    column = ColumnMap.learn([4.0, 1.0, 2.0, 3.0], 6)
     ranks = [0.0, 0.125, 0.25, 0.375, 0.5, 0.875, 1.0]
     # knots stand at ranks 1/8, 3/8, 5/8 and 7/8; all are whole numbers
     np.testing.assert_array_equal(column.value(ranks), [1, 1, 2, 2, 2, 4, 4])
-    column = ColumnMap.learn([0.11, 1.11, 2.11, 3.33], 1.5)
+    column = ColumnMap.learn([0.11, 1.11, 2.11, 3.33], 6)
     np.testing.assert_allclose(column.value([0.25, 0.625]), [0.61, 2.11])
     assert column.decimals == 2
 
 
 def test_an_atom_takes_its_share_of_the_ranks():
-    column = ColumnMap.learn([0.0] * 6 + [1.25, 2.5, 3.0, 3.5], 1.0)
+    column = ColumnMap.learn([0.0] * 6 + [1.25, 2.5, 3.0, 3.5], 4)
     assert (column.value(np.linspace(0, 0.549, 50)) == 0).all()
     assert column.value(0.65) == 1.25  # whose gap before and behind is wide
     np.testing.assert_allclose(column.value(0.8), 2.75)
@@ -71,7 +71,7 @@ def test_many_values_are_thinned_and_keep_their_ends_and_atoms():
 @given(
     arrays(np.float64, st.integers(1, 40), elements=st.integers(-50, 50).map(float)),
     arrays(np.float64, 20, elements=st.floats(0, 1)),
-    st.floats(0.1, 30),
+    st.floats(0.1, 120),
 )
 def test_whatever_comes_out_could_have_been_there(values, ranks, spread):
     column = ColumnMap.learn(values, spread)
@@ -82,6 +82,6 @@ def test_whatever_comes_out_could_have_been_there(values, ranks, spread):
     assert (drawn == np.rint(drawn)).all()
     for value in set(drawn) - set(values):
         gap = values[values > value].min() - values[values < value].max()
-        assert gap <= spread
+        assert gap <= spread / 4
     first, last = column.ranks(values)
     np.testing.assert_array_equal(column.value((first + last) / 2), values)

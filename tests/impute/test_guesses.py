@@ -43,7 +43,8 @@ def test_draws_around_a_guess_have_its_covariance():
     A = rng.normal(size=(4, 4))
     guess = GaussianGuess(rng.normal(size=(2000, 4)) @ A)
     seen = torch.tensor([[True, False, False, False]]).expand(20000, -1)
-    drawn, sd = guess.noise(torch.zeros(20000, 4), seen, torch.Generator().manual_seed(0))
+    e = torch.randn(20000, guess.n_normals, generator=torch.Generator().manual_seed(0))
+    drawn, sd = guess.noise(torch.zeros(20000, 4), seen, e)
     C = guess.covariance.numpy()
     left = C - np.outer(C[0], C[0]) / C[0, 0]
     np.testing.assert_allclose(np.cov(drawn.T.numpy()), left, atol=0.1 * C.max())

@@ -1,0 +1,121 @@
+"""What a missing number may be: a distribution over its ranks, beside a trained trunk.
+
+B is the number of rows, M the members, k the numbers among the columns.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skae.impute._network import LEAST_SD, MemberLinear
+
+BINS, WIDTH = 24, 64  # of equal shares of the ranks; units between trunk and bins
+ROWS, STEPS, BATCH_SIZE, RATE = 12_000, 200, 128, 3e-3  # that a head is trained on
+DECAY = 0.1  # of its weights
+COOL_FROM = 0.5  # share of the steps from which the rate falls
+TINY = 1e-6
+LARGEST_LOG = 4.0  # by which a scale may differ from the normal guess's
+
+
+class Head(nn.Module):
+    """Shares of `BINS` bins of each number's ranks, and how wide its errors are.
+
+    It reads what the trunk sees and makes of rows, and changes nothing there.
+
+    Parameters
+    ----------
+    n_members, n_features, n_hidden, n_numbers : int
+    generator : torch.Generator
+    """
+
+    def __init__(self, n_members, n_features, n_hidden, n_numbers, generator):
+        super().__init__()
+        more = generator, 2**-0.5
+        self.of_features = MemberLinear(n_members, n_features, WIDTH, *more, shared=True)
+        self.of_hidden = MemberLinear(n_members, n_hidden, WIDTH, *more)
+        n_out = n_numbers * (BINS + 1)
+        self.last = MemberLinear(n_members, WIDTH, n_out, generator, 0.0)
+
+    def forward(self, features, hidden):
+        """Return logits (M, B, k, BINS) and logarithms of scales (M, B, k)."""
+        u = F.silu(self.of_features(features) + self.of_hidden(hidden))
+        out = self.last(F.layer_norm(u, u.shape[-1:])).unflatten(-1, (-1, BINS + 1))
+        return out[..., :-1], out[..., -1].clamp(-LARGEST_LOG, LARGEST_LOG)
+
+
+def overlap(first, last):
+    """Return the share of each bin in ranks from `first` to `last` (...); (..., BINS)."""
+    low = torch.arange(BINS, device=first.device)
+    a, b = (t[..., None] * BINS for t in (first, last))
+    return (torch.minimum(b, low + 1) - torch.maximum(a, low)).clamp(min=0) / (b - a)
+
+
+def cost(logits, log_scale, error, first, last):
+    """Return what numbers cost (M, B, k): their bins', and errors' for their width.
+
+    `error` (M, B, k) is in units of the normal guess's deviation.
+    """
+    shares = torch.einsum("mbkn,bkn->mbk", logits.softmax(-1), overlap(first, last))
+    return log_scale + error.abs() * torch.exp(-log_scale) - shares.clamp(min=TINY).log()
+
+
+def add_head(trunk, x, first, last, known, generator):
+    """Give a trunk a head, trained on its training rows with the cells hidden as then.
+
+    Parameters
+    ----------
+    trunk : ImputationModule
+    x : Tensor of shape (n, d)
+        Standardised rows.
+    first, last : Tensor of shape (n, k)
+        Ranks of numbers.
+    known : tuple
+        As `hidden_rows` returns it.
+    generator : torch.Generator
+    """
+    n, total = len(x), len(known[0])
+    rows = torch.arange(total)[:ROWS]
+    if n > ROWS:
+        rows = torch.randperm(n, generator=generator)[:ROWS]
+    trunk.eval()
+    data = _data(trunk, x, first, last, known, rows)
+    n_features, n_hidden, n_numbers = data[0].shape[1], data[1].shape[2], first.shape[1]
+    head = Head(trunk.n_members, n_features, n_hidden, n_numbers, generator)
+    trunk.head = head.to(x.device)
+    optimizer = torch.optim.AdamW(head.parameters(), weight_decay=DECAY, fused=True)
+    batches = []
+    for step in range(STEPS):
+        if not batches:
+            order = torch.randperm(len(rows), generator=generator)
+            batches = list(order.split(BATCH_SIZE))
+        index = batches.pop().to(x.device)
+        features, hidden, weight, error, a, b = (t.index_select(0, index) for t in data)
+        outputs = head(features, hidden.transpose(0, 1))
+        each = cost(*outputs, error.transpose(0, 1), a, b) * weight.transpose(0, 1)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, (STEPS - step) / ((1 - COOL_FROM) * STEPS))
+        optimizer.zero_grad()
+        (each.sum() / weight.sum().clamp(min=1)).backward()
+        optimizer.step()
+    head.requires_grad_(False)
+
+
+@torch.no_grad()
+def _data(trunk, x, first, last, known, rows):
+    """Return what the head learns from, by rows: tensors (N, ...)."""
+    parts, numbers = [], trunk.likelihood.numbers.to(x.device)
+    for part in rows.split(1024):
+        mine = (part % len(x)).to(x.device)
+        seen, folds, *guesses = (k[part.to(k.device)].to(x.device) for k in known)
+        x_mine = x[mine]
+        params, features, hidden = trunk.hidden(x_mine, seen, guesses)
+        mean = trunk.as_means(params[0] + trunk.last(hidden))[..., : len(numbers)]
+        sd = trunk.noise(torch.where(seen, x_mine, torch.nan))[1].clamp(min=LEAST_SD)
+        x_numbers = x_mine[:, numbers]
+        free = ~torch.isnan(x_numbers) & ~seen[:, numbers]
+        weight = free & (folds[:, numbers] != trunk.fold_of_member)
+        error = torch.where(free, (x_numbers - mean) / sd, 0.0)
+        hidden = hidden.expand(trunk.n_members, -1, -1)
+        by_row = (t.transpose(0, 1) for t in (hidden, weight.float(), error))
+        parts.append((features, *by_row, first[mine], last[mine]))
+    return tuple(map(torch.cat, zip(*parts, strict=True)))
