@@ -3,6 +3,8 @@
 n is the number of rows, d the columns, k the factors.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import nn
@@ -17,7 +19,14 @@ SHRINKAGE, MOST_SHRINKAGE = 0.1, 0.5  # of the diagonal: d / n times this, at mo
 JITTER = 1e-6
 CHUNK_CELLS = 2**21  # of the matrices that are solved together
 MAX_ROWS = 5000  # from which a covariance is estimated
-FACTORS, PRIOR_CELLS = 20, 5.0  # of `FactorGuess`: at most, and how much a prior weighs
+FACTORS, PRIOR_CELLS = 20, 5.0  # of `FactorGuess`, and how much a prior weighs
+MORE_PRIOR = 2, 8  # times as much: d / n times this, at most; once at least
+FEW_ROWS = 5  # for each column: of fewer, rows left out say how many factors there are
+TRIED, TRIED_SIZE = (4, 8, 12, 16, 24), 300  # factors, on rows and columns at most
+TRIED_PARTS, TRIED_HIDDEN = 4, 0.25  # of the rows, and cells that are hidden in one
+TRIED_ITERATIONS = 15  # of what has no factors, meanwhile
+BETTER, WORSE = 0.97, 1.1  # times the least error so far: it is taken; no more are tried
+CLEARLY = 0.95  # times the error without factors
 POOLED_FACTORS, POOLED_PRIOR, COMMON_WEIGHT = 8, 300.0, 0.4  # of ratings
 KNOTS = 256  # of a column's quantiles, at most
 NODES = 7  # of the quadrature that takes a normal score's mean back to the data
@@ -26,17 +35,24 @@ NODES = 7  # of the quadrature that takes a normal score's mean back to the data
 class GaussianGuess(nn.Module):
     """The conditional mean of missing cells, E[x_m | x_o], under N(mean, covariance).
 
-    Fitted by expectation-maximisation; the covariance is shrunk towards its diagonal.
+    Fitted by expectation-maximisation; the covariance is shrunk towards its diagonal. Of
+    few rows it is that of a few factors, if these err clearly less in rows left out:
+    shrinkage takes from near-collinear columns what they tell of each other.
 
     Parameters
     ----------
     x : ndarray of shape (n, d)
         Standardised rows, NaN where they are missing.
+    try_factors : bool, default=True
+        Whether to see if factors err less.
     """
 
-    def __init__(self, x, iterations=ITERATIONS):
+    def __init__(self, x, iterations=ITERATIONS, try_factors=True):
         super().__init__()
         x_given = x
+        n_factors = try_factors and factors_of(
+            x, lambda rows: GaussianGuess(rows, TRIED_ITERATIONS, try_factors=False)
+        )
         x = torch.from_numpy(np.asarray(x[:MAX_ROWS], dtype=np.float64))
         n, d = x.shape
         seen = ~torch.isnan(x)
@@ -58,7 +74,12 @@ class GaussianGuess(nn.Module):
         )
         share = min(MOST_SHRINKAGE, SHRINKAGE * d / n)
         covariance = torch.diag(variance)
-        if n > 2 * FIRST_ROWS:
+        if n_factors:
+            factors = FactorGuess(x_given, n_factors)
+            mean, weight = factors.mean.double(), factors.weight.double()
+            covariance = weight @ weight.T + torch.diag(factors.noise_variance.double())
+            iterations = 0
+        elif n > 2 * FIRST_ROWS:
             start = GaussianGuess(x_given[:FIRST_ROWS], iterations)
             mean, covariance = start.mean.double(), start.covariance.double()
         for _ in range(iterations):
@@ -187,13 +208,18 @@ class FactorGuess(nn.Module):
 
     def __init__(self, x, n_factors=None, iterations=30, seed=0, pooled=False):
         super().__init__()
+        x_given = x
         x = torch.from_numpy(np.asarray(x[:MAX_ROWS], dtype=np.float32))
         n, d = x.shape
         seen = ~torch.isnan(x)
         m, x = seen.float(), torch.where(seen, x, 0.0)
         number = m.sum(0)
         most = POOLED_FACTORS if pooled else FACTORS
-        k = n_factors or 4 * int(max(1, min(most, n // 5) // 4))
+        k = 4 * int(max(1, min(most, n // 5) // 4))
+        k = n_factors or (not pooled and factors_of(x_given)) or k
+        times = float(np.clip(MORE_PRIOR[0] * d / n, 1, MORE_PRIOR[1]))
+        weighs = POOLED_PRIOR if pooled else times * PRIOR_CELLS
+        prior = torch.tensor([*[weighs] * k, PRIOR_CELLS])
         mean = x.sum(0) / (number + PRIOR_CELLS)
         noise = torch.ones(d)
         generator = torch.Generator().manual_seed(seed)
@@ -210,11 +236,10 @@ class FactorGuess(nn.Module):
             right = x.T @ one
             if pooled:
                 common = (weight * number[:, None]).sum(0) / number.sum()
-                prior = torch.tensor([*[POOLED_PRIOR] * k, PRIOR_CELLS])
                 right = right + prior * torch.cat([common, torch.zeros(1)])
                 left.diagonal(dim1=1, dim2=2).add_(prior)
             else:
-                left.diagonal(dim1=1, dim2=2).add_(PRIOR_CELLS * noise[:, None])
+                left.diagonal(dim1=1, dim2=2).add_(prior * noise[:, None])
             solved = torch.linalg.solve(left, right[:, :, None])[:, :, 0]
             weight, mean = solved[:, :k].contiguous(), solved[:, k].contiguous()
             fitted = mean + z @ weight.T
@@ -222,8 +247,8 @@ class FactorGuess(nn.Module):
                 inverse.flatten(1) @ (weight[:, :, None] * weight[:, None]).flatten(1).T
             )
             residual = ((x - fitted).square() + spread) * m
-            pooled = residual.sum() / m.sum().clamp(min=1)
-            noise = (residual.sum(0) + PRIOR_CELLS * pooled) / (number + PRIOR_CELLS)
+            common = residual.sum() / m.sum().clamp(min=1)
+            noise = (residual.sum(0) + PRIOR_CELLS * common) / (number + PRIOR_CELLS)
             noise = noise.clamp(min=1e-3)
         self.register_buffer("mean", mean)
         self.register_buffer("weight", weight)
@@ -264,6 +289,47 @@ class FactorGuess(nn.Module):
         z = factor @ e[:, d:, None]
         own = e[:, :d] * self.noise_variance.sqrt()
         return (z[:, :, 0] @ self.weight.T + own) * ~seen, sd
+
+
+def factors_of(x, rival=None):
+    """Return how many factors few rows x (n, d) have; 0 if rows are many, or too few.
+
+    Those are taken that err least in rows left out, some of whose numbers are hidden (of
+    a category's levels, one tells another); 0 too if a rival errs hardly more.
+    """
+    n, d = x.shape
+    if not 2 * TRIED_PARTS <= n < FEW_ROWS * d:
+        return 0
+    x = x[:TRIED_SIZE, :: -(-d // TRIED_SIZE)]
+    seen, part = ~np.isnan(x), np.arange(len(x)) % TRIED_PARTS
+    is_number = np.array(
+        [len(np.unique(c[s])) > 2 for c, s in zip(x.T, seen.T, strict=True)]
+    )
+    rng = np.random.default_rng(0)
+    hidden = seen & is_number & (rng.random(x.shape) < TRIED_HIDDEN)
+    rows = torch.from_numpy(np.nan_to_num(x)).float()
+    shown = torch.from_numpy(seen & ~hidden)
+
+    def error(fit):
+        expected = torch.empty_like(rows)
+        for i in range(TRIED_PARTS):
+            mine = part == i
+            with torch.no_grad():
+                expected[mine] = fit(x[~mine])(rows[mine], shown[mine])
+        return float(np.square(expected.numpy() - x)[hidden].mean() ** 0.5)
+
+    if not hidden.any():
+        return 0
+    best, least = 0, np.inf
+    for k in TRIED:
+        if k > max(TRIED[0], len(x) // 2):
+            break
+        mine = error(partial(FactorGuess, n_factors=k))
+        if mine > WORSE * least:
+            break
+        if mine < BETTER * least:
+            best, least = k, mine
+    return best if rival is None or least < CLEARLY * error(rival) else 0
 
 
 class CopulaGuess(nn.Module):

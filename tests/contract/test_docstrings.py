@@ -12,6 +12,7 @@ import skae
 from skae import (
     corruption,
     feature_selection,
+    impute,
     likelihoods,
     metrics,
     networks,
@@ -39,6 +40,7 @@ PUBLIC = {
         metrics,
         outliers,
         feature_selection,
+        impute,
         priors,
     )
     for name in module.__all__

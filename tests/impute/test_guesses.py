@@ -1,9 +1,10 @@
 """Guesses to start from are conditional means."""
 
 import numpy as np
+import pytest
 import torch
 
-from skae.impute._guesses import FactorGuess, GaussianGuess
+from skae.impute._guesses import FactorGuess, GaussianGuess, factors_of
 
 
 def test_a_gaussian_guess_is_the_conditional_mean():
@@ -65,3 +66,56 @@ def test_a_factor_guess_meets_the_full_one_in_a_factor_model():
     assert error[1] < 1.03 * error[0]
     (_, a), (_, b) = (g.noise(x[:100], seen[:100]) for g in (full, factor))
     np.testing.assert_allclose(a, b, atol=0.1)
+
+
+def few_rows(d, n_factors, noise, seed=0, n=40):
+    """Standardised rows of a factor model, the same with holes, and 100 new ones."""
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(size=(n_factors, d))
+    X = rng.normal(size=(n + 100, n_factors)) @ weight
+    X = (X + noise * rng.normal(size=X.shape)) / (n_factors + noise**2) ** 0.5
+    holed = np.where(rng.random(X.shape) < 0.3, np.nan, X)
+    return X, holed[:n], holed[n:]
+
+
+def error(guess, X, new):
+    seen = torch.from_numpy(~np.isnan(new))
+    expected = guess(torch.from_numpy(np.nan_to_num(new)).float(), seen).numpy()
+    return np.square(expected - X[-len(new) :])[~seen.numpy()].mean() ** 0.5
+
+
+def test_few_rows_of_near_collinear_columns_are_guessed_by_their_factors():
+    X, holed, new = few_rows(60, 6, 0.05)
+    best = 0.05 / 6**0.5  # the noise
+    assert error(FactorGuess(holed), X, new) < 1.8 * best
+    assert error(GaussianGuess(holed), X, new) < 1.8 * best
+    assert error(GaussianGuess(holed, try_factors=False), X, new) > 3 * best
+    X, holed, new = few_rows(160, 6, 0.05)
+    assert error(FactorGuess(holed), X, new) < 1.8 * best
+
+
+@pytest.mark.parametrize(("n_factors", "found"), [(4, 4), (8, 8), (11, 12)])
+def test_rows_left_out_say_how_many_factors_there_are(n_factors, found):
+    _, holed, _ = few_rows(100, n_factors, 0.1)
+    assert factors_of(holed) == found
+
+
+def test_factors_are_for_few_rows_that_have_them():
+    noise = np.random.default_rng(0).normal(size=(40, 30))
+
+    def shrunk(x):
+        return GaussianGuess(x, try_factors=False)
+
+    correlated = noise + noise @ np.random.default_rng(1).normal(size=(30, 30)) / 9
+    assert factors_of(correlated, shrunk) == 0
+    _, many, _ = few_rows(8, 2, 0.1)
+    assert factors_of(many) == 0  # five rows for each column
+    assert factors_of(np.tile([0.0, 1.0], (12, 8)) * (noise[:12, :1] > 0)) == 0  # levels
+    assert factors_of(noise[:7]) == 0
+
+
+def test_factors_are_not_drawn_towards_each_other_unless_pooled():
+    X, holed, new = few_rows(200, 8, 0.1, n=60)
+    alone = error(FactorGuess(holed, n_factors=8), X, new)
+    together = error(FactorGuess(holed, n_factors=8, pooled=True), X, new)
+    assert alone < 0.1 < 0.3 < together
