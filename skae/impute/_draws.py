@@ -11,6 +11,7 @@ import torch
 from scipy.special import ndtr
 
 from skae.impute._calibration import in_blocks
+from skae.impute._labels import further, long_index
 
 
 def draw(net, cells, x, member, generator):
@@ -48,17 +49,22 @@ class Gaps(NamedTuple):
 
     x: np.ndarray  # (r, d) standardised, NaN where nothing is known
     missing: np.ndarray  # (r, d) bool
-    labels: np.ndarray  # (r,) of the rows
+    labels: pd.Index  # (r,) of the rows
+    positions: np.ndarray | None  # (r,) in X, where labels repeat
     names: list  # (d,) of the columns
     columns: list  # of Column
 
     def long(self, j, values, columns):
         """Return values (cells, c) of the missing cells of column j as a long table."""
-        labels = self.labels[self.missing[:, j]]
-        index = pd.MultiIndex.from_arrays(
-            [labels, [self.names[j]] * len(labels)], names=["row", "column"]
-        )
+        gone = self.missing[:, j]
+        positions = None if self.positions is None else self.positions[gone]
+        index = long_index(self.labels[gone], positions, pd.Index([self.names[j]]))
         return pd.DataFrame(values, index=index, columns=list(columns))
+
+    def longer(self, j, values, levels, name):
+        """Return values (cells, levels) likewise, below one another in one column."""
+        index = further(self.long(j, values, range(len(levels))).index, levels, "value")
+        return pd.DataFrame({name: values.ravel()}, index=index)
 
 
 def quantile_table(net, cells, gaps, levels):
@@ -90,9 +96,8 @@ def probability_table(net, gaps):
         gone = gaps.missing[:, j]
         if gone.any():
             p = mean[gone, likelihood.of_column(j)].astype(np.float64)
-            long = gaps.long(j, p / p.sum(1)[:, None], gaps.columns[j].levels).stack()
-            long.index = long.index.set_names(["row", "column", "value"])
-            parts.append(long.to_frame("probability"))
+            p = p / p.sum(1)[:, None]
+            parts.append(gaps.longer(j, p, gaps.columns[j].levels, "probability"))
     return _below(parts, ["row", "column", "value"], ["probability"])
 
 

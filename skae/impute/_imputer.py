@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -13,7 +14,9 @@ from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count, read_frame
-from skae._data.frames import beside, is_frame, is_nan, row_labels
+from skae._data.containers import taken
+from skae._data.frames import beside, is_frame, row_labels
+from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
@@ -26,6 +29,7 @@ from skae.impute._train import folds_of, likelihood_of, train
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
 MOST_ROWS = 2**17  # that are learnt from
+INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
@@ -216,13 +220,14 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             if self.add_indicator:
                 self.indicator_ = MissingIndicator(error_on_new=False)
                 self.indicator_.fit(np.where(read.missing, np.nan, 0.0))
+                self._check_indicator()
             empty = np.array([column.is_empty for column in self._columns_])
             passed = np.array([c.kind == "passthrough" for c in self._columns_])
             self._used_ = np.flatnonzero(~(empty | passed))
             self._kept_ = ~empty | passed | self.keep_empty_features
             left_out = empty & ~passed
             if left_out.any() and not self.keep_empty_features:
-                names = _check_feature_names_in(self)[left_out].tolist()
+                names = self._names()[left_out].tolist()
                 warnings.warn(
                     f"X: columns {names} have no values and are left out. Use "
                     "keep_empty_features=True to keep them.",
@@ -242,7 +247,10 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         X = read.codes[np.ix_(rows, used)]
         n_levels = [len(self._columns_[j].levels or ()) for j in used]
-        likelihood = likelihood_of(X, n_levels, sp.issparse(read.source))
+        try:
+            likelihood = likelihood_of(X, n_levels, sp.issparse(read.source))
+        except OverflowingColumn as error:
+            raise error.called([self._columns_[j].name for j in used]) from None
         x = likelihood.standardize(X)
         folds = folds_of(x, rng)
         net = train(
@@ -278,6 +286,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         """Return X as numbers (`Coded`), checked; learn its columns, if `reset`."""
         if not reset:
             check_is_fitted(self)
+        X = taken(X)
         is_table = is_frame(X) and (reset or self._is_table_)
         read, columns = (read_frame if is_table else read_array)(
             self,
@@ -291,11 +300,37 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             self._columns_, self._is_table_ = columns, is_table
         return read
 
+    def _names(self, input_features=None):
+        """Return the names of the columns, as the table has them if it is one; (d,)."""
+        names = _check_feature_names_in(self, input_features)
+        if input_features is None and self._is_table_:  # that are tuples, perhaps
+            own = (column.name for column in self._columns_)
+            names = np.fromiter(own, dtype=object, count=len(names))
+        return names
+
+    def _indicator_names(self, names):
+        """Return what the columns that say where cells are missing are called; (m,)."""
+        called = [
+            (f"{INDICATOR}{name[0]}", *name[1:])
+            if isinstance(name, tuple)
+            else f"{INDICATOR}{name}"
+            for name in names[self.indicator_.features_]
+        ]
+        return np.fromiter(called, dtype=object, count=len(called))
+
+    def _check_indicator(self):
+        """Raise a ``ValueError`` if an indicator would be called as a column is."""
+        names = self._names()
+        both = set(names.tolist()) & set(self._indicator_names(names).tolist())
+        if both:
+            raise ValueError(
+                f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
+                "them, or use add_indicator=False."
+            )
+
     def _used_names(self):
         """Return the names of the columns that are learnt from, as the table has them."""
-        if self._is_table_:
-            return [self._columns_[j].name for j in self._used_]
-        return _check_feature_names_in(self)[self._used_].tolist()
+        return self._names()[self._used_].tolist()
 
     @property
     def _likelihood(self):
@@ -315,11 +350,12 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         if not len(rows):
             return None
         labels = row_labels(X)
-        labels = np.arange(len(read.codes)) if labels is None else labels
+        labels = pd.RangeIndex(len(read.codes)) if labels is None else labels
         return Gaps(
             x,
             read.missing[np.ix_(rows, self._used_)],
-            np.asarray(labels, dtype=object)[rows],
+            labels[rows],
+            None if labels.is_unique else rows,
             self._used_names(),
             [self._columns_[j] for j in self._used_],
         )
@@ -330,7 +366,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         out = completed(read, self._columns_, self._used_, self._kept_, rows, numbers)
         if self.indicator_ is None:
             return out
-        names = self.indicator_.get_feature_names_out(_check_feature_names_in(self))
+        names = self._indicator_names(self._names())
         gone = self.indicator_.transform(np.where(read.missing, np.nan, 0.0))
         return beside(out, names.tolist(), gone) if len(names) else out
 
@@ -486,16 +522,15 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             Names of the columns that are kept, then of the indicator's.
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
+        names = self._names(input_features)
         if self.indicator_ is None:
             return names[self._kept_]
-        more = self.indicator_.get_feature_names_out(names)
-        return np.concatenate([names[self._kept_], more])
+        return np.concatenate([names[self._kept_], self._indicator_names(names)])
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = is_nan(self.missing_values)
+        tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
