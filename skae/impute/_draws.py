@@ -23,16 +23,19 @@ def draw(net, cells, x, member, generator):
     module, x = net.module_, x.copy()
     likelihood, gone = module.likelihood, np.isnan(x)
 
-    def expect(rows):
-        return in_blocks(net, lambda block: (module.means(block, member),), x[rows])[0]
+    def expect(rows, place):
+        def means(block):
+            return (module.means(block, member)[:, place],)
+
+        return in_blocks(net, means, x[rows])[0]
 
     for j in np.flatnonzero(likelihood.n_levels):
         rows = np.flatnonzero(gone[:, j])
         if len(rows):
-            p = expect(rows)[:, likelihood.of_column(j)].cumsum(1)
+            p = expect(rows, likelihood.of_column(j)).cumsum(1)
             u = torch.rand(len(rows), 1, generator=generator).numpy() * p[:, -1:]
             x[rows, j] = (p < u).sum(1).clip(max=p.shape[1] - 1)
-    mean = expect(np.arange(len(x)))
+    mean = expect(np.arange(len(x)), slice(len(likelihood.numbers)))
     drawn, sd = in_blocks(net, lambda block: module.noise(block, generator), x)
     for at, j in enumerate(likelihood.numbers.tolist()):
         rows = gone[:, j]
@@ -72,7 +75,10 @@ def quantile_table(net, cells, gaps, levels):
     if gaps is None:
         return _below([], ["row", "column"], levels)
     likelihood, module, parts = net.module_.likelihood, net.module_, []
-    mean, sd = in_blocks(net, lambda b: (module.means(b), module.noise(b)[1]), gaps.x)
+    numbers = slice(len(likelihood.numbers))
+    mean, sd = in_blocks(
+        net, lambda b: (module.means(b)[:, numbers], module.noise(b)[1]), gaps.x
+    )
     for at, j in enumerate(likelihood.numbers.tolist()):
         gone, column = gaps.missing[:, j], gaps.columns[j]
         if gone.any():
@@ -91,11 +97,13 @@ def probability_table(net, gaps):
     if gaps is None:
         return _below([], ["row", "column", "value"], ["probability"])
     likelihood, module, parts = net.module_.likelihood, net.module_, []
-    (mean,) = in_blocks(net, lambda b: (module.means(b),), gaps.x)
     for j in np.flatnonzero(likelihood.n_levels):
         gone = gaps.missing[:, j]
         if gone.any():
-            p = mean[gone, likelihood.of_column(j)].astype(np.float64)
+            place = likelihood.of_column(j)
+            rows = gaps.x[gone]
+            (p,) = in_blocks(net, lambda b, place=place: (module.means(b)[:, place],), rows)
+            p = p.astype(np.float64)
             p = p / p.sum(1)[:, None]
             parts.append(gaps.longer(j, p, gaps.columns[j].levels, "probability"))
     return _below(parts, ["row", "column", "value"], ["probability"])

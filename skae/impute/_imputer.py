@@ -396,8 +396,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     def _expected(self, x):
         """Return what is expected of rows x (n, d), standardised."""
         module = self.net_.module_
-        (means,) = in_blocks(self.net_, lambda block: (module.means(block),), x)
-        return self._likelihood.collapse(means)
+        mean = module.likelihood.mean
+        return in_blocks(self.net_, lambda block: (mean(module.means(block)),), x)[0]
 
     def sample_imputations(self, X, n_draws=5, random_state=None):
         """Return completed tables, drawn from what is known of the missing cells.

@@ -177,14 +177,19 @@ class MixedModule(LikelihoodModule):
                 logits.unflatten(-1, (len(columns), levels)),
             )
 
-    def columns_of(self, values):
-        """Return what holds for columns (..., d) for each parameter; (..., P)."""
-        return values.index_select(-1, self.owner.to(values.device))
+    def columns_of(self, values, most=None):
+        """Return what holds for columns (..., d) for the (first) parameters; (..., P)."""
+        return values.index_select(-1, self.owner[:most].to(values.device))
 
-    def spread(self, x):
-        """Return rows (..., d) as numbers and ones among zeros, missing 0; (..., P)."""
+    def spread(self, x, most=np.inf):
+        """Return rows (..., d) as numbers and ones among zeros, missing 0; (..., P).
+
+        Categories of more than so many levels are left out: they come last.
+        """
         parts = [torch.nan_to_num(x.index_select(-1, self.numbers.to(x.device)))]
         for levels, columns, _ in self.blocks:
+            if levels > most:
+                break
             codes = x.index_select(-1, columns.to(x.device))[..., None]
             hot = codes == torch.arange(levels, device=x.device)
             parts.append(hot.float().flatten(-2))
