@@ -290,7 +290,8 @@ class BaseAutoencoder(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data, as they are: they are standardised on the way in. A
-            DataFrame, a memory-mapped array (read by batches), a CSR matrix
+            DataFrame, a pyarrow table, a torch tensor, a memory-mapped array (read by
+            batches), a CSR matrix
             (densified by batches), or pictures of shape (n_samples, H, W) or
             (n_samples, C, H, W). With ``likelihood="mixed"`` columns may hold
             categories, and cells be missing.

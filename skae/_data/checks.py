@@ -144,6 +144,8 @@ class CheckedRowsMixin:
             if reset:
                 self._schema_ = Schema.of(columns, read.source)
             return read.codes
+        if not reset and self._schema_ is not None:
+            self._schema_.check_codes()
         check_columns(X)
         X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
         if sample_shape is not None:

@@ -33,6 +33,14 @@ def row_labels(X):
     return X.index if nw.dependencies.is_pandas_like_dataframe(X) else None
 
 
+def column_labels(X, names):
+    """Return names of columns as an Index, whose levels are called as those of X are."""
+    labels = pd.Index(names)
+    if nw.dependencies.is_pandas_like_dataframe(X) and X.columns.nlevels == labels.nlevels:
+        labels = labels.set_names(X.columns.names)
+    return labels
+
+
 def names_of(X):
     """Return the names of a table's columns, None of what is none."""
     if not is_frame(X):

@@ -299,6 +299,19 @@ class Schema(NamedTuple):
         """Return the schema of a table whose columns have been learnt."""
         return cls(columns, deepcopy(table.frame.head(0).to_native()))
 
+    def check_codes(self):
+        """Raise a ``ValueError`` if an array cannot stand for the frame that `fit` saw."""
+        no_codes = [
+            column.name
+            for column in self.columns
+            if column.levels and column.levels != [*range(len(column.levels))]
+        ]
+        if no_codes:
+            raise ValueError(
+                "X is no DataFrame, and fit saw one with categories in columns "
+                f"{no_codes}. Pass a DataFrame with the same columns."
+            )
+
     def cells(self, codes):
         """Return the columns' values for numbers (n, d): an array or a list for each."""
         return [

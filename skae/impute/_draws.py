@@ -54,14 +54,14 @@ class Gaps(NamedTuple):
     missing: np.ndarray  # (r, d) bool
     labels: pd.Index  # (r,) of the rows
     positions: np.ndarray | None  # (r,) in X, where labels repeat
-    names: list  # (d,) of the columns
+    names: pd.Index  # (d,) of the columns
     columns: list  # of Column
 
     def long(self, j, values, columns):
         """Return values (cells, c) of the missing cells of column j as a long table."""
         gone = self.missing[:, j]
         positions = None if self.positions is None else self.positions[gone]
-        index = long_index(self.labels[gone], positions, pd.Index([self.names[j]]))
+        index = long_index(self.labels[gone], positions, self.names[[j]])
         return pd.DataFrame(values, index=index, columns=list(columns))
 
     def longer(self, j, values, levels, name):

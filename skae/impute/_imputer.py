@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count, read_frame
 from skae._data.containers import taken
-from skae._data.frames import beside, is_frame, row_labels
+from skae._data.frames import beside, column_labels, is_frame, row_labels
 from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
@@ -63,8 +63,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         Number of epochs (passes over the rows). "auto" is what makes four training
         steps for each row, 400 at least and 3,000 at most.
     missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
-        What stands for a missing cell. With numpy.nan, None and pandas.NA also pandas'
-        and polars' own marks do.
+        What stands for a missing cell. NaN, None, pandas.NA and the containers' own
+        marks always do, beside it.
     add_indicator : bool, default=False
         Whether to append a column for each one with missing cells in `fit`, which
         says where they are.
@@ -75,7 +75,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         What is known of columns, by name (of an array, by position): their kind,
         "number", "integer", "category" or "passthrough" (left as it is and not learnt
         from); or bounds ``(low, high)`` for what is put in, where None is none; or
-        ``(kind, low, high)``. Kinds are otherwise those of the dtypes.
+        ``(kind, low, high)``. Kinds are otherwise those of the dtypes (see Notes).
     device : str, default="auto"
         Where to train. "auto" takes a CUDA device if there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -110,10 +110,21 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
 
     Notes
     -----
+    - Numbers, `decimal.Decimal` among them, are numbers. Booleans and texts are
+      categories, and so are integers among Python's objects (``astype(object)``), where
+      they are at most 20 different ones, each in two cells or more.
+    - Texts that are no category are left alone, as if "passthrough" were said of them,
+      with a warning that names them and what to do: amounts of money, percentages,
+      numbers and dates as texts, and columns of more than 30 values, more than one for
+      two cells (ids, names). What `columns` or a categorical dtype calls a category is
+      one.
     - A category's value that `fit` has not seen is kept, and tells the networks
-      nothing.
+      nothing; one that a dtype declares and `fit` has not seen is never put in. Numbers
+      in place of texts, or the reverse, are refused where no value is known.
+    - Columns go by their names, of whatever type: another order is refused.
     - New rows may have other dtypes than those of `fit` had: what is put in is made to
-      fit theirs. A column without any value gets the dtype that it had in `fit`.
+      fit theirs, so that arrays of integers or of float16 come back as such. A column
+      without any value gets the dtype that it had in `fit`.
     - Columns that are missing only in `transform` are imputed like any other.
     - A sparse matrix holds what was observed, as of ratings: absent cells are missing,
       and a stored zero is a value. If most of its columns have fewer than 30 values,
@@ -356,7 +367,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             read.missing[np.ix_(rows, self._used_)],
             labels[rows],
             None if labels.is_unique else rows,
-            self._used_names(),
+            column_labels(X, self._used_names()),
             [self._columns_[j] for j in self._used_],
         )
 
@@ -457,7 +468,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         table : DataFrame
             A row for each missing cell of a number, indexed by the row in X (its index
-            label) and the column; one column for each level.
+            label) and the column; one column for each level. Labels and names of
+            several levels keep these. Where rows' labels repeat, "position", the row's
+            number in X, stands before them.
         """
         read = self._read(X, reset=False)
         levels = np.asarray(quantiles, dtype=float)
@@ -477,7 +490,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         table : DataFrame
             The column "probability", indexed by the row in X (its index label), the
-            column and the value.
+            column and the value; as in `predict_quantiles`.
         """
         gaps = self._gaps(X, self._read(X, reset=False))
         return probability_table(self.net_, gaps)
@@ -518,8 +531,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
 
         Returns
         -------
-        names : ndarray of str
-            Names of the columns that are kept, then of the indicator's.
+        names : ndarray of object
+            Names of the columns that are kept, then of the indicator's. Those of a
+            DataFrame are what it calls them, which may be integers or tuples.
         """
         check_is_fitted(self)
         names = self._names(input_features)
