@@ -331,6 +331,11 @@ def beside(X, names, values):
     return frame.with_columns(more).to_native()
 
 
+def wrappable(X):
+    """Return a table as one that scikit-learn's `set_output` knows."""
+    return X.to_pandas() if nw.dependencies.is_pyarrow_table(X) else X
+
+
 # Arrays and sparse matrices with missing cells
 
 

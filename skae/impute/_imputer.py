@@ -11,11 +11,12 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count, read_frame
 from skae._data.containers import taken
-from skae._data.frames import beside, column_labels, is_frame, row_labels
+from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
 from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
@@ -402,7 +403,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         rows, x = self._incomplete(read)
         if len(rows):
             x = self._expected(x)
-        return self._complete(read, rows, x)
+        out = self._complete(read, rows, x)
+        asked = _get_output_config("transform", self)["dense"]
+        return out if asked == "default" else wrappable(out)
 
     def _expected(self, x):
         """Return what is expected of rows x (n, d), standardised."""

@@ -422,6 +422,15 @@ def test_dictionary_columns_are_categories_and_stay_so():
     assert mixed().fit(table).reconstruct(table).schema.types == table.schema.types
 
 
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_an_arrow_table_becomes_what_set_output_asks_for(container):
+    table = pa.table({"a": [1.0, None, 2.0] * 5, "c": ["x", "y", None] * 5})
+    done = imputer().set_output(transform=container).fit_transform(table)
+    assert type(done).__module__.startswith(container)
+    assert list(done.columns) == ["a", "c"]
+    assert list(done["c"])[:2] == ["x", "y"]
+
+
 def test_other_containers_in_new_rows():
     model = imputer().fit(number_and(["x", "y"] * 9))
     new = pl.DataFrame(
