@@ -74,6 +74,7 @@ def not_numbers(X):
         parts = (X.iloc[:, i] for i in range(X.shape[1]))
         columns = (nw.from_native(part, series_only=True) for part in parts)
     else:
+        check_names(X)
         columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
         NoNumbers(_name(column), _dtype(column), _is_time(column), _look(column))

@@ -115,10 +115,10 @@ def check_times(X):
 def check_columns(X, mixed=None):
     """Raise a ``ValueError`` if X cannot be read, or for a `column_error`."""
     check_times(X)
-    check_names(X)
     error = column_error(X, mixed)
     if error is not None:
         raise error
+    check_names(X)
 
 
 def check_same_names(names, X):
