@@ -6,14 +6,17 @@ The one place that knows containers. narwhals reads them all; what pandas alone 
 n is the number of rows, d the columns.
 """
 
-from numbers import Integral, Real
+from collections import Counter
+from numbers import Real
 from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
-from sklearn.utils._missing import is_scalar_nan
+
+from skae._data.arrays import is_nan
+from skae._data.objects import Decimals, flags_of, is_flag, numbers_of
+from skae._data.texts import look_of
 
 CATEGORIES = nw.String, nw.Categorical, nw.Enum, nw.Boolean
 OBJECT = np.dtype(object)  # of pandas, for columns of strings or of anything
@@ -24,20 +27,35 @@ def is_frame(X):
     return nw.dependencies.is_into_dataframe(X)
 
 
-def is_lazy(X):
-    """Tell whether X is a table that is yet to be computed."""
-    return nw.dependencies.is_polars_lazyframe(X)
-
-
 def row_labels(X):
     """Return the labels of a table's rows, None where they have none."""
     return X.index if nw.dependencies.is_pandas_like_dataframe(X) else None
 
 
+def column_labels(X, names):
+    """Return names of columns as an Index, whose levels are called as those of X are."""
+    labels = pd.Index(names)
+    if nw.dependencies.is_pandas_like_dataframe(X) and X.columns.nlevels == labels.nlevels:
+        labels = labels.set_names(X.columns.names)
+    return labels
+
+
+def names_of(X):
+    """Return the names of a table's columns, None of what is none."""
+    if not is_frame(X):
+        return None
+    if nw.dependencies.is_pandas_like_dataframe(X):
+        return X.columns.tolist()
+    if nw.dependencies.is_pyarrow_table(X):  # which may have names twice
+        return X.column_names
+    return nw.from_native(X, eager_only=True).columns
+
+
 def check_names(X):
     """Raise a ``ValueError`` for a table whose columns cannot be told by their names."""
-    if nw.dependencies.is_pandas_like_dataframe(X) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
+    names = names_of(X) or ()
+    if len(set(names)) < len(names):
+        twice = [name for name, n in Counter(names).items() if n > 1]
         raise ValueError(f"X: columns {twice} are there more than once. Rename them.")
 
 
@@ -47,6 +65,7 @@ class NoNumbers(NamedTuple):
     name: object
     dtype: object
     is_time: bool  # dates or durations
+    look: object  # of texts that are no category, None of others
 
 
 def not_numbers(X):
@@ -55,9 +74,10 @@ def not_numbers(X):
         parts = (X.iloc[:, i] for i in range(X.shape[1]))
         columns = (nw.from_native(part, series_only=True) for part in parts)
     else:
+        check_names(X)
         columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
-        NoNumbers(_name(column), _dtype(column), _is_time(column))
+        NoNumbers(_name(column), _dtype(column), _is_time(column), _look(column))
         for column in columns
         if not _is_numeric(column)
     ]
@@ -72,7 +92,13 @@ def _name(column):
 
 
 def _dtype(column):
-    return column.to_native().dtype if _is_pandas(column) else column.dtype
+    """Return pandas' own dtype; else narwhals', but where that says less."""
+    if _is_pandas(column):
+        return column.to_native().dtype
+    if column.dtype not in (nw.Decimal, nw.Categorical, nw.Unknown):
+        return column.dtype
+    native = column.to_native()
+    return native.type if column.implementation.is_pyarrow() else native.dtype
 
 
 def _is_numeric(column):
@@ -96,6 +122,14 @@ def _is_time(column):
     return kind in ("datetime64", "datetime", "date", "timedelta64", "timedelta", "period")
 
 
+def _look(column):
+    """Return what a column of texts looks like, None for what may be a category."""
+    values = column.drop_nulls().to_list()
+    if not all(isinstance(value, str) for value in values):
+        return None
+    return look_of(sorted(set(values)), len(values))
+
+
 # Reading
 
 
@@ -108,6 +142,7 @@ class Series(NamedTuple):
     levels: list | None  # that the dtype declares
     values: np.ndarray  # (n,)
     missing: np.ndarray  # (n,) bool
+    is_declared: bool = False  # whether the dtype says that it is a category
 
     @classmethod
     def read(cls, column, missing_values):
@@ -122,31 +157,53 @@ class Series(NamedTuple):
             kind = "integer" if told.is_integer() else "number"
             values = column.to_numpy().astype(np.float64)
             missing = missing | np.isnan(values)
-        elif told in CATEGORIES or dtype == OBJECT:
+        elif told == nw.Decimal:
+            values, kind, places = numbers_of(_objects(column), missing)
+            if values is None:  # without a value
+                values, kind, places = np.full(len(column), np.nan), "number", 0
+            dtype = Decimals(dtype, places)
+        elif told in CATEGORIES or dtype == OBJECT or missing.all():
             kind = "category"
             if isinstance(dtype, pd.CategoricalDtype | nw.Enum):
                 levels = list(dtype.categories)
-            values = np.fromiter(column.to_list(), dtype=object, count=len(column))
+            values = _objects(column)
             if dtype == OBJECT:
-                kind, values = _numbers_of_objects(kind, values, missing)
+                numbers, kind, places = numbers_of(values, missing)
+                values = values if numbers is None else numbers
+                dtype = dtype if places is None else Decimals(dtype, places)
         else:
             values = np.empty(len(column), dtype=object)
-        return cls(column.name, dtype, kind, levels, values, missing).marked(missing_values)
+        is_declared = told in (nw.Categorical, nw.Enum)
+        series = cls(column.name, dtype, kind, levels, values, missing, is_declared)
+        return series.marked(missing_values)
 
     def marked(self, missing_values):
         """Return the series with those cells missing that equal `missing_values`."""
         if is_nan(missing_values):
             return self
-        if self.missing.any():
-            raise ValueError(
-                f"holds missing cells other than missing_values={missing_values!r}. "
-                "Replace them by it first, or use missing_values=numpy.nan."
-            )
         number = isinstance(missing_values, Real) and not isinstance(missing_values, bool)
         if self.is_number and not number:
             return self
-        equal = [type(v) is not bool and v == missing_values for v in self.values]
-        return self._replace(missing=np.array(equal, dtype=bool))
+        seen = np.flatnonzero(~self.missing)
+        equal = [not is_flag(v) and v == missing_values for v in self.values[seen]]
+        missing = self.missing.copy()
+        missing[seen] = equal
+        return self._replace(missing=missing)
+
+    def flags_as_numbers(self):
+        """Return a series of True and False as one of 1 and 0, any other as it is."""
+        numbers = None if self.is_number else flags_of(self.values, self.missing)
+        return self if numbers is None else self._replace(kind="integer", values=numbers)
+
+    def own(self, values):
+        """Return values as a list of what the series holds, where it holds something."""
+        if self.missing.all():
+            return list(values)
+        if isinstance(self.dtype, Decimals):
+            return self.dtype.of(values)
+        if flags_of(self.values, self.missing) is not None:
+            return [bool(v) for v in values]
+        return list(values)
 
     @property
     def is_number(self):
@@ -154,17 +211,9 @@ class Series(NamedTuple):
         return self.kind in ("number", "integer")
 
 
-def _numbers_of_objects(kind, values, missing):
-    """Return Python numbers as such, where a column holds nothing else."""
-    seen = values[~missing]
-    if not len(seen) or not all(
-        isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in seen
-    ):
-        return kind, values
-    numbers = np.full(len(values), np.nan)
-    numbers[~missing] = seen.astype(np.float64)
-    is_integer = all(isinstance(v, Integral) for v in seen)
-    return ("integer" if is_integer else "number"), numbers
+def _objects(column):
+    """Return a column's values as Python's; (n,)."""
+    return np.fromiter(column.to_list(), dtype=object, count=len(column))
 
 
 class Table(NamedTuple):
@@ -177,11 +226,12 @@ class Table(NamedTuple):
     def read(cls, X, missing_values=np.nan):
         """Return the table, or raise a ``ValueError`` that names the column."""
         frame, series = nw.from_native(X, eager_only=True), []
-        for column in frame.iter_columns():
+        for name, column in zip(names_of(X), frame.iter_columns(), strict=True):
             try:
-                series.append(Series.read(column, missing_values))
+                read = Series.read(column, missing_values)
             except ValueError as error:
-                raise ValueError(f"X: column {column.name!r} {error}") from error
+                raise ValueError(f"X: column {name!r} {error}") from error
+            series.append(read._replace(name=name))
         return cls(frame, series)
 
     def put(self, values, keep, dtypes):
@@ -194,7 +244,7 @@ class Table(NamedTuple):
         parts = zip(self.frame.iter_columns(), self.series, values, dtypes, strict=True)
         for column, series, new, dtype in parts:
             if new is not None and series.missing.any():
-                column = _filled(column, series.missing, list(new), dtype)
+                column = _filled(column, series.missing, series.own(new), dtype)
             done.append(column)
         return _built(self.frame, done, keep, row_labels(self.frame.to_native()))
 
@@ -214,7 +264,7 @@ def _filled(column, missing, new, dtype):
             native = native.cat.add_categories(more)
         native.iloc[np.flatnonzero(missing)] = pd.array(new, dtype=native.dtype)
         return nw.from_native(native, series_only=True)
-    cells, dtype = column.to_list(), column.dtype
+    cells, dtype = column.to_list(), _dtype(column)
     for place, value in zip(np.flatnonzero(missing), new, strict=True):
         cells[place] = value
     if dtype == nw.Enum:
@@ -223,11 +273,27 @@ def _filled(column, missing, new, dtype):
 
 
 def _column(like, values, dtype, index=None):
-    """Return values as a column of the name and container of another."""
+    """Return values as a column of the name and container of another.
+
+    A dtype of another library is replaced by what the values suggest.
+    """
+    if isinstance(dtype, Decimals):
+        values, dtype = dtype.of(values), dtype.dtype
     if _is_pandas(like):
+        if not isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype):
+            dtype = None
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)
-    return nw.new_series(like.name, values, dtype, backend=like.implementation)
+    library = like.implementation.to_native_namespace()
+    is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
+    if not is_own:
+        dtype = dtype if isinstance(dtype, nw.dtypes.DType) else None
+        return nw.new_series(like.name, values, dtype, backend=like.implementation)
+    if like.implementation.is_pyarrow():
+        native = library.chunked_array([library.array(values, dtype)])
+    else:
+        native = library.Series(like.name, values, dtype=dtype)
+    return nw.from_native(native, series_only=True).alias(like.name)
 
 
 def _built(like, columns, keep, index):
@@ -238,6 +304,7 @@ def _built(like, columns, keep, index):
     native = {i: column.to_native() for i, column in enumerate(kept)}
     frame = pd.DataFrame(native, index=index, copy=True)
     frame.columns = like.to_native().columns[keep]
+    frame.attrs = dict(like.to_native().attrs)
     return frame
 
 
@@ -254,41 +321,16 @@ def beside(X, names, values):
     if not is_frame(X):
         return np.hstack([X, values])
     if nw.dependencies.is_pandas_like_dataframe(X):
-        return pd.concat([X, pd.DataFrame(values, index=X.index, columns=names)], axis=1)
+        if X.columns.nlevels > 1:
+            names = pd.MultiIndex.from_tuples(names, names=X.columns.names)
+        more = pd.DataFrame(values, index=X.index, columns=names)
+        return pd.concat([X, more], axis=1)
     frame = nw.from_native(X, eager_only=True)
     columns = zip(names, values.T, strict=True)
     more = [nw.new_series(n, v, backend=frame.implementation) for n, v in columns]
     return frame.with_columns(more).to_native()
 
 
-# Arrays and sparse matrices with missing cells
-
-
-def as_array(X):
-    """Return an array, or a sparse matrix as one with NaN where nothing is stored."""
-    if not sp.issparse(X):
-        return X
-    X = sp.csr_array(X)
-    out = np.full(X.shape, np.nan, dtype=X.dtype)
-    out[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices] = X.data
-    return out
-
-
-def is_nan(missing_values):
-    """Tell whether missing cells are marked by NaN, and by what containers have for it."""
-    return (
-        missing_values is None or missing_values is pd.NA or is_scalar_nan(missing_values)
-    )
-
-
-def of_array(X, missing_values):
-    """Return an array's or sparse matrix's numbers (n, d), and which are missing."""
-    X = np.array(as_array(X), dtype=np.float64)
-    if not is_nan(missing_values):
-        if not isinstance(missing_values, Real):
-            raise ValueError(
-                f"missing_values={missing_values!r} is no number, and X holds numbers. "
-                "Use numpy.nan, or pass a DataFrame."
-            )
-        X[missing_values == X] = np.nan
-    return X, np.isnan(X)
+def wrappable(X):
+    """Return a table as one that scikit-learn's `set_output` knows."""
+    return X.to_pandas() if nw.dependencies.is_pyarrow_table(X) else X

@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skae._data.frames import Table, frame_like
+from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels
+from skae._data.objects import told_apart
 from skae._data.refusals import DATES
+from skae._data.texts import FEW_CODES, is_mark, look_of
+from skae._data.told import tell_of_texts
 
 KINDS = ("number", "integer", "category", "passthrough")
 
@@ -36,7 +39,7 @@ class Coded(NamedTuple):
     source: object  # the `Table`, the array or the sparse matrix
 
 
-def learn_columns(table, asked, can_pass=True):
+def learn_columns(table, asked, can_pass=True, only_seen=True):
     """Return the columns of a table in training, told by their types and `asked`.
 
     Parameters
@@ -46,24 +49,35 @@ def learn_columns(table, asked, can_pass=True):
         By name: one of KINDS, or (low, high), or (kind, low, high).
     can_pass : bool, default=True
         Whether an error may advise that columns be passed through.
+    only_seen : bool, default=True
+        Whether levels that a dtype declares and no cell has are left out.
     """
     names = [series.name for series in table.series]
     kinds = parse(asked, names)
-    columns, refused = [], []
+    columns, refused, looks, marks = [], [], {}, {}
     for name, series in zip(names, table.series, strict=True):
-        kind, low, high = kinds.get(name, (None, -np.inf, np.inf))
-        kind = kind or series.kind
+        told, low, high = kinds.get(name, (None, -np.inf, np.inf))
+        kind = _usual(series, told)
+        if kind in ("number", "integer"):
+            flags = series.flags_as_numbers()
+            if flags is not series:
+                series, kind = flags, "integer"
+                low, high = max(low, 0), min(high, 1)
         if kind not in KINDS or (kind in ("number", "integer") and not series.is_number):
             refused.append(f"{name!r} ({series.dtype})")
             continue
         seen = ~series.missing
         levels = None
         if kind == "category":
-            levels = series.levels
-            if levels is None:
-                levels = _levels(series.values[seen], name)
-                if series.kind == "integer":
-                    levels = [int(v) for v in levels]
+            levels = _levels(series, name, only_seen)
+            if told is None and not series.is_declared:
+                look = look_of(levels, seen.sum())
+                if look is not None:
+                    looks[name] = look
+                if look is not None and not look.is_category:
+                    kind, levels = "passthrough", None
+                else:
+                    marks.update((name, v) for v in levels if is_mark(v))
         elif kind != "passthrough":
             infinite = np.isinf(series.values[seen])
             if infinite.any():
@@ -87,7 +101,17 @@ def learn_columns(table, asked, can_pass=True):
             f"X: neither numbers nor categories in column {', '.join(refused)}. {DATES}, "
             f"{ways}"
         )
+    tell_of_texts(looks, marks, can_pass)
     return columns
+
+
+def _usual(series, told):
+    """Return the kind of a column of which nothing has been said, but maybe by `told`."""
+    if told or series.kind != "integer" or series.dtype != OBJECT:
+        return told or series.kind
+    seen, (most, each) = series.values[~series.missing], FEW_CODES
+    number = len(np.unique(seen))  # few integers among Python's objects are codes
+    return "category" if number <= min(most, len(seen) / each) else "integer"
 
 
 def check_bounds(name, kind, low, high):
@@ -99,15 +123,26 @@ def check_bounds(name, kind, low, high):
         )
 
 
-def _levels(values, name):
-    """Return the different values of a category, sorted where that can be done."""
+def _levels(series, name, only_seen):
+    """Return the different values of a category, sorted where that can be done.
+
+    Those that a dtype declares are in its order; they are all of them if none is seen.
+    """
+    values = series.values[~series.missing].tolist()
+    if series.kind == "integer":
+        values = [int(v) for v in values]
     try:
-        levels = list(dict.fromkeys(values.tolist()))
+        alike = told_apart(values)
+        levels = list({alike(value): value for value in reversed(values)}.values())
     except TypeError as error:
         raise ValueError(
             f"X: column {name!r} holds values that cannot be told apart ({error}). "
             "Convert them to strings or numbers."
         ) from error
+    if series.levels is not None:
+        seen = set(levels)
+        is_all = not (only_seen and seen)
+        return [level for level in series.levels if is_all or level in seen]
     try:
         return sorted(levels)
     except TypeError:
@@ -154,13 +189,18 @@ def codes_of(table, columns):
             continue
         missing[:, j], seen = series.missing, ~series.missing
         if column.kind == "category":
-            code = {level: i for i, level in enumerate(column.levels)}
-            X[seen, j] = [code.get(v, np.nan) for v in series.values[seen].tolist()]
+            alike = told_apart(column.levels)
+            code = {alike(level): i for i, level in enumerate(column.levels)}
+            codes = [code.get(alike(v), np.nan) for v in series.values[seen].tolist()]
+            X[seen, j] = codes
+            if seen.any() and column.levels and np.isnan(codes).all():
+                _check_same_sort(column, series)
         elif seen.any():
+            series = series.flags_as_numbers()
             if not series.is_number:
                 raise ValueError(
                     f"X: column {column.name!r} held numbers in fit, and is now "
-                    f"{series.dtype}. Convert it."
+                    f"{series.dtype}. Convert it, texts with pd.to_numeric."
                 )
             X[seen, j] = series.values[seen]
             if np.isinf(X[:, j]).any():
@@ -169,6 +209,22 @@ def codes_of(table, columns):
                     "instance by numpy.nan."
                 )
     return Coded(X, missing, table)
+
+
+def _check_same_sort(column, series):
+    """Raise a ``ValueError`` for numbers of which fit has seen texts, or the reverse."""
+    values = series.values[~series.missing]
+    was, now = (
+        {isinstance(v, str) for v in some} for some in (column.levels, values.tolist())
+    )
+    if len(was | now) == 2 and len(was) == len(now) == 1:
+        example = column.levels[0]
+        raise ValueError(
+            f"X: column {column.name!r} is now {series.dtype}, and not one of its values, "
+            f"such as {values.tolist()[0]!r}, is among those that fit has seen, such as "
+            f"{example!r}. Convert it to what it was: .astype({type(example).__name__!r}), "
+            "or read the file with dtype= of that column."
+        )
 
 
 def cells_of(column, values):
@@ -183,6 +239,8 @@ def cells_of(column, values):
 
 def bounds_of(dtype):
     """Return the least and the greatest integer that a dtype holds."""
+    if str(dtype).lower().split("[")[0] in ("bool", "boolean"):
+        return 0, 1
     try:
         info = np.iinfo(str(dtype).lower().split("[")[0])
     except ValueError:
@@ -202,10 +260,25 @@ class Schema(NamedTuple):
         """Return the schema of a table whose columns have been learnt."""
         return cls(columns, deepcopy(table.frame.head(0).to_native()))
 
+    def check_codes(self):
+        """Raise a ``ValueError`` if an array cannot stand for the frame that `fit` saw."""
+        no_codes = [
+            column.name
+            for column in self.columns
+            if column.levels and column.levels != [*range(len(column.levels))]
+        ]
+        if no_codes:
+            raise ValueError(
+                "X is no DataFrame, and fit saw one with categories in columns "
+                f"{no_codes}. Pass a DataFrame with the same columns."
+            )
+
     def cells(self, codes):
         """Return the columns' values for numbers (n, d): an array or a list for each."""
         return [
-            [None] * len(values) if column.is_empty else cells_of(column, values)
+            [None] * len(values)
+            if column.is_empty or column.kind == "passthrough"
+            else cells_of(column, values)
             for column, values in zip(self.columns, codes.T, strict=True)
         ]
 
@@ -223,14 +296,24 @@ class Schema(NamedTuple):
             axis=1,
         )
 
-    def frame(self, codes, index=None):
-        """Return numbers (n, d) as a frame like the one that `fit` saw."""
-        dtypes = [column.dtype for column in self.columns]
-        return frame_like(self.empty, dtypes, self.cells(codes), index)
+    def frame(self, codes, like=None):
+        """Return numbers (n, d) as a frame like the one that `fit` saw.
+
+        Under the row labels of the rows `like`, if they have any; what is passed through
+        is theirs, and missing without them.
+        """
+        cells, dtypes = self.cells(codes), [column.dtype for column in self.columns]
+        passed = [j for j, c in enumerate(self.columns) if c.kind == "passthrough"]
+        if passed and is_frame(like):
+            given = Table.read(like).series
+            for j in passed:
+                cells[j] = np.where(given[j].missing, None, given[j].values).tolist()
+        return frame_like(self.empty, dtypes, cells, row_labels(like))
 
     def filled(self, X, codes, gone):
         """Return the frame X with numbers (n, d) in the cells of `gone` (n, d)."""
         table = Table.read(X)
+        gone = gone & [column.kind != "passthrough" for column in self.columns]
         series = [s._replace(missing=gone[:, j]) for j, s in enumerate(table.series)]
         values = [
             list(np.asarray(cells, dtype=object)[gone[:, j]])

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from skae.impute._calibration import in_blocks
+from skae.impute._labels import further, long_index
 from skae.impute._predictive import Cells
 
 CHUNK = 4096  # rows that are drawn together
@@ -59,21 +60,26 @@ def _draw(net, cells, x, member, source, chunk, seed):
     module, gone = net.module_, np.isnan(x)
     likelihood, d = module.likelihood, x.shape[1]
 
-    def expect(rows):
-        return in_blocks(net, lambda block: (module.means(block, member),), x[rows])[0]
+    def expect(rows, place):
+        def means(block):
+            return (module.means(block, member)[:, place],)
+
+        return in_blocks(net, means, x[rows])[0]
 
     for j in np.flatnonzero(likelihood.n_levels):
         rows = np.flatnonzero(gone[:, j])
         if len(rows):
-            p = expect(rows)[:, likelihood.of_column(j)].cumsum(1)
+            p = expect(rows, likelihood.of_column(j)).cumsum(1)
             u = source.uniform(chunk, seed, j, 1)[rows] * p[:, -1:]
             x[rows, j] = (p < u).sum(1).clip(max=p.shape[1] - 1)
     e = ndtri(source.uniform(chunk, seed, d, module.guess.n_normals))
+    numbers = slice(len(likelihood.numbers))
 
     def of_numbers(block):
         rows = block[:, :d]
         drawn, sd = module.noise(rows, block[:, d:])
-        return drawn, sd, module.means(rows, member), *module.chances(rows, member)
+        mean = module.means(rows, member)[:, numbers]
+        return drawn, sd, mean, *module.chances(rows, member)
 
     drawn, sd, mean, width, bins = in_blocks(net, of_numbers, np.hstack([x, e]))
     out = likelihood.restore(x)
@@ -91,24 +97,30 @@ class Gaps(NamedTuple):
 
     x: np.ndarray  # (r, d) standardised, NaN where nothing is known
     missing: np.ndarray  # (r, d) bool
-    labels: np.ndarray  # (r,) of the rows
-    names: list  # (d,) of the columns
+    labels: pd.Index  # (r,) of the rows
+    positions: np.ndarray | None  # (r,) in X, where labels repeat
+    names: pd.Index  # (d,) of the columns
     columns: list  # of Column
 
     def long(self, j, values, columns):
         """Return values (cells, c) of the missing cells of column j as a long table."""
-        labels = self.labels[self.missing[:, j]]
-        index = pd.MultiIndex.from_arrays(
-            [labels, [self.names[j]] * len(labels)], names=["row", "column"]
-        )
+        gone = self.missing[:, j]
+        positions = None if self.positions is None else self.positions[gone]
+        index = long_index(self.labels[gone], positions, self.names[[j]])
         return pd.DataFrame(values, index=index, columns=list(columns))
+
+    def longer(self, j, values, levels, name):
+        """Return values (cells, levels) likewise, below one another in one column."""
+        index = further(self.long(j, values, range(len(levels))).index, levels, "value")
+        return pd.DataFrame({name: values.ravel()}, index=index)
 
 
 def quantiles(net, cells, x, gone, levels):
     """Return {number's column: quantiles (cells, levels) of where rows x lack it}."""
     module, found = net.module_, {}
+    numbers = slice(len(module.likelihood.numbers))
     mean, width, bins = in_blocks(
-        net, lambda block: (module.means(block), *module.chances(block)), x
+        net, lambda block: (module.means(block)[:, numbers], *module.chances(block)), x
     )
     for at, j in enumerate(module.likelihood.numbers.tolist()):
         rows = gone[:, j]
@@ -137,14 +149,15 @@ def probability_table(net, gaps):
     if gaps is None:
         return _below([], ["row", "column", "value"], ["probability"])
     likelihood, module, parts = net.module_.likelihood, net.module_, []
-    (mean,) = in_blocks(net, lambda b: (module.means(b),), gaps.x)
     for j in np.flatnonzero(likelihood.n_levels):
         gone = gaps.missing[:, j]
         if gone.any():
-            p = mean[gone, likelihood.of_column(j)].astype(np.float64)
-            long = gaps.long(j, p / p.sum(1)[:, None], gaps.columns[j].levels).stack()
-            long.index = long.index.set_names(["row", "column", "value"])
-            parts.append(long.to_frame("probability"))
+            place = likelihood.of_column(j)
+            rows = gaps.x[gone]
+            (p,) = in_blocks(net, lambda b, place=place: (module.means(b)[:, place],), rows)
+            p = p.astype(np.float64)
+            p = p / p.sum(1)[:, None]
+            parts.append(gaps.longer(j, p, gaps.columns[j].levels, "probability"))
     return _below(parts, ["row", "column", "value"], ["probability"])
 
 

@@ -231,7 +231,7 @@ def test_each_draw_is_of_one_member_in_turn(apart):
     # around the ends -1 and 1, and not beyond them
     assert [mean > 0 for mean in means] == [False, True, False, True, False]
     assert np.abs(means).min() > 0.3
-    assert np.abs(tables[0] - tables[2])[:30, 1].min() > 0  # drawn anew
+    assert (tables[0] != tables[2])[:30, 1].mean() > 0.8  # drawn anew
     (one,) = model.sample_imputations(X, 1, random_state=0)
     np.testing.assert_array_equal(one, tables[0])
 

@@ -118,9 +118,8 @@ def test_the_share_of_bins_has_the_least_ranked_probability_score():
     truth = rng.uniform(size=200)
     of = column(np.linspace(0, 1, 128))
     known = Cells(truth + 0.2 * rng.normal(size=200), np.ones(200), np.ones((200, BINS)))
-    product, square = of.compared(
-        known, truth, *(r[:, 0] for r in ranks_of(truth[:, None], {0: of}))
-    )
+    ends = [r[:, 0] for r in ranks_of(truth[:, None], {0: of})]
+    product, square = of.compared(known, truth, *ends)
     best = product / square
     nodes = np.arange(129)
     score = []
