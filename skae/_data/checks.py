@@ -76,7 +76,8 @@ class CheckedRowsMixin:
         if reset:
             self._reads_tables_, self._schema_ = self._reads_tables, None
         if self._reads_tables_:
-            X = self._read_table(X, reset=reset, ensure_min_samples=ensure_min_samples)
+            least = {"ensure_min_samples": ensure_min_samples}
+            X = self._read_table(X, reset=reset, is_learnt=True, **least)
         else:
             check_columns(X, self._mixed_way)
             if reset:
@@ -116,10 +117,11 @@ class CheckedRowsMixin:
             **kwargs,
         )
 
-    def _read_table(self, X, *, reset, ensure_all_finite=True, **kwargs):
+    def _read_table(self, X, *, reset, ensure_all_finite=True, is_learnt=False, **kwargs):
         """Return a table's numbers and codes (n, d), NaN where a cell is missing.
 
-        Infinity is refused, unless `ensure_all_finite` is False.
+        Infinity is refused, unless `ensure_all_finite` is False; `is_learnt` says
+        whether the rows are learnt from.
         """
         if sp.issparse(X):
             raise ValueError(
@@ -131,8 +133,10 @@ class CheckedRowsMixin:
             read, columns = read_frame(self, X, columns, can_pass=False, **kwargs)
             if reset:
                 self._schema_ = Schema.of(columns, read.source)
+            elif is_learnt:
+                self._schema_ = self._schema_.widened(read.source)
             return read.codes
-        check_columns(X)
+        check_columns(X, reads_tables=True)
         X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
         if sample_shape is not None:
             raise ValueError(

@@ -15,6 +15,18 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils._missing import is_scalar_nan
 
+from skae._data.times import (
+    OBJECTS,
+    Times,
+    array_of,
+    is_date64,
+    is_time,
+    is_time_value,
+    remade,
+    ticks_of,
+    unit_of,
+)
+
 CATEGORIES = nw.String, nw.Categorical, nw.Enum, nw.Boolean
 OBJECT = np.dtype(object)  # of pandas, for columns of strings or of anything
 
@@ -92,8 +104,7 @@ def _is_time(column):
     """Tell whether a column holds dates or durations, as Python's objects too."""
     if column.dtype.is_temporal():
         return True
-    kind = pd.api.types.infer_dtype(column.to_list(), skipna=True)
-    return kind in ("datetime64", "datetime", "date", "timedelta64", "timedelta", "period")
+    return pd.api.types.infer_dtype(column.to_list(), skipna=True) in OBJECTS
 
 
 # Reading
@@ -104,10 +115,11 @@ class Series(NamedTuple):
 
     name: object
     dtype: object  # pandas' own; else narwhals', which then says as much
-    kind: str  # "number", "integer" or "category"; else the name of the dtype
+    kind: str  # "number", "integer", "category" or "time"; else the name of the dtype
     levels: list | None  # that the dtype declares
     values: np.ndarray  # (n,)
     missing: np.ndarray  # (n,) bool
+    times: Times | None = None  # of kind "time", which has no other values
 
     @classmethod
     def read(cls, column, missing_values):
@@ -118,7 +130,10 @@ class Series(NamedTuple):
         if isinstance(dtype, pd.SparseDtype):
             raise ValueError("is sparse. Convert it by column.sparse.to_dense().")
         missing = column.is_null().to_numpy().astype(bool)
-        if told.is_integer() or told.is_float():
+        times = Times.read(column, dtype, missing)
+        if times is not None:
+            kind, values = "time", np.empty(len(column), dtype=object)
+        elif told.is_integer() or told.is_float():
             kind = "integer" if told.is_integer() else "number"
             values = column.to_numpy().astype(np.float64)
             missing = missing | np.isnan(values)
@@ -131,7 +146,8 @@ class Series(NamedTuple):
                 kind, values = _numbers_of_objects(kind, values, missing)
         else:
             values = np.empty(len(column), dtype=object)
-        return cls(column.name, dtype, kind, levels, values, missing).marked(missing_values)
+        series = cls(column.name, dtype, kind, levels, values, missing, times)
+        return series.marked(missing_values)
 
     def marked(self, missing_values):
         """Return the series with those cells missing that equal `missing_values`."""
@@ -143,10 +159,14 @@ class Series(NamedTuple):
                 "Replace them by it first, or use missing_values=numpy.nan."
             )
         number = isinstance(missing_values, Real) and not isinstance(missing_values, bool)
-        if self.is_number and not number:
+        if self.times is not None or (self.is_number and not number):
             return self
         equal = [type(v) is not bool and v == missing_values for v in self.values]
         return self._replace(missing=np.array(equal, dtype=bool))
+
+    def objects(self):
+        """Return the values as the column holds them; (n,)."""
+        return self.values if self.times is None else self.times.objects()
 
     @property
     def is_number(self):
@@ -194,7 +214,8 @@ class Table(NamedTuple):
         parts = zip(self.frame.iter_columns(), self.series, values, dtypes, strict=True)
         for column, series, new, dtype in parts:
             if new is not None and series.missing.any():
-                column = _filled(column, series.missing, list(new), dtype)
+                made = series.times and series.times.made
+                column = _filled(column, series.missing, list(new), dtype, made)
             done.append(column)
         return _built(self.frame, done, keep, row_labels(self.frame.to_native()))
 
@@ -202,8 +223,11 @@ class Table(NamedTuple):
 # Building
 
 
-def _filled(column, missing, new, dtype):
-    """Return a column with new values in its missing cells, which may be all."""
+def _filled(column, missing, new, dtype, made=None):
+    """Return a column with new values in its missing cells, which may be all.
+
+    `made` is the class of times that a column of objects holds.
+    """
     if missing.all():
         return _column(column, new, dtype, nw.maybe_get_index(column))
     if _is_pandas(column):
@@ -212,8 +236,11 @@ def _filled(column, missing, new, dtype):
             levels = native.cat.categories
             more = [v for v in dict.fromkeys(new) if v not in levels]
             native = native.cat.add_categories(more)
-        native.iloc[np.flatnonzero(missing)] = pd.array(new, dtype=native.dtype)
+        new = _values(remade(new, made), native.dtype)
+        native.iloc[np.flatnonzero(missing)] = new
         return nw.from_native(native, series_only=True)
+    if is_time_value(new[0]):  # others stay as they are, to the nanosecond
+        return column.scatter(np.flatnonzero(missing), _times(column, new, dtype))
     cells, dtype = column.to_list(), column.dtype
     for place, value in zip(np.flatnonzero(missing), new, strict=True):
         cells[place] = value
@@ -222,11 +249,39 @@ def _filled(column, missing, new, dtype):
     return _column(column, cells, dtype)
 
 
+def _values(new, dtype):
+    """Return values as an array of a dtype of pandas."""
+    return array_of(new, dtype) if is_time(dtype) else pd.array(new, dtype=dtype)
+
+
+def _times(like, values, dtype):
+    """Return times as a column of the name, container and dtype of another.
+
+    `dtype` is narwhals', in place of one that is not of times.
+    """
+    if like.dtype.is_temporal():
+        dtype = like.dtype
+    native = like.to_native()
+    is_arrow, is_date = like.implementation.is_pyarrow(), dtype == nw.Date
+    if is_arrow and (like.dtype.is_temporal() or is_date64(like)):
+        ticks = ticks_of(values, unit_of(native.type, "us")).astype(np.int64)
+        whole = nw.Int32 if native.type.bit_width == 32 else nw.Int64
+        new = nw.new_series(like.name, ticks, nw.Int64, backend="pyarrow").cast(whole)
+        return nw.from_native(new.to_native().cast(native.type), series_only=True)
+    unit = "D" if is_date else "ns" if dtype == nw.Time else dtype.time_unit
+    ticks = ticks_of(values, unit).astype(np.int64)
+    new = nw.new_series(like.name, ticks, nw.Int64, backend=like.implementation)
+    return (new.cast(nw.Int32) if is_date else new).cast(dtype)
+
+
 def _column(like, values, dtype, index=None):
     """Return values as a column of the name and container of another."""
     if _is_pandas(like):
+        values = array_of(values, dtype) if is_time(dtype) and len(values) else values
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)
+    if len(values) and is_time_value(values[0]):
+        return _times(like, values, dtype)
     return nw.new_series(like.name, values, dtype, backend=like.implementation)
 
 

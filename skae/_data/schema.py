@@ -1,7 +1,7 @@
 """What `fit` learns of a table's columns, by which others are read as numbers.
 
 n is the number of rows, d the columns. A table's numbers are an (n, d) float64 array,
-NaN where a cell is missing: numbers as they are, categories as codes.
+NaN where a cell is missing: numbers as they are, categories as codes, times in days.
 """
 
 from copy import deepcopy
@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skae._data.clock import Clock
 from skae._data.frames import Table, frame_like
-from skae._data.refusals import DATES
+from skae._data.times import is_time_value
 
-KINDS = ("number", "integer", "category", "passthrough")
+ENDS = -np.inf, np.inf  # of columns without bounds
+KINDS = ("number", "integer", "category", "time", "passthrough")
 
 
 class Column(NamedTuple):
@@ -26,6 +28,7 @@ class Column(NamedTuple):
     high: float = np.inf
     is_empty: bool = False  # without any value in training
     dtype: object = None  # in training
+    clock: Clock | None = None  # of times, if there are any
 
 
 class Coded(NamedTuple):
@@ -43,7 +46,8 @@ def learn_columns(table, asked, can_pass=True):
     ----------
     table : Table
     asked : dict
-        By name: one of KINDS, or (low, high), or (kind, low, high).
+        By name: one of KINDS, or (low, high), or (kind, low, high); bounds of times are
+        such.
     can_pass : bool, default=True
         Whether an error may advise that columns be passed through.
     """
@@ -57,11 +61,25 @@ def learn_columns(table, asked, can_pass=True):
             refused.append(f"{name!r} ({series.dtype})")
             continue
         seen = ~series.missing
-        levels = None
-        if kind == "category":
+        levels = clock = None
+        if kind == "time":
+            if series.times is None:
+                raise ValueError(
+                    f"columns: {name!r} is to be of times, and holds {series.dtype}. "
+                    "Convert it, in pandas with pandas.to_datetime or to_timedelta."
+                )
+            if seen.any():
+                asked_for = (None if b in ENDS else b for b in (low, high))
+                clock = Clock.learn(series.times, seen).bounded(*asked_for, name)
+            low, high = clock.ends if clock else ENDS
+        elif not all(isinstance(b, Real) for b in (low, high)):
+            raise ValueError(
+                f"columns: the bounds of {name!r}, which holds no times, must be numbers."
+            )
+        elif kind == "category":
             levels = series.levels
             if levels is None:
-                levels = _levels(series.values[seen], name)
+                levels = _levels(series.objects()[seen], name)
                 if series.kind == "integer":
                     levels = [int(v) for v in levels]
         elif kind != "passthrough":
@@ -75,7 +93,8 @@ def learn_columns(table, asked, can_pass=True):
             least, most = bounds_of(series.dtype)
             low, high = max(low, least), min(high, most)
         check_bounds(name, kind, low, high)
-        columns.append(Column(name, kind, levels, low, high, not seen.any(), series.dtype))
+        of = name, kind, levels, low, high, not seen.any(), series.dtype, clock
+        columns.append(Column(*of))
     if refused:
         ways = "or drop them."
         if can_pass:
@@ -84,8 +103,8 @@ def learn_columns(table, asked, can_pass=True):
                 "'passthrough'}."
             )
         raise ValueError(
-            f"X: neither numbers nor categories in column {', '.join(refused)}. {DATES}, "
-            f"{ways}"
+            "X: neither numbers, nor categories, nor times in column "
+            f"{', '.join(refused)}. Convert them, {ways}"
         )
     return columns
 
@@ -130,7 +149,10 @@ def parse(asked, names):
         if (
             (kind is not None and kind not in KINDS)
             or len(bounds) != 2
-            or not all(b is None or isinstance(b, Real) for b in bounds)
+            or not all(
+                b is None or isinstance(b, Real) or is_time_value(b) or kind == "time"
+                for b in bounds
+            )
         ):
             raise ValueError(
                 f"columns: {name!r} must be one of {KINDS}, (low, high) or (kind, low, "
@@ -138,7 +160,7 @@ def parse(asked, names):
             )
         low, high = bounds
         low, high = -np.inf if low is None else low, np.inf if high is None else high
-        if low > high:
+        if all(isinstance(b, Real) for b in (low, high)) and low > high:
             raise ValueError(f"columns: {name!r} has bounds the wrong way: {value!r}.")
         parsed[name] = kind, low, high
     return parsed
@@ -155,7 +177,16 @@ def codes_of(table, columns):
         missing[:, j], seen = series.missing, ~series.missing
         if column.kind == "category":
             code = {level: i for i, level in enumerate(column.levels)}
-            X[seen, j] = [code.get(v, np.nan) for v in series.values[seen].tolist()]
+            X[seen, j] = [code.get(v, np.nan) for v in series.objects()[seen].tolist()]
+        elif column.kind == "time":
+            if seen.any() and series.times is None:
+                raise ValueError(
+                    f"X: column {column.name!r} held times in fit, and is now "
+                    f"{series.dtype}. Convert it, in pandas with pandas.to_datetime or "
+                    "to_timedelta."
+                )
+            if seen.any() and column.clock is not None:
+                X[:, j] = column.clock.days(series.times, column.name)
         elif seen.any():
             if not series.is_number:
                 raise ValueError(
@@ -175,10 +206,25 @@ def cells_of(column, values):
     """Return what is put into a column's missing cells, from numbers."""
     if column.kind == "category":
         return [column.levels[int(code)] for code in values]
+    if column.kind == "time":
+        return [None] * len(values) if column.is_empty else column.clock.put(values)
     low, high = column.low, column.high
     if column.kind == "integer":
         return [int(v) for v in np.clip(np.rint(values), np.ceil(low), np.floor(high))]
     return np.clip(values, low, high)
+
+
+def shown_of(column, values):
+    """Return what is said of a column's missing cells (n, c), from numbers (n, c).
+
+    Numbers are within bounds, but not rounded; times are such.
+    """
+    if column.kind != "time":
+        return values.clip(column.low, column.high)
+    shown = np.empty(values.shape, dtype=object)
+    for place, of_place in enumerate(values.T):
+        shown[:, place] = cells_of(column, of_place)
+    return shown
 
 
 def bounds_of(dtype):
@@ -202,6 +248,16 @@ class Schema(NamedTuple):
         """Return the schema of a table whose columns have been learnt."""
         return cls(columns, deepcopy(table.frame.head(0).to_native()))
 
+    def widened(self, table):
+        """Return the schema of more rows: times of theirs may be put in as well."""
+        columns = [
+            column
+            if column.clock is None or series.times is None
+            else column._replace(clock=column.clock.widened(series.times, ~series.missing))
+            for column, series in zip(self.columns, table.series, strict=True)
+        ]
+        return self._replace(columns=columns)
+
     def cells(self, codes):
         """Return the columns' values for numbers (n, d): an array or a list for each."""
         return [
@@ -217,7 +273,7 @@ class Schema(NamedTuple):
         """Return a frame's own values (n, d), None where they are missing."""
         return np.stack(
             [
-                np.where(series.missing, None, series.values.astype(object))
+                np.where(series.missing, None, series.objects().astype(object))
                 for series in Table.read(X).series
             ],
             axis=1,

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from scipy.special import ndtr
 
+from skae._data.schema import shown_of
 from skae.impute._calibration import in_blocks
 
 
@@ -76,8 +77,8 @@ def quantile_table(net, cells, gaps, levels):
                 for q in levels
             ]
             values = likelihood.restore(np.stack(values, 1), np.full(len(levels), j))
-            parts.append(gaps.long(j, values.clip(column.low, column.high), levels))
-    return _below(parts, ["row", "column"], levels)
+            parts.append(gaps.long(j, shown_of(column, values), levels))
+    return _below(parts, ["row", "column"], levels).infer_objects()
 
 
 def probability_table(net, gaps):

@@ -241,8 +241,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         if len(rows) > MOST_ROWS:
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         X = read.codes[np.ix_(rows, used)]
-        n_levels = [len(self._columns_[j].levels or ()) for j in used]
-        likelihood = likelihood_of(X, n_levels, sp.issparse(read.source))
+        columns = [self._columns_[j] for j in used]
+        likelihood = likelihood_of(X, columns, sp.issparse(read.source))
         x = likelihood.standardize(X)
         folds = folds_of(x, rng)
         net = train(

@@ -7,21 +7,21 @@ are learnt from.
 import numpy as np
 
 from skae._data.frames import Table, as_array, is_nan, of_array
-from skae._data.refusals import DATES, check_columns, validated
+from skae._data.refusals import FRAME, check_columns, validated
 from skae._data.schema import Coded, Column, bounds_of, cells_of, check_bounds, parse
 
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
     """Return an array or sparse matrix as `read_frame` returns a frame."""
-    check_columns(X)
+    check_columns(X, reads_tables=True)
     remedies = {
         "contains infinity": "Replace such cells by numpy.nan, to have them filled.",
         "contains NaN": (
             f"Replace it by missing_values={missing_values!r} first, or use "
             "missing_values=numpy.nan."
         ),
-        "could not convert": "Pass a DataFrame, whose columns may hold categories.",
-        "float() argument": f"{DATES}. Pass categories in a DataFrame.",
+        "could not convert": FRAME,
+        "float() argument": FRAME,
     }
     X = validated(
         owner,
@@ -51,6 +51,8 @@ def columns_of(X, asked):
         kind, low, high = asked.get(j, ("number", -np.inf, np.inf))
         seen = X[:, j][~np.isnan(X[:, j])]
         levels = np.unique(seen).tolist() if kind == "category" else None
+        if kind == "time":
+            raise ValueError(f"columns: {j} is a number in an array. {FRAME}")
         check_bounds(j, kind, low, high)
         columns.append(Column(j, kind or "number", levels, low, high, not len(seen)))
     return columns
@@ -85,7 +87,7 @@ def completed(read, columns, used, kept, rows, numbers):
         gone, column = read.missing[:, j], _as_given(read, j, columns[j])
         if j in place:
             filled[j] = cells_of(column, numbers[gone[rows], place[j]])
-        elif column.kind != "category" or column.levels:
+        elif column.kind != "time" and (column.kind != "category" or column.levels):
             filled[j] = cells_of(column, np.zeros(gone.sum()))
     if isinstance(read.source, Table):
         return read.source.put(filled, kept, [column.dtype for column in columns])
