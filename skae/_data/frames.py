@@ -267,7 +267,8 @@ def _times(like, values, dtype):
         ticks = ticks_of(values, unit_of(native.type, "us")).astype(np.int64)
         whole = nw.Int32 if native.type.bit_width == 32 else nw.Int64
         new = nw.new_series(like.name, ticks, nw.Int64, backend="pyarrow").cast(whole)
-        return nw.from_native(new.to_native().cast(native.type), series_only=True)
+        new = nw.from_native(new.to_native().cast(native.type), series_only=True)
+        return new.alias(like.name)
     unit = "D" if is_date else "ns" if dtype == nw.Time else dtype.time_unit
     ticks = ticks_of(values, unit).astype(np.int64)
     new = nw.new_series(like.name, ticks, nw.Int64, backend=like.implementation)

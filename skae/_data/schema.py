@@ -103,8 +103,8 @@ def learn_columns(table, asked, can_pass=True):
                 "'passthrough'}."
             )
         raise ValueError(
-            "X: neither numbers, nor categories, nor times in column "
-            f"{', '.join(refused)}. Convert them, {ways}"
+            f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
+            f"them, {ways}"
         )
     return columns
 

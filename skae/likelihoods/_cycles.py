@@ -11,7 +11,7 @@ from skae._data.body import KNEE
 
 MONDAY = 3  # what is added to days since 1970-01-01, a Thursday, for weeks to begin at 0
 #: sines and cosines of a cycle: as many tell the days of a week from one another
-HARMONICS = {"day": 2, "week": 3, "month": 2, "year": 2}
+HARMONICS = {"day": 2, "week": 3, "month": 1, "year": 1}
 MARCH = 719468  # days from 0000-03-01 to 1970-01-01
 
 

@@ -1,4 +1,4 @@
-"""The likelihood of tables of numbers and categories, with missing cells.
+"""The likelihood of tables of numbers, categories and times, with missing cells.
 
 B is the number of rows, d the columns, P the numbers that stand for a row: one for each
 number, one for each level of each category.
