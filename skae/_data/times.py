@@ -49,13 +49,16 @@ class Times(NamedTuple):
         if isinstance(dtype, pd.PeriodDtype):
             start = column.to_native().dt.to_timestamp(how="start")
             return cls("date", start.to_numpy(), None, None, dtype.freq, column)
+        if isinstance(dtype, pd.DatetimeTZDtype):  # narwhals does not know all zones
+            instants = pd.DatetimeIndex(column.to_native()).tz_convert("UTC")
+            ticks = instants.tz_localize(None).to_numpy()
+            return cls("date", ticks, dtype.tz, None, None, column)
         is_object = isinstance(dtype, np.dtype) and dtype.kind == "O"
         if not (column.dtype.is_temporal() or is_object or is_date64(column)):
             return None
         values = column.to_numpy()
         if values.dtype.kind in "mM":
             zone = column.dtype.time_zone if column.dtype == nw.Datetime else None
-            zone = dtype.tz if isinstance(dtype, pd.DatetimeTZDtype) else zone
             what = "date" if values.dtype.kind == "M" else "duration"
             return cls(what, values, zone, None, None, column)
         seen = values[~missing]

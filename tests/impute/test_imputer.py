@@ -485,7 +485,10 @@ def test_whatever_the_table(table):
     assert_completed(table[kept], done)
     pd.testing.assert_frame_equal(done, again)
     for name in kept:
-        if not name.startswith(("float", "Int")):
+        assert done[name].dtype == table[name].dtype
+        if name.startswith(("datetime", "timedelta")):
+            assert done[name].between(table[name].min(), table[name].max()).all()
+        elif not name.startswith(("float", "Int")):
             assert set(done[name]) <= set(table[name].dropna())
 
 
