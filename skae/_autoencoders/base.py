@@ -455,7 +455,8 @@ class BaseAutoencoder(
             return None
         try:
             if self._reads_tables_:
-                X_clean, shape = self._read_table(X_clean, reset=False), None
+                X_clean = self._read_table(X_clean, reset=False, is_learnt=True)
+                shape = None
             else:
                 check_columns(X_clean, self._mixed_way)
                 X_clean, shape = flatten(X_clean)

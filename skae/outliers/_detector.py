@@ -258,7 +258,7 @@ class AutoencoderOutlierDetector(
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_criteria()
-        X = self._check_rows(X)
+        X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify:
             keep = most_normal(-self._abnormality_(X))

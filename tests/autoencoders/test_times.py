@@ -140,6 +140,12 @@ def test_a_date_is_found_and_explained_as_one():
     assert reasons["feature"].tolist() == ["when"]
     assert reasons["observed"].tolist() == [X["when"][5]]
     assert reasons["expected"].iloc[0].year == 2024
+    later = X.assign(when=X["when"] + pd.Timedelta("6000D")).drop(index=5)
+    for _ in range(3):
+        detector.partial_fit(later)
+    reasons = detector.explain(later[:50], top=4)
+    expected = reasons["expected"][reasons["feature"] == "when"]
+    assert max(expected) > pd.Timestamp("2032-01-01")  # which was beyond what it had seen
     frame = pl.from_pandas(X)
     assert detector.explain(frame[5:6], top=1)["observed"].iloc[0] == X["when"][5]
 
