@@ -32,8 +32,9 @@ class Mixed(Parameters):
 
     X may be a DataFrame (pandas, polars or pyarrow) with columns of numbers, booleans,
     strings, categories, dates, durations and times of day; what comes back is one with
-    the same names and dtypes. A date is a number, of days, and the encoder sees beside
-    it where in the day, week, month and year it is, as far as the column can show that;
+    the same names and dtypes. A date is a number, of days since 1970 by the clocks of its
+    time zone (so it is in scores, in `mean_` and `var_`), and the encoder sees beside it
+    where in the day, week, month and year it is, as far as the column can show that;
     what comes back is as fine as the column's values (days, months, whole hours) and
     lies among those seen. A missing
     cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told which
