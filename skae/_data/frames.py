@@ -6,6 +6,7 @@ The one place that knows containers. narwhals reads them all; what pandas alone 
 n is the number of rows, d the columns.
 """
 
+from datetime import datetime, time, timedelta
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -269,15 +270,32 @@ def _times(like, values, dtype):
         new = nw.new_series(like.name, ticks, nw.Int64, backend="pyarrow").cast(whole)
         new = nw.from_native(new.to_native().cast(native.type), series_only=True)
         return new.alias(like.name)
+    if not isinstance(dtype, nw.dtypes.DType):  # of another library
+        dtype = _dtype_of(values[0])
+        is_date = dtype == nw.Date
     unit = "D" if is_date else "ns" if dtype == nw.Time else dtype.time_unit
     ticks = ticks_of(values, unit).astype(np.int64)
     new = nw.new_series(like.name, ticks, nw.Int64, backend=like.implementation)
     return (new.cast(nw.Int32) if is_date else new).cast(dtype)
 
 
+def _dtype_of(value):
+    """Return narwhals' dtype of a column of times such as one."""
+    if isinstance(value, time):
+        return nw.Time()
+    if isinstance(value, timedelta | np.timedelta64):
+        return nw.Duration("us")
+    if isinstance(value, datetime | np.datetime64 | pd.Period):
+        zone = value.tzinfo if isinstance(value, datetime) else None
+        return nw.Datetime("us", zone and str(zone))
+    return nw.Date()
+
+
 def _column(like, values, dtype, index=None):
     """Return values as a column of the name and container of another."""
     if _is_pandas(like):
+        if not isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype):
+            dtype = None  # of another library
         values = array_of(values, dtype) if is_time(dtype) and len(values) else values
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)

@@ -5,7 +5,7 @@ date; long, of a duration; since midnight, of a time of day. n is the number of 
 """
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
@@ -94,6 +94,7 @@ class Times(NamedTuple):
 
 
 def zone_of(value):
+    """Return the time zone of one of Python's objects, None without one."""
     return value.tzinfo if isinstance(value, datetime) else None
 
 
@@ -103,13 +104,13 @@ def _common(kinds):
 
 
 def numpy_of(value):
-    """Return one of Python's or pandas' objects as numpy's."""
+    """Return one of Python's or pandas' objects as numpy's, of UTC if it has a zone."""
     if isinstance(value, pd.Period):
         value = value.to_timestamp(how="start")
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        value = pd.Timestamp(value).tz_convert("UTC").tz_localize(None)
     if isinstance(value, pd.Timestamp):
-        return value.to_datetime64()
+        return value.to_datetime64()  # of UTC, if there is a zone
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
     if isinstance(value, pd.Timedelta):
         return value.to_timedelta64()
     if isinstance(value, time):

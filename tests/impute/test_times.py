@@ -168,6 +168,13 @@ def test_a_column_that_is_missing_throughout_gets_its_type_back(fitted):
         done = model.transform(X.assign(when=nothing))["when"]
         assert done.dtype == X["when"].dtype
         assert np.abs(done - model.transform(X)["when"]).mean() < pd.Timedelta("12h")
+    frame = pl.from_pandas(X).with_columns(when=pl.lit(None))
+    elsewhere = model.transform(frame)["when"].to_pandas()
+    assert (elsewhere == done).all()
+    arrow = model.transform(frame.to_arrow())["when"].to_pandas()
+    assert (arrow == done).all()
+    other = make().fit(pl.from_pandas(X)).transform(X.assign(when=None))["when"]
+    assert (other == done).all()
 
 
 def test_an_hour_that_comes_twice_or_never():
@@ -196,7 +203,7 @@ def test_years_that_nanoseconds_do_not_reach():
     X.loc[3, "when"] = np.datetime64("9999-12-31")  # as some write "never"
     done = make().fit_transform(X)["when"]
     away = np.abs(done.to_numpy() - years)[X["when"].isna()]
-    assert np.median(away) <= np.timedelta64(366 * 150, "D")
+    assert np.median(away) <= np.timedelta64(366 * 300, "D")
 
 
 def test_nanoseconds_stay_within_what_was_seen():
