@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae._autoencoders.inference import InferenceMixin
 from skae._codes.base import Plain
-from skae._data.refusals import check_columns, of_numbers, remedied
+from skae._data.containers import taken
+from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
 from skae._params import Explaining, Number, Versioned, check_parts, equal
@@ -289,7 +290,8 @@ class BaseAutoencoder(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data, as they are: they are standardised on the way in. A
-            DataFrame, a memory-mapped array (read by batches), a CSR matrix
+            DataFrame, a pyarrow table, a torch tensor, a memory-mapped array (read by
+            batches), a CSR matrix
             (densified by batches), or pictures of shape (n_samples, H, W) or
             (n_samples, C, H, W). With ``likelihood="mixed"`` columns may hold
             categories, dates and durations, and cells be missing.
@@ -354,8 +356,9 @@ class BaseAutoencoder(
         self._validate_params()
         least = 1 if warm and one_pass else 2
         X, sample_weight = self._check_fit(
-            X, sample_weight, reset=not warm, ensure_min_samples=least
-        )
+            X, sample_weight, reset=not warm, ensure_min_samples=least,
+            only_seen=not one_pass,
+        )  # fmt: skip
         clean, code = self._check_clean(X_clean, X), self._code()
         classes = vars(self).get("classes_") if warm else None
         told = code.read(y, X.shape[0], classes, reset=not warm)
@@ -453,12 +456,14 @@ class BaseAutoencoder(
         """Return what the rows of X should become, checked as X is, or None."""
         if X_clean is None:
             return None
+        X_clean = taken(X_clean)
         try:
             if self._reads_tables_:
                 X_clean = self._read_table(X_clean, reset=False, is_learnt=True)
                 shape = None
             else:
                 check_columns(X_clean, self._mixed_way)
+                check_same_names(self._names_, X_clean)
                 X_clean, shape = flatten(X_clean)
                 X_clean = check_array(X_clean, accept_sparse="csr", dtype="numeric")
         except (TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
 from skae._autoencoders.inference import by_steps, on_the_way
 from skae._codes.bits import Bits
+from skae._data.containers import taken
 
 
 @documented
@@ -173,7 +174,7 @@ class BinaryAutoencoder(BaseAutoencoder):
     def _check_codes(self, X):
         """Return bits, packed or not, as float32; (n, k)."""
         check_is_fitted(self)
-        X, k = check_array(X, dtype="numeric", input_name="X"), self.n_components_
+        X, k = check_array(taken(X), dtype="numeric", input_name="X"), self.n_components_
         if X.shape[1] not in (k, self._n_bytes):
             raise ValueError(
                 f"X has {X.shape[1]} columns, but the codes of this "

@@ -8,7 +8,8 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._data.checks import CheckedRowsMixin, check_count
-from skae._data.frames import is_frame, row_labels
+from skae._data.containers import taken
+from skae._data.frames import is_frame
 from skae._data.rows import densify
 from skae._params import check_option
 from skae._training.blocks import apply, encode, padded
@@ -98,7 +99,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     def _check_codes(self, X):
         check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=np.float32, input_name="X")
+        X = check_array(taken(X), accept_sparse="csr", dtype=np.float32, input_name="X")
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but the codes of this "
@@ -161,7 +162,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         """Return rows (n, d) as `fit` saw such, under the index of `like` if it has one."""
         if self._schema_ is None:
             return X.reshape(-1, *self._sample_shape_)
-        return self._schema_.frame(X, row_labels(like))
+        return self._schema_.frame(X, like)
 
     def _check_mask(self, mask, shape):
         """Return which cells are lost as a flat bool array."""

@@ -12,8 +12,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skae._data.frames import Table, check_names, is_frame
-from skae._data.refusals import check_columns, of_numbers, validated
+from skae._data.containers import taken
+from skae._data.frames import Table, check_names, is_frame, names_of
+from skae._data.refusals import check_columns, check_same_names, of_numbers, validated
 from skae._data.rows import blocks, flatten
 from skae._data.schema import Schema, codes_of, learn_columns
 
@@ -26,16 +27,19 @@ def read_frame(
     missing_values=np.nan,
     asked=None,
     can_pass=True,
+    only_seen=True,
 ):
     """Return a frame as numbers (`Coded`), and its columns: learnt, if they are None.
 
-    `owner` is the estimator, `asked` and `can_pass` are for `learn_columns`.
+    `owner` is the estimator, `asked`, `can_pass` and `only_seen` are for `learn_columns`.
     """
     check_names(X)
+    if columns is not None:
+        check_same_names([column.name for column in columns], X)
     validate_data(owner, X, reset=columns is None, skip_check_array=True)
     table = Table.read(X, missing_values)
     if columns is None:
-        columns = learn_columns(table, asked, can_pass)
+        columns = learn_columns(table, asked, can_pass, only_seen)
     read = codes_of(table, columns)
     check_array(
         read.codes,
@@ -71,13 +75,19 @@ class CheckedRowsMixin:
         mixed, fills = self._mixed_way, is_picture and self._fills_pictures
         return validated(self, X, of_numbers(X, mixed, fills), mixed, **kwargs)
 
-    def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2):
-        sample_shape = None
+    def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2, only_seen=True):
+        X, sample_shape = taken(X), None
         if reset:
             self._reads_tables_, self._schema_ = self._reads_tables, None
+            self._names_ = names_of(X)
         if self._reads_tables_:
-            least = {"ensure_min_samples": ensure_min_samples}
-            X = self._read_table(X, reset=reset, is_learnt=True, **least)
+            X = self._read_table(
+                X,
+                reset=reset,
+                is_learnt=True,
+                only_seen=only_seen,
+                ensure_min_samples=ensure_min_samples,
+            )
         else:
             check_columns(X, self._mixed_way)
             if reset:
@@ -105,6 +115,7 @@ class CheckedRowsMixin:
 
     def _check_rows(self, X, **kwargs):
         check_is_fitted(self)
+        X = taken(X)
         if self._reads_tables_:
             return self._read_table(X, reset=False, **kwargs)
         X = self._check_shape(X)
@@ -117,7 +128,16 @@ class CheckedRowsMixin:
             **kwargs,
         )
 
-    def _read_table(self, X, *, reset, ensure_all_finite=True, is_learnt=False, **kwargs):
+    def _read_table(
+        self,
+        X,
+        *,
+        reset,
+        ensure_all_finite=True,
+        is_learnt=False,
+        only_seen=True,
+        **kwargs,
+    ):
         """Return a table's numbers and codes (n, d), NaN where a cell is missing.
 
         Infinity is refused, unless `ensure_all_finite` is False; `is_learnt` says
@@ -130,12 +150,15 @@ class CheckedRowsMixin:
             )
         if is_frame(X) and (reset or self._schema_ is not None):
             columns = None if reset else self._schema_.columns
-            read, columns = read_frame(self, X, columns, can_pass=False, **kwargs)
+            kwargs.update(can_pass=False, only_seen=only_seen)
+            read, columns = read_frame(self, X, columns, **kwargs)
             if reset:
                 self._schema_ = Schema.of(columns, read.source)
             elif is_learnt:
                 self._schema_ = self._schema_.widened(read.source)
             return read.codes
+        if not reset and self._schema_ is not None:
+            self._schema_.check_codes()
         check_columns(X, reads_tables=True)
         X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
         if sample_shape is not None:
@@ -158,6 +181,7 @@ class CheckedRowsMixin:
 
     def _check_shape(self, X):
         """Return X flat, if its samples have the shape of those that `fit` saw."""
+        check_same_names(vars(self).get("_names_"), X)
         X, shape = flatten(X)
         if shape is not None and shape != self._sample_shape_:
             raise ValueError(

@@ -47,6 +47,18 @@ class Clock(NamedTuple):
     cycles: tuple  # of the names in `CYCLES`, that the values can show
 
     @classmethod
+    def of(cls, series, name, low, high):
+        """Return the clock of a series, with bounds or None, and None if it is empty."""
+        if series.times is None:
+            raise ValueError(
+                f"columns: {name!r} is to be of times, and holds {series.dtype}. Convert "
+                "it, in pandas with pandas.to_datetime or to_timedelta."
+            )
+        if series.missing.all():
+            return None
+        return cls.learn(series.times, ~series.missing).bounded(low, high, name)
+
+    @classmethod
     def learn(cls, times, seen):
         """Return the clock of a column, some of whose cells are seen; (n,) bool."""
         ticks = times.on_the_wall(times.zone)[seen]
@@ -109,11 +121,11 @@ class Clock(NamedTuple):
             whole = whole + np.ones(1, dtype=f"m8[{self.unit}]")
         return int(whole.astype(np.int64)[0])
 
-    def widened(self, times, seen):
+    def widened(self, series):
         """Return the clock with what is seen in more rows within its bounds."""
-        if not seen.any():
+        if series.times is None or series.missing.all():
             return self
-        ticks = times.on_the_wall(self.zone)[seen]
+        ticks = series.times.on_the_wall(self.zone)[~series.missing]
         counts = ticks.astype(f"{ticks.dtype.kind}8[{self.unit}]").astype(np.int64)
         low, high = min(self.low, int(counts.min())), max(self.high, int(counts.max()))
         return self._replace(low=low, high=high)
@@ -123,8 +135,14 @@ class Clock(NamedTuple):
         """What is put in lies between these days, (low, high)."""
         return self.low / TICKS[self.unit], self.high / TICKS[self.unit]
 
-    def days(self, times, name):
+    def days(self, series, name):
         """Return other values as days; (n,)."""
+        if series.times is None:
+            raise ValueError(
+                f"X: column {name!r} held times in fit, and is now {series.dtype}. Convert "
+                "it, in pandas with pandas.to_datetime or to_timedelta."
+            )
+        times = series.times
         if times.what != self.what or (times.zone is None) != (self.zone is None):
             same = times.what == self.what
             way = (

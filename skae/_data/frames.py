@@ -6,8 +6,8 @@ The one place that knows containers. narwhals reads them all; what pandas alone 
 n is the number of rows, d the columns.
 """
 
-from datetime import datetime, time, timedelta
-from numbers import Integral, Real
+from collections import Counter
+from numbers import Real
 from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
@@ -16,16 +16,16 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils._missing import is_scalar_nan
 
+from skae._data.objects import Decimals, flags_of, is_flag, numbers_of
+from skae._data.texts import look_of
 from skae._data.times import (
     OBJECTS,
     Times,
     array_of,
-    is_date64,
+    column_of,
     is_time,
     is_time_value,
     remade,
-    ticks_of,
-    unit_of,
 )
 
 CATEGORIES = nw.String, nw.Categorical, nw.Enum, nw.Boolean
@@ -37,20 +37,35 @@ def is_frame(X):
     return nw.dependencies.is_into_dataframe(X)
 
 
-def is_lazy(X):
-    """Tell whether X is a table that is yet to be computed."""
-    return nw.dependencies.is_polars_lazyframe(X)
-
-
 def row_labels(X):
     """Return the labels of a table's rows, None where they have none."""
     return X.index if nw.dependencies.is_pandas_like_dataframe(X) else None
 
 
+def column_labels(X, names):
+    """Return names of columns as an Index, whose levels are called as those of X are."""
+    labels = pd.Index(names)
+    if nw.dependencies.is_pandas_like_dataframe(X) and X.columns.nlevels == labels.nlevels:
+        labels = labels.set_names(X.columns.names)
+    return labels
+
+
+def names_of(X):
+    """Return the names of a table's columns, None of what is none."""
+    if not is_frame(X):
+        return None
+    if nw.dependencies.is_pandas_like_dataframe(X):
+        return X.columns.tolist()
+    if nw.dependencies.is_pyarrow_table(X):  # which may have names twice
+        return X.column_names
+    return nw.from_native(X, eager_only=True).columns
+
+
 def check_names(X):
     """Raise a ``ValueError`` for a table whose columns cannot be told by their names."""
-    if nw.dependencies.is_pandas_like_dataframe(X) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
+    names = names_of(X) or ()
+    if len(set(names)) < len(names):
+        twice = [name for name, n in Counter(names).items() if n > 1]
         raise ValueError(f"X: columns {twice} are there more than once. Rename them.")
 
 
@@ -60,6 +75,7 @@ class NoNumbers(NamedTuple):
     name: object
     dtype: object
     is_time: bool  # dates or durations
+    look: object  # of texts that are no category, None of others
 
 
 def not_numbers(X):
@@ -70,7 +86,7 @@ def not_numbers(X):
     else:
         columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
-        NoNumbers(_name(column), _dtype(column), _is_time(column))
+        NoNumbers(_name(column), _dtype(column), _is_time(column), _look(column))
         for column in columns
         if not _is_numeric(column)
     ]
@@ -85,7 +101,13 @@ def _name(column):
 
 
 def _dtype(column):
-    return column.to_native().dtype if _is_pandas(column) else column.dtype
+    """Return pandas' own dtype; else narwhals', but where that says less."""
+    if _is_pandas(column):
+        return column.to_native().dtype
+    if column.dtype not in (nw.Decimal, nw.Categorical, nw.Unknown):
+        return column.dtype
+    native = column.to_native()
+    return native.type if column.implementation.is_pyarrow() else native.dtype
 
 
 def _is_numeric(column):
@@ -108,6 +130,14 @@ def _is_time(column):
     return pd.api.types.infer_dtype(column.to_list(), skipna=True) in OBJECTS
 
 
+def _look(column):
+    """Return what a column of texts looks like, None for what may be a category."""
+    values = column.drop_nulls().to_list()
+    if not all(isinstance(value, str) for value in values):
+        return None
+    return look_of(sorted(set(values)), len(values))
+
+
 # Reading
 
 
@@ -120,6 +150,7 @@ class Series(NamedTuple):
     levels: list | None  # that the dtype declares
     values: np.ndarray  # (n,)
     missing: np.ndarray  # (n,) bool
+    is_declared: bool = False  # whether the dtype says that it is a category
     times: Times | None = None  # of kind "time", which has no other values
 
     @classmethod
@@ -138,32 +169,54 @@ class Series(NamedTuple):
             kind = "integer" if told.is_integer() else "number"
             values = column.to_numpy().astype(np.float64)
             missing = missing | np.isnan(values)
-        elif told in CATEGORIES or dtype == OBJECT:
+        elif told == nw.Decimal:
+            values, kind, places = numbers_of(_objects(column), missing)
+            if values is None:  # without a value
+                values, kind, places = np.full(len(column), np.nan), "number", 0
+            dtype = Decimals(dtype, places)
+        elif told in CATEGORIES or dtype == OBJECT or missing.all():
             kind = "category"
             if isinstance(dtype, pd.CategoricalDtype | nw.Enum):
                 levels = list(dtype.categories)
-            values = np.fromiter(column.to_list(), dtype=object, count=len(column))
+            values = _objects(column)
             if dtype == OBJECT:
-                kind, values = _numbers_of_objects(kind, values, missing)
+                numbers, kind, places = numbers_of(values, missing)
+                values = values if numbers is None else numbers
+                dtype = dtype if places is None else Decimals(dtype, places)
         else:
             values = np.empty(len(column), dtype=object)
-        series = cls(column.name, dtype, kind, levels, values, missing, times)
+        is_declared = told in (nw.Categorical, nw.Enum)
+        of = column.name, dtype, kind, levels, values, missing, is_declared, times
+        series = cls(*of)
         return series.marked(missing_values)
 
     def marked(self, missing_values):
         """Return the series with those cells missing that equal `missing_values`."""
         if is_nan(missing_values):
             return self
-        if self.missing.any():
-            raise ValueError(
-                f"holds missing cells other than missing_values={missing_values!r}. "
-                "Replace them by it first, or use missing_values=numpy.nan."
-            )
         number = isinstance(missing_values, Real) and not isinstance(missing_values, bool)
         if self.times is not None or (self.is_number and not number):
             return self
-        equal = [type(v) is not bool and v == missing_values for v in self.values]
-        return self._replace(missing=np.array(equal, dtype=bool))
+        seen = np.flatnonzero(~self.missing)
+        equal = [not is_flag(v) and v == missing_values for v in self.values[seen]]
+        missing = self.missing.copy()
+        missing[seen] = equal
+        return self._replace(missing=missing)
+
+    def flags_as_numbers(self):
+        """Return a series of True and False as one of 1 and 0, any other as it is."""
+        numbers = None if self.is_number else flags_of(self.values, self.missing)
+        return self if numbers is None else self._replace(kind="integer", values=numbers)
+
+    def own(self, values):
+        """Return values as a list of what the series holds, where it holds something."""
+        if self.missing.all():
+            return list(values)
+        if isinstance(self.dtype, Decimals):
+            return self.dtype.of(values)
+        if flags_of(self.values, self.missing) is not None:
+            return [bool(v) for v in values]
+        return list(values)
 
     def objects(self):
         """Return the values as the column holds them; (n,)."""
@@ -175,17 +228,9 @@ class Series(NamedTuple):
         return self.kind in ("number", "integer")
 
 
-def _numbers_of_objects(kind, values, missing):
-    """Return Python numbers as such, where a column holds nothing else."""
-    seen = values[~missing]
-    if not len(seen) or not all(
-        isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in seen
-    ):
-        return kind, values
-    numbers = np.full(len(values), np.nan)
-    numbers[~missing] = seen.astype(np.float64)
-    is_integer = all(isinstance(v, Integral) for v in seen)
-    return ("integer" if is_integer else "number"), numbers
+def _objects(column):
+    """Return a column's values as Python's; (n,)."""
+    return np.fromiter(column.to_list(), dtype=object, count=len(column))
 
 
 class Table(NamedTuple):
@@ -198,11 +243,12 @@ class Table(NamedTuple):
     def read(cls, X, missing_values=np.nan):
         """Return the table, or raise a ``ValueError`` that names the column."""
         frame, series = nw.from_native(X, eager_only=True), []
-        for column in frame.iter_columns():
+        for name, column in zip(names_of(X), frame.iter_columns(), strict=True):
             try:
-                series.append(Series.read(column, missing_values))
+                read = Series.read(column, missing_values)
             except ValueError as error:
-                raise ValueError(f"X: column {column.name!r} {error}") from error
+                raise ValueError(f"X: column {name!r} {error}") from error
+            series.append(read._replace(name=name))
         return cls(frame, series)
 
     def put(self, values, keep, dtypes):
@@ -216,7 +262,7 @@ class Table(NamedTuple):
         for column, series, new, dtype in parts:
             if new is not None and series.missing.any():
                 made = series.times and series.times.made
-                column = _filled(column, series.missing, list(new), dtype, made)
+                column = _filled(column, series.missing, series.own(new), dtype, made)
             done.append(column)
         return _built(self.frame, done, keep, row_labels(self.frame.to_native()))
 
@@ -241,8 +287,8 @@ def _filled(column, missing, new, dtype, made=None):
         native.iloc[np.flatnonzero(missing)] = new
         return nw.from_native(native, series_only=True)
     if is_time_value(new[0]):  # others stay as they are, to the nanosecond
-        return column.scatter(np.flatnonzero(missing), _times(column, new, dtype))
-    cells, dtype = column.to_list(), column.dtype
+        return column.scatter(np.flatnonzero(missing), column_of(column, new, dtype))
+    cells, dtype = column.to_list(), _dtype(column)
     for place, value in zip(np.flatnonzero(missing), new, strict=True):
         cells[place] = value
     if dtype == nw.Enum:
@@ -255,44 +301,13 @@ def _values(new, dtype):
     return array_of(new, dtype) if is_time(dtype) else pd.array(new, dtype=dtype)
 
 
-def _times(like, values, dtype):
-    """Return times as a column of the name, container and dtype of another.
-
-    `dtype` is narwhals', in place of one that is not of times.
-    """
-    if like.dtype.is_temporal():
-        dtype = like.dtype
-    native = like.to_native()
-    is_arrow, is_date = like.implementation.is_pyarrow(), dtype == nw.Date
-    if is_arrow and (like.dtype.is_temporal() or is_date64(like)):
-        ticks = ticks_of(values, unit_of(native.type, "us")).astype(np.int64)
-        whole = nw.Int32 if native.type.bit_width == 32 else nw.Int64
-        new = nw.new_series(like.name, ticks, nw.Int64, backend="pyarrow").cast(whole)
-        new = nw.from_native(new.to_native().cast(native.type), series_only=True)
-        return new.alias(like.name)
-    if not isinstance(dtype, nw.dtypes.DType):  # of another library
-        dtype = _dtype_of(values[0])
-        is_date = dtype == nw.Date
-    unit = "D" if is_date else "ns" if dtype == nw.Time else dtype.time_unit
-    ticks = ticks_of(values, unit).astype(np.int64)
-    new = nw.new_series(like.name, ticks, nw.Int64, backend=like.implementation)
-    return (new.cast(nw.Int32) if is_date else new).cast(dtype)
-
-
-def _dtype_of(value):
-    """Return narwhals' dtype of a column of times such as one."""
-    if isinstance(value, time):
-        return nw.Time()
-    if isinstance(value, timedelta | np.timedelta64):
-        return nw.Duration("us")
-    if isinstance(value, datetime | np.datetime64 | pd.Period):
-        zone = value.tzinfo if isinstance(value, datetime) else None
-        return nw.Datetime("us", zone and str(zone))
-    return nw.Date()
-
-
 def _column(like, values, dtype, index=None):
-    """Return values as a column of the name and container of another."""
+    """Return values as a column of the name and container of another.
+
+    A dtype of another library is replaced by what the values suggest.
+    """
+    if isinstance(dtype, Decimals):
+        values, dtype = dtype.of(values), dtype.dtype
     if _is_pandas(like):
         if not isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype):
             dtype = None  # of another library
@@ -300,8 +315,17 @@ def _column(like, values, dtype, index=None):
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)
     if len(values) and is_time_value(values[0]):
-        return _times(like, values, dtype)
-    return nw.new_series(like.name, values, dtype, backend=like.implementation)
+        return column_of(like, values, dtype)
+    library = like.implementation.to_native_namespace()
+    is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
+    if not is_own:
+        dtype = dtype if isinstance(dtype, nw.dtypes.DType) else None
+        return nw.new_series(like.name, values, dtype, backend=like.implementation)
+    if like.implementation.is_pyarrow():
+        native = library.chunked_array([library.array(values, dtype)])
+    else:
+        native = library.Series(like.name, values, dtype=dtype)
+    return nw.from_native(native, series_only=True).alias(like.name)
 
 
 def _built(like, columns, keep, index):
@@ -312,6 +336,7 @@ def _built(like, columns, keep, index):
     native = {i: column.to_native() for i, column in enumerate(kept)}
     frame = pd.DataFrame(native, index=index, copy=True)
     frame.columns = like.to_native().columns[keep]
+    frame.attrs = dict(like.to_native().attrs)
     return frame
 
 
@@ -328,11 +353,19 @@ def beside(X, names, values):
     if not is_frame(X):
         return np.hstack([X, values])
     if nw.dependencies.is_pandas_like_dataframe(X):
-        return pd.concat([X, pd.DataFrame(values, index=X.index, columns=names)], axis=1)
+        if X.columns.nlevels > 1:
+            names = pd.MultiIndex.from_tuples(names, names=X.columns.names)
+        more = pd.DataFrame(values, index=X.index, columns=names)
+        return pd.concat([X, more], axis=1)
     frame = nw.from_native(X, eager_only=True)
     columns = zip(names, values.T, strict=True)
     more = [nw.new_series(n, v, backend=frame.implementation) for n, v in columns]
     return frame.with_columns(more).to_native()
+
+
+def wrappable(X):
+    """Return a table as one that scikit-learn's `set_output` knows."""
+    return X.to_pandas() if nw.dependencies.is_pyarrow_table(X) else X
 
 
 # Arrays and sparse matrices with missing cells
@@ -343,6 +376,9 @@ def as_array(X):
     if not sp.issparse(X):
         return X
     X = sp.csr_array(X)
+    if not X.has_canonical_format:  # cells that are stored twice are their sums
+        X = X.copy()
+        X.sum_duplicates()
     out = np.full(X.shape, np.nan, dtype=X.dtype)
     out[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices] = X.data
     return out

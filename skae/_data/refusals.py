@@ -5,7 +5,7 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
 
-from skae._data.frames import check_names, is_frame, is_lazy, not_numbers
+from skae._data.frames import check_names, is_frame, names_of, not_numbers
 
 DATES = (
     "Convert dates to days since a first one, in pandas (t - t.min()).dt.days, and "
@@ -35,13 +35,26 @@ def validated(owner, X, remedies, mixed=None, **kwargs):
     **kwargs
         For `validate_data`.
     """
-    if isinstance(X, np.ndarray) and X.dtype == object:  # pandas.NA is no number
-        X = np.where(pd.isna(X), np.nan, X)
+    X = without_na(X)
     try:
         X = validate_data(owner, X, **kwargs)
     except (TypeError, ValueError) as error:
         raise column_error(X, mixed) or remedied(error, remedies) from None
     check_times(X)
+    if isinstance(X, np.ndarray) and X.dtype == object:  # decimals of Arrow
+        X = X.astype(np.float64)
+    return X
+
+
+def without_na(X):
+    """Return an array or a list of objects with NaN for pandas.NA and None."""
+    if isinstance(X, list | tuple):
+        cells = np.asarray(X, dtype=object)
+        if not any(cell is pd.NA for cell in cells.flat):
+            return X
+        X = cells
+    if isinstance(X, np.ndarray) and X.dtype == object:  # pandas.NA is no number
+        X = np.where(pd.isna(X), np.nan, X)
     return X
 
 
@@ -107,12 +120,27 @@ def check_columns(X, mixed=None, reads_tables=False):
     `reads_tables` says whether categories and times can be read of a frame's columns.
     """
     check_times(X, reads_tables)
-    if is_lazy(X):
-        raise ValueError("X is a lazy table, of no rows yet. Use X.collect().")
+    check_names(X)
     error = column_error(X, mixed)
     if error is not None:
         raise error
-    check_names(X)
+
+
+def check_same_names(names, X):
+    """Raise a ``ValueError`` if a table's columns are not those of `fit`, in that order.
+
+    scikit-learn checks those that are strings; `names` is None where `fit` saw no table.
+    """
+    now = names_of(X)
+    if names is None or now is None or names == now:
+        return
+    if all(isinstance(name, str) for name in [*names, *now]):
+        return
+    if len(now) == len(names) and set(now) == set(names):
+        what = "stand in another order than in fit. Pass them in that order"
+    else:
+        what = "are not those of fit. Pass those"
+    raise ValueError(f"X: its columns {now[:20]} {what}: X[{names[:20]}].")
 
 
 def column_error(X, mixed=None):
@@ -123,9 +151,11 @@ def column_error(X, mixed=None):
     bad = not_numbers(X) if is_frame(X) else ()
     if not bad:
         return None
-    ways = [_encode(mixed and f"use {mixed}")] * any(not c.is_time for c in bad)
-    if any(c.is_time for c in bad):
-        other = f", or learn from them as they are: {mixed}" if mixed else ""
-        ways = [f"{DATES}{other}.", *ways]
+    quantities = [c for c in bad if c.look and not c.look.is_category and c.look.remedy]
+    others = [c for c in bad if not c.is_time and c not in quantities]
+    learnt = f", or learn from them as they are: {mixed}" if mixed else ""
+    ways = [f"{DATES}{learnt}."] * any(c.is_time for c in bad)
+    ways += [f"{c.name!r} holds {c.look.what}: {c.look.remedy}." for c in quantities]
+    ways += [_encode(mixed and f"use {mixed}")] * bool(others)
     names = ", ".join(f"{c.name!r} ({c.dtype})" for c in bad)
     return ValueError(f"X: not numbers in column {names}. {' '.join(ways)}")

@@ -11,8 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from skae._data.clock import Clock
-from skae._data.frames import Table, frame_like
+from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels
+from skae._data.objects import told_apart
+from skae._data.texts import FEW_CODES, is_mark, look_of
 from skae._data.times import is_time_value
+from skae._data.told import tell
 
 ENDS = -np.inf, np.inf  # of columns without bounds
 KINDS = ("number", "integer", "category", "time", "passthrough")
@@ -39,7 +42,7 @@ class Coded(NamedTuple):
     source: object  # the `Table`, the array or the sparse matrix
 
 
-def learn_columns(table, asked, can_pass=True):
+def learn_columns(table, asked, can_pass=True, only_seen=True):
     """Return the columns of a table in training, told by their types and `asked`.
 
     Parameters
@@ -50,38 +53,43 @@ def learn_columns(table, asked, can_pass=True):
         such.
     can_pass : bool, default=True
         Whether an error may advise that columns be passed through.
+    only_seen : bool, default=True
+        Whether levels that a dtype declares and no cell has are left out.
     """
     names = [series.name for series in table.series]
     kinds = parse(asked, names)
-    columns, refused = [], []
+    columns, refused, looks, marks = [], [], {}, {}
     for name, series in zip(names, table.series, strict=True):
-        kind, low, high = kinds.get(name, (None, -np.inf, np.inf))
-        kind = kind or series.kind
+        told, low, high = kinds.get(name, (None, -np.inf, np.inf))
+        kind = _usual(series, told)
+        if kind in ("number", "integer"):
+            flags = series.flags_as_numbers()
+            if flags is not series:
+                series, kind = flags, "integer"
+                low, high = max(low, 0), min(high, 1)
         if kind not in KINDS or (kind in ("number", "integer") and not series.is_number):
             refused.append(f"{name!r} ({series.dtype})")
             continue
         seen = ~series.missing
         levels = clock = None
         if kind == "time":
-            if series.times is None:
-                raise ValueError(
-                    f"columns: {name!r} is to be of times, and holds {series.dtype}. "
-                    "Convert it, in pandas with pandas.to_datetime or to_timedelta."
-                )
-            if seen.any():
-                asked_for = (None if b in ENDS else b for b in (low, high))
-                clock = Clock.learn(series.times, seen).bounded(*asked_for, name)
+            asked_for = (None if b in ENDS else b for b in (low, high))
+            clock = Clock.of(series, name, *asked_for)
             low, high = clock.ends if clock else ENDS
         elif not all(isinstance(b, Real) for b in (low, high)):
             raise ValueError(
                 f"columns: the bounds of {name!r}, which holds no times, must be numbers."
             )
         elif kind == "category":
-            levels = series.levels
-            if levels is None:
-                levels = _levels(series.objects()[seen], name)
-                if series.kind == "integer":
-                    levels = [int(v) for v in levels]
+            levels = _levels(series, name, only_seen)
+            if told is None and not series.is_declared:
+                look = look_of(levels, seen.sum())
+                if look is not None:
+                    looks[name] = look
+                if look is not None and not look.is_category:
+                    kind, levels = "passthrough", None
+                else:
+                    marks.update((name, v) for v in levels if is_mark(v))
         elif kind != "passthrough":
             infinite = np.isinf(series.values[seen])
             if infinite.any():
@@ -106,7 +114,56 @@ def learn_columns(table, asked, can_pass=True):
             f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
             f"them, {ways}"
         )
+    _warn(looks, marks, can_pass)
     return columns
+
+
+def _usual(series, told):
+    """Return the kind of a column of which nothing has been said, but maybe by `told`."""
+    if told or series.kind != "integer" or series.dtype != OBJECT:
+        return told or series.kind
+    seen, (most, each) = series.values[~series.missing], FEW_CODES
+    number = len(np.unique(seen))  # few integers among Python's objects are codes
+    return "category" if number <= min(most, len(seen) / each) else "integer"
+
+
+def _warn(looks, marks, can_pass):
+    """Warn of columns {name: Look} that may be no categories, and of {name: mark}."""
+    left = {name: look for name, look in looks.items() if not look.is_category}
+    kept = {name: look for name, look in looks.items() if look.is_category}
+    by = "columns={%r: 'category'} or by a categorical dtype"
+    by = by if can_pass else "a categorical dtype, as .astype('category')%.0s"
+    if left:
+        tell(
+            "X: these columns hold texts that are no categories. They are left alone, "
+            f"neither learnt from nor filled: {_said(left, can_pass)}. What is a category "
+            f"all the same is told by {by % next(iter(left))}."
+        )
+    if kept:
+        tell(
+            f"X: these columns are taken for categories: {_said(kept, can_pass)}; if they "
+            f"are codes, say so by {by % next(iter(kept))}."
+        )
+    if marks:
+        tell(
+            "X: texts that look like marks of missing cells are taken for values: "
+            + ", ".join(f"{mark!r} in column {name!r}" for name, mark in marks.items())
+            + ". Replace them by None if nothing is known there."
+        )
+
+
+def _said(looks, can_pass):
+    """Return what columns {name: Look} look like, and what to do about each."""
+    return "; ".join(
+        f"{name!r} ({look.what}): {look.remedy or _way_of_names(name, can_pass)}"
+        for name, look in looks.items()
+    )
+
+
+def _way_of_names(name, can_pass):
+    if not can_pass:
+        return "drop it"
+    return f"drop it, or say columns={{{name!r}: 'passthrough'}} to have it passed through"
 
 
 def check_bounds(name, kind, low, high):
@@ -118,15 +175,26 @@ def check_bounds(name, kind, low, high):
         )
 
 
-def _levels(values, name):
-    """Return the different values of a category, sorted where that can be done."""
+def _levels(series, name, only_seen):
+    """Return the different values of a category, sorted where that can be done.
+
+    Those that a dtype declares are in its order; they are all of them if none is seen.
+    """
+    values = series.objects()[~series.missing].tolist()
+    if series.kind == "integer":
+        values = [int(v) for v in values]
     try:
-        levels = list(dict.fromkeys(values.tolist()))
+        alike = told_apart(values)
+        levels = list({alike(value): value for value in reversed(values)}.values())
     except TypeError as error:
         raise ValueError(
             f"X: column {name!r} holds values that cannot be told apart ({error}). "
             "Convert them to strings or numbers."
         ) from error
+    if series.levels is not None:
+        seen = set(levels)
+        is_all = not (only_seen and seen)
+        return [level for level in series.levels if is_all or level in seen]
     try:
         return sorted(levels)
     except TypeError:
@@ -176,22 +244,21 @@ def codes_of(table, columns):
             continue
         missing[:, j], seen = series.missing, ~series.missing
         if column.kind == "category":
-            code = {level: i for i, level in enumerate(column.levels)}
-            X[seen, j] = [code.get(v, np.nan) for v in series.objects()[seen].tolist()]
+            alike = told_apart(column.levels)
+            code = {alike(level): i for i, level in enumerate(column.levels)}
+            codes = [code.get(alike(v), np.nan) for v in series.objects()[seen].tolist()]
+            X[seen, j] = codes
+            if seen.any() and column.levels and np.isnan(codes).all():
+                _check_same_sort(column, series)
         elif column.kind == "time":
-            if seen.any() and series.times is None:
-                raise ValueError(
-                    f"X: column {column.name!r} held times in fit, and is now "
-                    f"{series.dtype}. Convert it, in pandas with pandas.to_datetime or "
-                    "to_timedelta."
-                )
             if seen.any() and column.clock is not None:
-                X[:, j] = column.clock.days(series.times, column.name)
+                X[:, j] = column.clock.days(series, column.name)
         elif seen.any():
+            series = series.flags_as_numbers()
             if not series.is_number:
                 raise ValueError(
                     f"X: column {column.name!r} held numbers in fit, and is now "
-                    f"{series.dtype}. Convert it."
+                    f"{series.dtype}. Convert it, texts with pd.to_numeric."
                 )
             X[seen, j] = series.values[seen]
             if np.isinf(X[:, j]).any():
@@ -200,6 +267,22 @@ def codes_of(table, columns):
                     "instance by numpy.nan."
                 )
     return Coded(X, missing, table)
+
+
+def _check_same_sort(column, series):
+    """Raise a ``ValueError`` for numbers of which fit has seen texts, or the reverse."""
+    values = series.objects()[~series.missing]
+    was, now = (
+        {isinstance(v, str) for v in some} for some in (column.levels, values.tolist())
+    )
+    if len(was | now) == 2 and len(was) == len(now) == 1:
+        example = column.levels[0]
+        raise ValueError(
+            f"X: column {column.name!r} is now {series.dtype}, and not one of its values, "
+            f"such as {values.tolist()[0]!r}, is among those that fit has seen, such as "
+            f"{example!r}. Convert it to what it was: .astype({type(example).__name__!r}), "
+            "or read the file with dtype= of that column."
+        )
 
 
 def cells_of(column, values):
@@ -214,21 +297,10 @@ def cells_of(column, values):
     return np.clip(values, low, high)
 
 
-def shown_of(column, values):
-    """Return what is said of a column's missing cells (n, c), from numbers (n, c).
-
-    Numbers are within bounds, but not rounded; times are such.
-    """
-    if column.kind != "time":
-        return values.clip(column.low, column.high)
-    shown = np.empty(values.shape, dtype=object)
-    for place, of_place in enumerate(values.T):
-        shown[:, place] = cells_of(column, of_place)
-    return shown
-
-
 def bounds_of(dtype):
     """Return the least and the greatest integer that a dtype holds."""
+    if str(dtype).lower().split("[")[0] in ("bool", "boolean"):
+        return 0, 1
     try:
         info = np.iinfo(str(dtype).lower().split("[")[0])
     except ValueError:
@@ -250,18 +322,29 @@ class Schema(NamedTuple):
 
     def widened(self, table):
         """Return the schema of more rows: times of theirs may be put in as well."""
-        columns = [
-            column
-            if column.clock is None or series.times is None
-            else column._replace(clock=column.clock.widened(series.times, ~series.missing))
-            for column, series in zip(self.columns, table.series, strict=True)
-        ]
+        pairs = zip(self.columns, table.series, strict=True)
+        columns = [c._replace(clock=c.clock and c.clock.widened(s)) for c, s in pairs]
         return self._replace(columns=columns)
+
+    def check_codes(self):
+        """Raise a ``ValueError`` if an array cannot stand for the frame that `fit` saw."""
+        no_codes = [
+            column.name
+            for column in self.columns
+            if column.levels and column.levels != [*range(len(column.levels))]
+        ]
+        if no_codes:
+            raise ValueError(
+                "X is no DataFrame, and fit saw one with categories in columns "
+                f"{no_codes}. Pass a DataFrame with the same columns."
+            )
 
     def cells(self, codes):
         """Return the columns' values for numbers (n, d): an array or a list for each."""
         return [
-            [None] * len(values) if column.is_empty else cells_of(column, values)
+            [None] * len(values)
+            if column.is_empty or column.kind == "passthrough"
+            else cells_of(column, values)
             for column, values in zip(self.columns, codes.T, strict=True)
         ]
 
@@ -279,14 +362,24 @@ class Schema(NamedTuple):
             axis=1,
         )
 
-    def frame(self, codes, index=None):
-        """Return numbers (n, d) as a frame like the one that `fit` saw."""
-        dtypes = [column.dtype for column in self.columns]
-        return frame_like(self.empty, dtypes, self.cells(codes), index)
+    def frame(self, codes, like=None):
+        """Return numbers (n, d) as a frame like the one that `fit` saw.
+
+        Under the row labels of the rows `like`, if they have any; what is passed through
+        is theirs, and missing without them.
+        """
+        cells, dtypes = self.cells(codes), [column.dtype for column in self.columns]
+        passed = [j for j, c in enumerate(self.columns) if c.kind == "passthrough"]
+        if passed and is_frame(like):
+            given = Table.read(like).series
+            for j in passed:
+                cells[j] = np.where(given[j].missing, None, given[j].values).tolist()
+        return frame_like(self.empty, dtypes, cells, row_labels(like))
 
     def filled(self, X, codes, gone):
         """Return the frame X with numbers (n, d) in the cells of `gone` (n, d)."""
         table = Table.read(X)
+        gone = gone & [column.kind != "passthrough" for column in self.columns]
         series = [s._replace(missing=gone[:, j]) for j, s in enumerate(table.series)]
         values = [
             list(np.asarray(cells, dtype=object)[gone[:, j]])

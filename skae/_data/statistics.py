@@ -12,6 +12,21 @@ from skae._data.body import BEYOND, bodies, few
 from skae._data.rows import blocks
 
 
+class OverflowingColumn(ValueError):
+    """A column whose squares overflow, by its position."""
+
+    def __init__(self, column, text):
+        super().__init__(text)
+        self.column = column
+
+    def called(self, names):
+        """Return the error of columns of such names, where they have other places."""
+        text = str(self).replace(
+            f"column {self.column} ", f"column {names[self.column]!r} "
+        )
+        return ValueError(text)
+
+
 class ColumnStatistics(NamedTuple):
     """What ``fit`` learns of the columns in one pass, in float64."""
 
@@ -158,10 +173,11 @@ def _statistics(sums, n_rows, sample_shape, is_sparse, has_missing, clash):
         low[empty] = high[empty] = 0
     variance = m2 / total
     if not np.isfinite(variance).all():
-        column = np.flatnonzero(~np.isfinite(variance))[0]
-        raise ValueError(
+        column = int(np.flatnonzero(~np.isfinite(variance))[0])
+        raise OverflowingColumn(
+            column,
             f"X: the values of column {column} are too large to be standardised in "
-            "float64 (their squares overflow). Rescale that column, or remove it."
+            "float64 (their squares overflow). Rescale that column, or remove it.",
         )
     eps = np.finfo(np.float64).eps  # as scikit-learn's scalers: rounding error only
     n = min(n_rows, 1000)  # by blocks, the mean's error does not grow further

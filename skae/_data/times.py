@@ -208,3 +208,39 @@ def as_made(value, made):
     if made is np.datetime64:
         return value.to_datetime64()
     return value.to_timedelta64() if made is np.timedelta64 else value
+
+
+def column_of(like, values, dtype):
+    """Return times as a column of the name, container and dtype of another.
+
+    `dtype` is narwhals', in place of one that is not of times.
+    """
+    if like.dtype.is_temporal():
+        dtype = like.dtype
+    native = like.to_native()
+    is_arrow, is_date = like.implementation.is_pyarrow(), dtype == nw.Date
+    if is_arrow and (like.dtype.is_temporal() or is_date64(like)):
+        ticks = ticks_of(values, unit_of(native.type, "us")).astype(np.int64)
+        whole = nw.Int32 if native.type.bit_width == 32 else nw.Int64
+        new = nw.new_series(like.name, ticks, nw.Int64, backend="pyarrow").cast(whole)
+        new = nw.from_native(new.to_native().cast(native.type), series_only=True)
+        return new.alias(like.name)
+    if not isinstance(dtype, nw.dtypes.DType):  # of another library
+        dtype = _dtype_of(values[0])
+        is_date = dtype == nw.Date
+    unit = "D" if is_date else "ns" if dtype == nw.Time else dtype.time_unit
+    ticks = ticks_of(values, unit).astype(np.int64)
+    new = nw.new_series(like.name, ticks, nw.Int64, backend=like.implementation)
+    return (new.cast(nw.Int32) if is_date else new).cast(dtype)
+
+
+def _dtype_of(value):
+    """Return narwhals' dtype of a column of times such as one."""
+    if isinstance(value, time):
+        return nw.Time()
+    if isinstance(value, timedelta | np.timedelta64):
+        return nw.Duration("us")
+    if isinstance(value, datetime | np.datetime64 | pd.Period):
+        zone = value.tzinfo if isinstance(value, datetime) else None
+        return nw.Datetime("us", zone and str(zone))
+    return nw.Date()

@@ -18,6 +18,7 @@ from skae._codes import remedies, signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
 from skae._data.checks import CheckedRowsMixin
+from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._params import Explaining, Versioned, check_parts
@@ -445,7 +446,7 @@ class AutoencoderFeatureSelector(
             The chosen columns in their order in X, of X's dtype.
         """
         check_is_fitted(self)
-        return super().transform(self._check_shape(X))
+        return super().transform(self._check_shape(taken(X)))
 
     def inverse_transform(self, X):
         """Return all columns, rebuilt from the chosen ones by the trained decoder.
@@ -463,7 +464,7 @@ class AutoencoderFeatureSelector(
             have the shape that `fit` saw.
         """
         check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype="numeric", input_name="X")
+        X = check_array(taken(X), accept_sparse="csr", dtype="numeric", input_name="X")
         if X.shape[1] != self.n_features_to_select_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but this {type(self).__name__} has chosen "

@@ -12,10 +12,11 @@ from scipy.special import ndtri
 
 from skae._training.blocks import padded
 from skae.impute._hidden import COMPLETE
-from skae.impute._network import SMALL
+from skae.impute._network import MOST_ONE_HOT, SMALL
 
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
+CHUNK = 2**20  # numbers of each expert that are multiplied together
 PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
 NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
 STRIDE = NEIGHBORS // 4
@@ -90,21 +91,29 @@ def on_simplex(square, product):
     return best
 
 
-def shares(likelihood, x, hidden, experts):
-    """Return how much to trust each expert (K, n, P): least squares, shrunk; (K, P).
+def shares(likelihood, x, hidden, expected):
+    """Return how much to trust each of K experts: least squares, shrunk; (K, P).
 
-    A column's shares are drawn towards those of all columns of its kind.
+    A column's shares are drawn towards those of all columns of its kind. `expected` are,
+    by column, the experts' parameters of its hidden cells: (K, cells, p).
     """
-    n_experts, _, n_params = experts.shape
-    target = likelihood.spread(torch.from_numpy(x)).numpy()
-    out = np.tile(np.array(PRIOR_SHARES)[:, None], n_params)
+    n_experts = len(PRIOR_SHARES)
+    out = np.tile(np.array(PRIOR_SHARES)[:, None], likelihood.n_params)
     for kind in (likelihood.n_levels == 0, likelihood.n_levels > 0):
         squares, products, columns = [], [], np.flatnonzero(kind & hidden.any(0))
         for j in columns:
-            cells = hidden[:, j], likelihood.of_column(j)
-            p = np.stack([e[cells].ravel() for e in experts]).astype(np.float64)
-            squares.append(p @ p.T)
-            products.append(p @ target[cells].ravel())
+            square, product = 0.0, 0.0
+            levels, truth = likelihood.n_levels[j], x[hidden[:, j], j]
+            size = max(1, CHUNK // max(1, levels))
+            for start in range(0, len(truth), size):
+                cells = slice(start, start + size)
+                p = expected[j][:, cells].reshape(n_experts, -1).astype(np.float64)
+                target = truth[cells, None]
+                if levels:
+                    target = (target == np.arange(levels)).astype(np.float32)
+                square, product = square + p @ p.T, product + p @ target.ravel()
+            squares.append(square)
+            products.append(product)
         if not len(columns):
             continue
         total, n_cells = sum(squares), hidden[:, kind].sum()
@@ -145,7 +154,7 @@ class HiddenCells:
     """What was in hidden cells of d columns, and what was expected there."""
 
     def __init__(self, d):
-        self.parts = []
+        self.parts, self.large = [], {}
         self.errors = [None] * d
         self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
         self.counts = np.zeros(d, dtype=int)
@@ -166,10 +175,22 @@ class HiddenCells:
             by = module.guesses_from(torch.from_numpy(x), held_out)
             by = tuple(guess and guess.to(net.device) for guess in by)
 
+        known = slice(module.n_known)  # of others, no more than what is hidden is kept
+
         def expect(block):
-            return *module.experts(block, which, by), module.noise(block, by=by)[1]
+            experts = module.experts(block, which, by)
+            return *experts[..., known], module.noise(block, by=by)[1]
 
         self.parts.append((x[rows], hidden[rows], *in_blocks(net, expect, shown)))
+        for j in np.flatnonzero(module.likelihood.n_levels > MOST_ONE_HOT):
+            place, cells = module.likelihood.of_column(j), hidden[rows, j]
+
+            def expect_of(block, place=place):
+                return tuple(module.experts(block, which, by)[..., place])
+
+            if cells.any():
+                experts = np.stack(in_blocks(net, expect_of, shown[cells]))
+                self.large.setdefault(j, []).append(experts)
 
     def finish(self, module):
         """Set how far a module trusts each expert, and measure its errors."""
@@ -179,13 +200,19 @@ class HiddenCells:
         x, hidden, *experts, sd = parts
         self.parts, likelihood = [], module.likelihood
         experts = np.stack(experts)  # (K, n, P)
-        share = shares(likelihood, x, hidden, experts)
-        module.share.copy_(torch.from_numpy(share))
-        mean = np.einsum("kp,knp->np", share, experts)
         self.counts = hidden.sum(0)
+        large = {j: np.concatenate(parts, 1) for j, parts in self.large.items()}
+        by_column = {}  # (K, cells, p)
+        for j in np.flatnonzero(self.counts):
+            cells = hidden[:, j], likelihood.of_column(j)
+            by_column[j] = large[j] if j in large else experts[:, *cells]
+        self.large = {}
+        share = shares(likelihood, x, hidden, by_column)
+        module.share.copy_(torch.from_numpy(share))
         for j in np.flatnonzero(self.counts):
             cells, place = hidden[:, j], likelihood.of_column(j)
-            truth, expected = x[cells, j], mean[cells, place]
+            truth = x[cells, j]
+            expected = np.einsum("kp,kcp->cp", share[:, place], by_column[j])
             if likelihood.n_levels[j]:
                 self.wrong[j] = (expected.argmax(1) != truth).mean()
                 self.baseline[j] = 1 - np.bincount(truth.astype(int)).max() / len(truth)

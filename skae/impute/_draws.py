@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 from scipy.special import ndtr
 
-from skae._data.schema import shown_of
 from skae.impute._calibration import in_blocks
+from skae.impute._labels import further, long_index
+from skae.impute._tables import shown_of
 
 
 def draw(net, cells, x, member, generator):
@@ -23,16 +24,19 @@ def draw(net, cells, x, member, generator):
     module, x = net.module_, x.copy()
     likelihood, gone = module.likelihood, np.isnan(x)
 
-    def expect(rows):
-        return in_blocks(net, lambda block: (module.means(block, member),), x[rows])[0]
+    def expect(rows, place):
+        def means(block):
+            return (module.means(block, member)[:, place],)
+
+        return in_blocks(net, means, x[rows])[0]
 
     for j in np.flatnonzero(likelihood.n_levels):
         rows = np.flatnonzero(gone[:, j])
         if len(rows):
-            p = expect(rows)[:, likelihood.of_column(j)].cumsum(1)
+            p = expect(rows, likelihood.of_column(j)).cumsum(1)
             u = torch.rand(len(rows), 1, generator=generator).numpy() * p[:, -1:]
             x[rows, j] = (p < u).sum(1).clip(max=p.shape[1] - 1)
-    mean = expect(np.arange(len(x)))
+    mean = expect(np.arange(len(x)), slice(len(likelihood.numbers)))
     drawn, sd = in_blocks(net, lambda block: module.noise(block, generator), x)
     for at, j in enumerate(likelihood.numbers.tolist()):
         rows = gone[:, j]
@@ -49,17 +53,22 @@ class Gaps(NamedTuple):
 
     x: np.ndarray  # (r, d) standardised, NaN where nothing is known
     missing: np.ndarray  # (r, d) bool
-    labels: np.ndarray  # (r,) of the rows
-    names: list  # (d,) of the columns
+    labels: pd.Index  # (r,) of the rows
+    positions: np.ndarray | None  # (r,) in X, where labels repeat
+    names: pd.Index  # (d,) of the columns
     columns: list  # of Column
 
     def long(self, j, values, columns):
         """Return values (cells, c) of the missing cells of column j as a long table."""
-        labels = self.labels[self.missing[:, j]]
-        index = pd.MultiIndex.from_arrays(
-            [labels, [self.names[j]] * len(labels)], names=["row", "column"]
-        )
+        gone = self.missing[:, j]
+        positions = None if self.positions is None else self.positions[gone]
+        index = long_index(self.labels[gone], positions, self.names[[j]])
         return pd.DataFrame(values, index=index, columns=list(columns))
+
+    def longer(self, j, values, levels, name):
+        """Return values (cells, levels) likewise, below one another in one column."""
+        index = further(self.long(j, values, range(len(levels))).index, levels, "value")
+        return pd.DataFrame({name: values.ravel()}, index=index)
 
 
 def quantile_table(net, cells, gaps, levels):
@@ -67,7 +76,10 @@ def quantile_table(net, cells, gaps, levels):
     if gaps is None:
         return _below([], ["row", "column"], levels)
     likelihood, module, parts = net.module_.likelihood, net.module_, []
-    mean, sd = in_blocks(net, lambda b: (module.means(b), module.noise(b)[1]), gaps.x)
+    numbers = slice(len(likelihood.numbers))
+    mean, sd = in_blocks(
+        net, lambda b: (module.means(b)[:, numbers], module.noise(b)[1]), gaps.x
+    )
     for at, j in enumerate(likelihood.numbers.tolist()):
         gone, column = gaps.missing[:, j], gaps.columns[j]
         if gone.any():
@@ -86,14 +98,15 @@ def probability_table(net, gaps):
     if gaps is None:
         return _below([], ["row", "column", "value"], ["probability"])
     likelihood, module, parts = net.module_.likelihood, net.module_, []
-    (mean,) = in_blocks(net, lambda b: (module.means(b),), gaps.x)
     for j in np.flatnonzero(likelihood.n_levels):
         gone = gaps.missing[:, j]
         if gone.any():
-            p = mean[gone, likelihood.of_column(j)].astype(np.float64)
-            long = gaps.long(j, p / p.sum(1)[:, None], gaps.columns[j].levels).stack()
-            long.index = long.index.set_names(["row", "column", "value"])
-            parts.append(long.to_frame("probability"))
+            place = likelihood.of_column(j)
+            rows = gaps.x[gone]
+            (p,) = in_blocks(net, lambda b, place=place: (module.means(b)[:, place],), rows)
+            p = p.astype(np.float64)
+            p = p / p.sum(1)[:, None]
+            parts.append(gaps.longer(j, p, gaps.columns[j].levels, "probability"))
     return _below(parts, ["row", "column", "value"], ["probability"])
 
 

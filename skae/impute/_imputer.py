@@ -4,16 +4,20 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._data.checks import check_count, read_frame
-from skae._data.frames import beside, is_frame, is_nan, row_labels
+from skae._data.containers import taken
+from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
+from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
@@ -26,6 +30,7 @@ from skae.impute._train import folds_of, likelihood_of, train
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
 MOST_ROWS = 2**17  # that are learnt from
+INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
@@ -59,8 +64,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         Number of epochs (passes over the rows). "auto" is what makes four training
         steps for each row, 400 at least and 3,000 at most.
     missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
-        What stands for a missing cell. With numpy.nan, None and pandas.NA also pandas'
-        and polars' own marks do.
+        What stands for a missing cell. NaN, None, pandas.NA and the containers' own
+        marks always do, beside it.
     add_indicator : bool, default=False
         Whether to append a column for each one with missing cells in `fit`, which
         says where they are.
@@ -73,7 +78,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         "number", "integer", "category", "time" (dates, durations or times of day) or
         "passthrough" (left as it is and not learnt from); or bounds ``(low, high)`` for
         what is put in, where None is none; or ``(kind, low, high)``. Bounds of times are
-        such. Kinds are otherwise those of the dtypes.
+        such. Kinds are otherwise those of the dtypes (see Notes).
     device : str, default="auto"
         Where to train. "auto" takes a CUDA device if there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -109,10 +114,21 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
 
     Notes
     -----
+    - Numbers, `decimal.Decimal` among them, are numbers. Booleans and texts are
+      categories, and so are integers among Python's objects (``astype(object)``), where
+      they are at most 20 different ones, each in two cells or more.
+    - Texts that are no category are left alone, as if "passthrough" were said of them,
+      with a warning that names them and what to do: amounts of money, percentages,
+      numbers and dates as texts, and columns of more than 30 values, more than one for
+      two cells (ids, names). What `columns` or a categorical dtype calls a category is
+      one.
     - A category's value that `fit` has not seen is kept, and tells the networks
-      nothing.
+      nothing; one that a dtype declares and `fit` has not seen is never put in. Numbers
+      in place of texts, or the reverse, are refused where no value is known.
+    - Columns go by their names, of whatever type: another order is refused.
     - New rows may have other dtypes than those of `fit` had: what is put in is made to
-      fit theirs. A column without any value gets the dtype that it had in `fit`.
+      fit theirs, so that arrays of integers or of float16 come back as such. A column
+      without any value gets the dtype that it had in `fit`.
     - Columns that are missing only in `transform` are imputed like any other.
     - A date is learnt from as the days since 1970 by the clocks of its time zone and, by
       the networks, as where in the day, week, month and year it is, as far as the column
@@ -224,13 +240,14 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             if self.add_indicator:
                 self.indicator_ = MissingIndicator(error_on_new=False)
                 self.indicator_.fit(np.where(read.missing, np.nan, 0.0))
+                self._check_indicator()
             empty = np.array([column.is_empty for column in self._columns_])
             passed = np.array([c.kind == "passthrough" for c in self._columns_])
             self._used_ = np.flatnonzero(~(empty | passed))
             self._kept_ = ~empty | passed | self.keep_empty_features
             left_out = empty & ~passed
             if left_out.any() and not self.keep_empty_features:
-                names = _check_feature_names_in(self)[left_out].tolist()
+                names = self._names()[left_out].tolist()
                 warnings.warn(
                     f"X: columns {names} have no values and are left out. Use "
                     "keep_empty_features=True to keep them.",
@@ -250,7 +267,10 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         X = read.codes[np.ix_(rows, used)]
         columns = [self._columns_[j] for j in used]
-        likelihood = likelihood_of(X, columns, sp.issparse(read.source))
+        try:
+            likelihood = likelihood_of(X, columns, sp.issparse(read.source))
+        except OverflowingColumn as error:
+            raise error.called([column.name for column in columns]) from None
         x = likelihood.standardize(X)
         folds = folds_of(x, rng)
         net = train(
@@ -286,6 +306,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         """Return X as numbers (`Coded`), checked; learn its columns, if `reset`."""
         if not reset:
             check_is_fitted(self)
+        X = taken(X)
         is_table = is_frame(X) and (reset or self._is_table_)
         read, columns = (read_frame if is_table else read_array)(
             self,
@@ -299,11 +320,37 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             self._columns_, self._is_table_ = columns, is_table
         return read
 
+    def _names(self, input_features=None):
+        """Return the names of the columns, as the table has them if it is one; (d,)."""
+        names = _check_feature_names_in(self, input_features)
+        if input_features is None and self._is_table_:  # that are tuples, perhaps
+            own = (column.name for column in self._columns_)
+            names = np.fromiter(own, dtype=object, count=len(names))
+        return names
+
+    def _indicator_names(self, names):
+        """Return what the columns that say where cells are missing are called; (m,)."""
+        called = [
+            (f"{INDICATOR}{name[0]}", *name[1:])
+            if isinstance(name, tuple)
+            else f"{INDICATOR}{name}"
+            for name in names[self.indicator_.features_]
+        ]
+        return np.fromiter(called, dtype=object, count=len(called))
+
+    def _check_indicator(self):
+        """Raise a ``ValueError`` if an indicator would be called as a column is."""
+        names = self._names()
+        both = set(names.tolist()) & set(self._indicator_names(names).tolist())
+        if both:
+            raise ValueError(
+                f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
+                "them, or use add_indicator=False."
+            )
+
     def _used_names(self):
         """Return the names of the columns that are learnt from, as the table has them."""
-        if self._is_table_:
-            return [self._columns_[j].name for j in self._used_]
-        return _check_feature_names_in(self)[self._used_].tolist()
+        return self._names()[self._used_].tolist()
 
     @property
     def _likelihood(self):
@@ -323,12 +370,13 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         if not len(rows):
             return None
         labels = row_labels(X)
-        labels = np.arange(len(read.codes)) if labels is None else labels
+        labels = pd.RangeIndex(len(read.codes)) if labels is None else labels
         return Gaps(
             x,
             read.missing[np.ix_(rows, self._used_)],
-            np.asarray(labels, dtype=object)[rows],
-            self._used_names(),
+            labels[rows],
+            None if labels.is_unique else rows,
+            column_labels(X, self._used_names()),
             [self._columns_[j] for j in self._used_],
         )
 
@@ -338,7 +386,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         out = completed(read, self._columns_, self._used_, self._kept_, rows, numbers)
         if self.indicator_ is None:
             return out
-        names = self.indicator_.get_feature_names_out(_check_feature_names_in(self))
+        names = self._indicator_names(self._names())
         gone = self.indicator_.transform(np.where(read.missing, np.nan, 0.0))
         return beside(out, names.tolist(), gone) if len(names) else out
 
@@ -363,13 +411,15 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         rows, x = self._incomplete(read)
         if len(rows):
             x = self._expected(x)
-        return self._complete(read, rows, x)
+        out = self._complete(read, rows, x)
+        asked = _get_output_config("transform", self)["dense"]
+        return out if asked == "default" else wrappable(out)
 
     def _expected(self, x):
         """Return what is expected of rows x (n, d), standardised."""
         module = self.net_.module_
-        (means,) = in_blocks(self.net_, lambda block: (module.means(block),), x)
-        return self._likelihood.collapse(means)
+        mean = module.likelihood.mean
+        return in_blocks(self.net_, lambda block: (mean(module.means(block)),), x)[0]
 
     def sample_imputations(self, X, n_draws=5, random_state=None):
         """Return completed tables, drawn from what is known of the missing cells.
@@ -429,9 +479,11 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         table : DataFrame
             A row for each missing cell of a number or a time, indexed by the row in X
-            (its index label) and the column; one column for each level. If there are
-            numbers and times, its columns are of objects:
-            ``table.xs("when", level="column").infer_objects()`` has dates only.
+            (its index label) and the column; one column for each level. Labels and names
+            of several levels keep these. Where rows' labels repeat, "position", the
+            row's number in X, stands before them. If there are numbers and times, its
+            columns are of objects: ``table.xs("when", level="column").infer_objects()``
+            has dates only.
         """
         read = self._read(X, reset=False)
         levels = np.asarray(quantiles, dtype=float)
@@ -451,7 +503,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         table : DataFrame
             The column "probability", indexed by the row in X (its index label), the
-            column and the value.
+            column and the value; as in `predict_quantiles`.
         """
         gaps = self._gaps(X, self._read(X, reset=False))
         return probability_table(self.net_, gaps)
@@ -492,20 +544,20 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
 
         Returns
         -------
-        names : ndarray of str
-            Names of the columns that are kept, then of the indicator's.
+        names : ndarray of object
+            Names of the columns that are kept, then of the indicator's. Those of a
+            DataFrame are what it calls them, which may be integers or tuples.
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
+        names = self._names(input_features)
         if self.indicator_ is None:
             return names[self._kept_]
-        more = self.indicator_.get_feature_names_out(names)
-        return np.concatenate([names[self._kept_], more])
+        return np.concatenate([names[self._kept_], self._indicator_names(names)])
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = is_nan(self.missing_values)
+        tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

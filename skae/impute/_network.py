@@ -131,20 +131,20 @@ class ImputationModule(nn.Module):
 
     def _known(self, x, seen):
         """Return rows over what the guess knows, and which of that is seen; (B, Q)."""
-        q = slice(self.n_known)
         return (
-            self.likelihood.spread(x)[..., q],
-            self.likelihood.columns_of(seen)[..., q],
+            self.likelihood.spread(x, MOST_ONE_HOT),
+            self.likelihood.columns_of(seen, self.n_known),
         )
 
     def _log_frequencies(self, x):
         """Return the log of how often each level is seen; (P,), 0 for numbers."""
-        spread = self.likelihood.spread(x).sum(0)
-        seen = self.likelihood.columns_of((~torch.isnan(x)).float()).sum(0)
-        levels = torch.from_numpy(self.likelihood.n_levels).float()
-        levels = self.likelihood.columns_of(levels)
-        out = torch.log((spread + 1 / levels.clamp(min=1)) / (seen + 1))
-        out[: len(self.likelihood.numbers)] = 0
+        out = torch.zeros(self.likelihood.n_params)
+        for levels, columns, _ in self.likelihood.blocks:
+            for j in columns.tolist():
+                codes = x[~torch.isnan(x[:, j]), j].long()
+                count = torch.bincount(codes, minlength=levels).float()
+                log_share = torch.log((count + 1 / levels) / (len(codes) + 1))
+                out[self.likelihood.of_column(j)] = log_share
         return out
 
     def guesses(self, x, seen, by=None):

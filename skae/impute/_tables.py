@@ -4,25 +4,35 @@ n is the number of rows, d the columns, r the rows with cells to fill, u the col
 are learnt from.
 """
 
+from numbers import Real
+
 import numpy as np
 
-from skae._data.frames import Table, as_array, is_nan, of_array
-from skae._data.refusals import FRAME, check_columns, validated
+from skae._data.frames import Table, as_array, of_array
+from skae._data.refusals import FRAME, check_columns, validated, without_na
 from skae._data.schema import Coded, Column, bounds_of, cells_of, check_bounds, parse
 
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
     """Return an array or sparse matrix as `read_frame` returns a frame."""
     check_columns(X, reads_tables=True)
+    of_texts = [c.name for c in columns or () if _is_of_others(c)]
+    if of_texts:
+        raise ValueError(
+            f"X is no DataFrame, and fit saw one with categories in columns {of_texts}. "
+            "Pass a DataFrame with the same columns."
+        )
     remedies = {
         "contains infinity": "Replace such cells by numpy.nan, to have them filled.",
-        "contains NaN": (
-            f"Replace it by missing_values={missing_values!r} first, or use "
-            "missing_values=numpy.nan."
-        ),
         "could not convert": FRAME,
         "float() argument": FRAME,
     }
+    X = without_na(X)
+    if isinstance(missing_values, str) and isinstance(X, np.ndarray):
+        if X.dtype.kind in "OU":
+            X = np.where(missing_values == X, np.nan, X.astype(object))
+            missing_values = np.nan
+    given, is_kept = X, isinstance(X, np.ndarray) and X.dtype.kind in "biuf"
     X = validated(
         owner,
         X,
@@ -30,31 +40,45 @@ def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
         reset=columns is None,
         accept_sparse="csr",
         dtype=[np.float64, np.float32],
-        ensure_all_finite="allow-nan" if is_nan(missing_values) else True,
+        ensure_all_finite="allow-nan",
         ensure_min_samples=ensure_min_samples,
     )
     codes, missing = of_array(X, missing_values)
     if columns is None:
-        columns = columns_of(codes, asked)
+        columns = columns_of(codes, asked, given.dtype if is_kept else X.dtype)
     for j, column in enumerate(columns):
         if column.kind == "passthrough":
             codes[:, j], missing[:, j] = np.nan, False
         elif column.kind == "category":
             codes[:, j] = _codes(codes[:, j], column.levels)
-    return Coded(codes, missing, X), columns
+    return Coded(codes, missing, given if is_kept else X), columns
 
 
-def columns_of(X, asked):
-    """Return the columns of an array in training, as `learn_columns` those of a table."""
+def _is_of_others(column):
+    """Tell whether a column is a category of other values than numbers."""
+    return column.kind == "category" and not all(
+        isinstance(level, Real) for level in column.levels
+    )
+
+
+def columns_of(X, asked, dtype):
+    """Return the columns of an array in training, as `learn_columns` those of a table.
+
+    X (n, d) are its numbers; `dtype` is what it came in.
+    """
     asked, columns = parse(asked, list(range(X.shape[1]))), []
+    least, most = bounds_of(dtype)
     for j in range(X.shape[1]):
-        kind, low, high = asked.get(j, ("number", -np.inf, np.inf))
+        kind, low, high = asked.get(j, (None, -np.inf, np.inf))
+        kind = kind or ("integer" if dtype.kind in "biu" else "number")
+        if kind == "integer":
+            low, high = max(low, least), min(high, most)
         seen = X[:, j][~np.isnan(X[:, j])]
         levels = np.unique(seen).tolist() if kind == "category" else None
         if kind == "time":
             raise ValueError(f"columns: {j} is a number in an array. {FRAME}")
         check_bounds(j, kind, low, high)
-        columns.append(Column(j, kind or "number", levels, low, high, not len(seen)))
+        columns.append(Column(j, kind, levels, low, high, not len(seen)))
     return columns
 
 
@@ -91,7 +115,7 @@ def completed(read, columns, used, kept, rows, numbers):
             filled[j] = cells_of(column, np.zeros(gone.sum()))
     if isinstance(read.source, Table):
         return read.source.put(filled, kept, [column.dtype for column in columns])
-    out = as_array(read.source).astype(read.source.dtype)
+    out = as_array(read.source).copy()
     for j, values in enumerate(filled):
         if values is not None:
             out[read.missing[:, j], j] = values
@@ -100,12 +124,31 @@ def completed(read, columns, used, kept, rows, numbers):
 
 def _as_given(read, j, column):
     """Return a column of numbers as one of integers where these rows hold nothing else."""
-    if not isinstance(read.source, Table) or column.kind != "number":
+    if column.kind != "number":
         return column
-    series = read.source.series[j]
-    if series.kind != "integer" or series.missing.all():
+    if isinstance(read.source, Table):
+        series = read.source.series[j].flags_as_numbers()
+        dtype = series.dtype
+        if series.kind != "integer" or series.missing.all():
+            return column
+        low, high = (0, 1) if read.source.series[j].kind != "integer" else bounds_of(dtype)
+    elif read.source.dtype.kind in "biu":
+        low, high = bounds_of(read.source.dtype)
+    else:
         return column
-    low, high = bounds_of(series.dtype)
     return column._replace(
         kind="integer", low=max(low, column.low), high=min(high, column.high)
     )
+
+
+def shown_of(column, values):
+    """Return what is said of a column's missing cells (n, c), from numbers (n, c).
+
+    Numbers are within bounds, but not rounded; times are such.
+    """
+    if column.kind != "time":
+        return values.clip(column.low, column.high)
+    shown = np.empty(values.shape, dtype=object)
+    for place, of_place in enumerate(values.T):
+        shown[:, place] = cells_of(column, of_place)
+    return shown

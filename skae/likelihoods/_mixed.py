@@ -36,10 +36,16 @@ class Mixed(Parameters):
     time zone (so it is in scores, in `mean_` and `var_`), and the encoder sees beside it
     where in the day, week, month and year it is, as far as the column can show that;
     what comes back is as fine as the column's values (days, months, whole hours) and
-    lies among those seen. A missing
-    cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told which
-    cells are missing, of those columns in which training misses some. A category's value
-    that `fit` has not seen counts as missing.
+    lies among those seen. A
+    missing cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told
+    which cells are missing, of those columns in which training misses some. A category's
+    value that `fit` has not seen counts as missing, and one that a dtype declares without
+    being in any cell is never predicted (`partial_fit` keeps it, for later rows).
+
+    Texts that are no category (amounts of money, percentages, numbers or dates as texts,
+    ids) are learnt nothing from, with a warning that names them and what to do:
+    `reconstruct` gives them back as they are, and where there is no row to take them
+    from they are missing. What has a categorical dtype is a category.
 
     Parameters
     ----------
@@ -214,14 +220,19 @@ class MixedModule(LikelihoodModule):
                 logits.unflatten(-1, (len(columns), levels)),
             )
 
-    def columns_of(self, values):
-        """Return what holds for columns (..., d) for each parameter; (..., P)."""
-        return values.index_select(-1, self.owner.to(values.device))
+    def columns_of(self, values, most=None):
+        """Return what holds for columns (..., d) for the (first) parameters; (..., P)."""
+        return values.index_select(-1, self.owner[:most].to(values.device))
 
-    def spread(self, x):
-        """Return rows (..., d) as numbers and ones among zeros, missing 0; (..., P)."""
+    def spread(self, x, most=np.inf):
+        """Return rows (..., d) as numbers and ones among zeros, missing 0; (..., P).
+
+        Categories of more than so many levels are left out: they come last.
+        """
         parts = [torch.nan_to_num(x.index_select(-1, self.numbers.to(x.device)))]
         for levels, columns, _ in self.blocks:
+            if levels > most:
+                break
             codes = x.index_select(-1, columns.to(x.device))[..., None]
             hot = codes == torch.arange(levels, device=x.device)
             parts.append(hot.float().flatten(-2))

@@ -19,6 +19,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
 from skae._data.body import bend
+from skae._data.containers import taken
 from skae._data.frames import is_frame
 from skae._data.refusals import of_numbers, remedied
 from skae._data.rows import blocks, densify
@@ -423,6 +424,7 @@ def _check(X, X_reconstructed, output, sample_weight):
 def _as_rows(X, name):
     """Return X as a finite (n, d) array or CSR matrix of numbers, n-d flattened."""
     try:
+        X = taken(X)
         X = X if hasattr(X, "shape") else np.asarray(X)
         if len(X.shape) > 2:
             X = X.reshape(X.shape[0], int(np.prod(X.shape[1:])))

@@ -7,12 +7,21 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
+import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import Autoencoder
+from skae import (
+    Autoencoder,
+    AutoencoderFeatureSelector,
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
+)
+from skae.metrics import reconstruction_error
+
+pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -27,6 +36,30 @@ FRAME = pd.DataFrame(X, columns=list("abcde"))
 
 def make(n_components=2, **params):
     return Autoencoder(n_components, **{"max_iter": 3, "random_state": 0, **params})
+
+
+class Streaming:
+    """A table of another library, which Arrow can read."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+class Interchanging:
+    """A table of another library, by the older protocol."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __dataframe__(self, *args, **kwargs):
+        return self.table.__dataframe__(*args, **kwargs)
+
+
+def arrow(a):
+    return pa.table(list(a.T.copy()), names=list("abcde"))
 
 
 def read_only(a):
@@ -59,7 +92,16 @@ CONTAINERS = {
     "csr_array": sp.csr_array,
     "csc": sp.csc_matrix,
     "coo": sp.coo_matrix,
+    "tensor": lambda a: torch.from_numpy(a.copy()),
+    "tensor_grad": lambda a: torch.from_numpy(a.copy()).requires_grad_(),
+    "tensor_bfloat16": lambda a: torch.from_numpy(a).bfloat16(),  # small counts fit
+    "polars": lambda a: pl.DataFrame(a, schema=list("abcde")),
+    "pyarrow": arrow,
+    "record_batch": lambda a: arrow(a).to_batches()[0],
+    "streaming": lambda a: Streaming(arrow(a)),
+    "interchanging": lambda a: Interchanging(arrow(a)),
 }
+OF_OTHERS = [*CONTAINERS][-8:]
 
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have):UserWarning")
@@ -74,7 +116,12 @@ def test_every_container_gives_the_codes_of_its_dense_array(convert):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in CONTAINERS if not n.startswith(("cs", "coo", "tuple", "list"))]
+    "name",
+    [
+        n
+        for n in CONTAINERS
+        if not n.startswith(("cs", "coo", "tuple", "list")) and n not in OF_OTHERS
+    ],
 )
 def test_fit_learns_the_same_from_every_dense_container(name):
     same = CONTAINERS[name](X)
@@ -90,6 +137,79 @@ def test_fit_learns_the_same_from_every_sparse_container(name):
     estimator = make().fit(CONTAINERS[name](X))
     assert estimator.loss_curve_ == expected.loss_curve_
     np.testing.assert_array_equal(estimator.transform(X), expected.transform(X))
+
+
+@pytest.mark.parametrize("name", OF_OTHERS)
+@pytest.mark.parametrize(
+    ("estimator", "methods"),
+    [
+        (make(), ["reconstruct"]),
+        (make(likelihood="mixed"), ["transform", "reconstruct"]),
+        (AutoencoderOutlierDetector(make(), n_estimators=1, random_state=0), ["predict"]),
+        (AutoencoderFeatureSelector(2, max_iter=1, random_state=0), ["reconstruct"]),
+        (AutoencoderImputer(1, network=(8,), max_iter=1, random_state=0), ["transform"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_estimator_reads_containers_of_others(estimator, methods, name):
+    rows = CONTAINERS[name](X)
+    fitted = sklearn.clone(estimator).fit(rows)
+    expected = sklearn.clone(estimator).fit(X)
+    for method in methods:
+        np.testing.assert_allclose(
+            np.asarray(getattr(fitted, method)(rows)),
+            np.asarray(getattr(expected, method)(X)),
+            rtol=1e-5,
+        )
+
+
+def test_codes_and_measures_may_be_tensors():
+    estimator = make().fit(X)
+    codes = estimator.transform(X)
+    np.testing.assert_array_equal(
+        estimator.inverse_transform(torch.from_numpy(codes).requires_grad_()),
+        estimator.inverse_transform(codes),
+    )
+    tensor = torch.from_numpy(X).requires_grad_()
+    assert reconstruction_error(tensor, X) == 0
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [make(), make(likelihood="mixed"), AutoencoderImputer(max_iter=1)],
+    ids=["plain", "mixed", "imputer"],
+)
+def test_what_has_no_rows_yet_is_told_to_collect_them(estimator):
+    lazy = pl.DataFrame(X, schema=list("abcde")).lazy()
+    with pytest.raises(ValueError, match=r"lazy table.*X\.collect\(\)"):
+        estimator.fit(lazy)
+    with pytest.raises(ValueError, match=r"lazy table.*X\.collect\(\)"):
+        estimator.fit(X).transform(lazy)
+    with pytest.raises(ValueError, match=r"sparse tensor.*to_dense"):
+        estimator.fit(torch.eye(5).to_sparse())
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        make(),
+        AutoencoderOutlierDetector(make(), n_estimators=1),
+        AutoencoderFeatureSelector(2, max_iter=1),
+    ],
+    ids=lambda reader: type(reader).__name__,
+)
+@pytest.mark.parametrize(
+    "names", [range(5), pd.MultiIndex.from_product([["a"], range(5)])], ids=["int", "tuple"]
+)
+def test_columns_are_told_by_names_of_every_type(reader, names):
+    table = pd.DataFrame(X, columns=names)
+    fitted = sklearn.clone(reader).fit(table)
+    method = fitted.reconstruct if hasattr(fitted, "reconstruct") else fitted.predict
+    with pytest.raises(ValueError, match="another order than in fit"):
+        method(table[table.columns[::-1]])
+    with pytest.raises(ValueError, match="are not those of fit"):
+        method(FRAME)
+    np.testing.assert_array_equal(method(table), method(X))
 
 
 def test_bool_rows_are_zeros_and_ones():
