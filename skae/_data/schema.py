@@ -15,7 +15,7 @@ from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels
 from skae._data.objects import told_apart
 from skae._data.texts import FEW_CODES, is_mark, look_of
 from skae._data.times import is_time_value
-from skae._data.told import tell
+from skae._data.told import tell_of_texts
 
 ENDS = -np.inf, np.inf  # of columns without bounds
 KINDS = ("number", "integer", "category", "time", "passthrough")
@@ -114,7 +114,7 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
             f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
             f"them, {ways}"
         )
-    _warn(looks, marks, can_pass)
+    tell_of_texts(looks, marks, can_pass)
     return columns
 
 
@@ -125,45 +125,6 @@ def _usual(series, told):
     seen, (most, each) = series.values[~series.missing], FEW_CODES
     number = len(np.unique(seen))  # few integers among Python's objects are codes
     return "category" if number <= min(most, len(seen) / each) else "integer"
-
-
-def _warn(looks, marks, can_pass):
-    """Warn of columns {name: Look} that may be no categories, and of {name: mark}."""
-    left = {name: look for name, look in looks.items() if not look.is_category}
-    kept = {name: look for name, look in looks.items() if look.is_category}
-    by = "columns={%r: 'category'} or by a categorical dtype"
-    by = by if can_pass else "a categorical dtype, as .astype('category')%.0s"
-    if left:
-        tell(
-            "X: these columns hold texts that are no categories. They are left alone, "
-            f"neither learnt from nor filled: {_said(left, can_pass)}. What is a category "
-            f"all the same is told by {by % next(iter(left))}."
-        )
-    if kept:
-        tell(
-            f"X: these columns are taken for categories: {_said(kept, can_pass)}; if they "
-            f"are codes, say so by {by % next(iter(kept))}."
-        )
-    if marks:
-        tell(
-            "X: texts that look like marks of missing cells are taken for values: "
-            + ", ".join(f"{mark!r} in column {name!r}" for name, mark in marks.items())
-            + ". Replace them by None if nothing is known there."
-        )
-
-
-def _said(looks, can_pass):
-    """Return what columns {name: Look} look like, and what to do about each."""
-    return "; ".join(
-        f"{name!r} ({look.what}): {look.remedy or _way_of_names(name, can_pass)}"
-        for name, look in looks.items()
-    )
-
-
-def _way_of_names(name, can_pass):
-    if not can_pass:
-        return "drop it"
-    return f"drop it, or say columns={{{name!r}: 'passthrough'}} to have it passed through"
 
 
 def check_bounds(name, kind, low, high):

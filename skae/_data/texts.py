@@ -4,9 +4,12 @@ A category's values recur, and are no quantities.
 """
 
 import re
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+
+from skae._data.objects import is_flag
 
 MOST_READ = 1000  # of a column's different texts
 SHARE = 0.9  # of them that must be of a form
@@ -35,6 +38,7 @@ DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d{1,2}:\d{2}.*)?|"
     r"\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?:[T ]\d{1,2}:\d{2}.*)?"
 )
+TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?")
 QUANTITY = re.compile(rf"[+-]?(?:{NUMBER})(?:[eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?(?:[1-9]\d*|0)")  # "01" is a code
 CODE = re.compile(r"0\d+")
@@ -63,11 +67,15 @@ def look_of(levels, n_cells):
         The different values in so many cells.
     n_cells : int
     """
+    has_marks = any(map(is_mark, levels))
+    has_texts = any(isinstance(v, str) for v in levels)
     levels = [v for v in levels if not is_mark(v)]
     number = len(levels)
-    if number >= FEW_QUANTITIES[0] and all(isinstance(v, str) for v in levels):
+    is_read = (isinstance(v, str | Real) and not is_flag(v) for v in levels)
+    if has_texts and number >= FEW_QUANTITIES[0] and all(is_read):
         places = np.linspace(0, number - 1, min(number, MOST_READ)).round().astype(int)
-        quantity = _quantity([levels[i].strip() for i in places], number, n_cells)
+        texts = [str(levels[i]).strip() for i in places]
+        quantity = _quantity(texts, number, n_cells, has_marks)
         if quantity is not None:
             return quantity
     most, each = FEW_NAMES
@@ -76,12 +84,19 @@ def look_of(levels, n_cells):
     return None
 
 
-def _quantity(texts, number, n_cells):
-    """Return the `Look` of quantities, of which there is such a number, or None."""
+def _quantity(texts, number, n_cells, has_marks):
+    """Return the `Look` of quantities, of which there is such a number, or None.
+
+    `has_marks` says whether there are marks of missing cells beside them.
+    """
 
     def matches(pattern):
         found = [match for match in map(pattern.fullmatch, texts) if match]
         return found if len(found) >= SHARE * len(texts) else []
+
+    def to_numbers(found, *signs):
+        other = " with errors='coerce'" * (has_marks or len(found) < len(texts))
+        return _to_numbers([match[0] for match in found], *signs) + other
 
     _, most, each = FEW_QUANTITIES
     is_varied = number > min(most, n_cells / each)
@@ -89,24 +104,29 @@ def _quantity(texts, number, n_cells):
     found = matches(MONEY)
     if found and is_varied:
         sign = found[0]["before"] or found[0]["after"]
-        return Look(f"amounts of money {example}", _to_numbers(texts, sign))
-    if matches(PERCENT) and is_varied:
-        return Look(f"percentages {example}", _to_numbers(texts, "%"))
+        return Look(f"amounts of money {example}", to_numbers(found, sign))
+    found = matches(PERCENT)
+    if found and is_varied:
+        return Look(f"percentages {example}", to_numbers(found, "%"))
     if matches(DATE) and is_varied:
         return Look(f"dates as texts {example}", "use pd.to_datetime")
+    if matches(TIME) and is_varied:
+        way = "make it hh:mm:ss and use pd.to_timedelta"
+        return Look(f"times as texts {example}", way)
     if any(map(CODE.fullmatch, texts)):
         return None
     least, each = FEW_WHOLE
     is_many = number >= least and number > n_cells / each
     is_whole = bool(matches(WHOLE))
-    if matches(QUANTITY) and (is_many if is_whole else is_varied):
-        return Look(f"numbers as texts {example}", _to_numbers(texts))
+    found = matches(QUANTITY)
+    if found and (is_many if is_whole else is_varied):
+        return Look(f"numbers as texts {example}", to_numbers(found))
     if is_whole and number > MANY_WHOLE:
         what = f"{number} whole numbers as texts {example}"
-        return Look(what, f"if they are quantities, {_to_numbers(texts)}", is_category=True)
+        return Look(what, f"if they are quantities, {to_numbers(found)}", is_category=True)
     found = matches(UNIT)
     if found and is_many and len({match["unit"] for match in found}) == 1:
-        return Look(f"numbers with a unit {example}", _to_numbers(texts, found[0]["unit"]))
+        return Look(f"numbers with a unit {example}", to_numbers(found, found[0]["unit"]))
     return None
 
 

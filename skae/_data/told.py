@@ -16,3 +16,46 @@ def tell(text):
             break
         frame = frame.f_back
     warnings.warn(text, stacklevel=level)
+
+
+def tell_of_texts(looks, marks, can_pass):
+    """Warn of columns {name: Look} that may be no categories, and of {name: mark}."""
+    left = {name: look for name, look in looks.items() if not look.is_category}
+    kept = {name: look for name, look in looks.items() if look.is_category}
+    if left:
+        tell(
+            "X: these columns hold texts that are no categories. They are left alone, "
+            f"neither learnt from nor filled: {_said(left, can_pass)}. What is a category "
+            f"all the same is told by {_way_of_categories(left, can_pass)}."
+        )
+    if kept:
+        tell(
+            f"X: these columns are taken for categories: {_said(kept, can_pass)}; if they "
+            f"are codes, say so by {_way_of_categories(kept, can_pass)}."
+        )
+    if marks:
+        tell(
+            "X: texts that look like marks of missing cells are taken for values: "
+            + ", ".join(f"{mark!r} in column {name!r}" for name, mark in marks.items())
+            + ". Replace them by None if nothing is known there."
+        )
+
+
+def _said(looks, can_pass):
+    """Return what columns {name: Look} look like, and what to do about each."""
+    return "; ".join(
+        f"{name!r} ({look.what}): {look.remedy or _way_of_names(name, can_pass)}"
+        for name, look in looks.items()
+    )
+
+
+def _way_of_categories(looks, can_pass):
+    if not can_pass:
+        return "a categorical dtype, as .astype('category')"
+    return f"columns={{{next(iter(looks))!r}: 'category'}} or by a categorical dtype"
+
+
+def _way_of_names(name, can_pass):
+    if not can_pass:
+        return "drop it"
+    return f"drop it, or say columns={{{name!r}: 'passthrough'}} to have it passed through"

@@ -8,7 +8,8 @@ from numbers import Real
 
 import numpy as np
 
-from skae._data.frames import Table, as_array, of_array
+from skae._data.arrays import as_array, of_array
+from skae._data.frames import Table
 from skae._data.refusals import FRAME, check_columns, validated, without_na
 from skae._data.schema import Coded, Column, bounds_of, cells_of, check_bounds, parse
 

@@ -12,7 +12,7 @@ NUMBERS = RNG.integers(0, 1000, 300)
 
 def look(texts):
     texts = list(texts)
-    return look_of(sorted(set(texts)), len(texts))
+    return look_of(sorted(set(texts), key=str), len(texts))
 
 
 def european(value):
@@ -34,7 +34,10 @@ def european(value):
         ((f"{v:.1f} kg" for v in AMOUNTS), "a unit", "strip 'kg'"),
         ((f"2026-{1 + v % 12:02d}-{1 + v % 28:02d}" for v in NUMBERS), "dates", "datetime"),
         ((f"r{v}" for v in range(50)), "50 different values in 50 cells", ""),
-        ([*("12.5", "13.1", "14", "7.25", "9.5") * 2, "?", "NA"], "numbers", "to_numeric"),
+        ([*("12.5", "13.1", "14", "7.25", "9.5") * 2, "?", "NA"], "numbers", "='coerce'"),
+        ([*AMOUNTS.tolist(), "?"], "numbers", "use pd.to_numeric with errors='coerce'"),
+        ([*map(str, NUMBERS), *NUMBERS.tolist()], "numbers as texts", "to_numeric"),
+        ((f"{v % 24:02d}:{v % 60:02d}" for v in NUMBERS), "times as", "pd.to_timedelta"),
     ],
     ids=lambda v: v if isinstance(v, str) else "texts",
 )
@@ -56,6 +59,8 @@ def test_what_is_no_category(texts, what, remedy):
         ["under $5", "$5-$10", "above $10"] * 20,
         ["a", "b"] * 4,
         [True, False] * 50,
+        [1, 2, 3, "?"] * 9,
+        [*range(9)] * 2,
         ["", "a", "b"] * 9,
     ],
     ids=lambda texts: str(texts[0]),

@@ -44,9 +44,9 @@ TEXTS = with_texts()
 ALONE = ["price", "id", "share", "age"]
 
 
-def number_and(values, name="c", **more):
+def number_and(values, name="c", other="number", **more):
     values = pd.Series(values, **more)
-    return pd.DataFrame({name: values, "number": RNG.normal(size=len(values))})
+    return pd.DataFrame({name: values, other: RNG.normal(size=len(values))})
 
 
 def texts_of(fit, X):
@@ -141,6 +141,13 @@ def test_marks_of_missing_cells_are_told_of(make):
     assert "'?' in column 'c', '' in column 'other'" in text
     if make is imputer:
         assert texts_of(imputer(missing_values="?").fit, table[["c", "number"]]) == []
+
+
+def test_whole_numbers_that_recur_stay_categories_and_are_told_of():
+    table = number_and([str(v) for v in RNG.integers(0, 40, 400)], ("who", 1), ("n", 1))
+    (text,) = texts_of(imputer().fit, table)
+    assert "taken for categories: ('who', 1) (40 whole numbers as texts" in text
+    assert "say so by columns={('who', 1): 'category'}" in text
 
 
 def test_plain_estimators_name_the_remedy_too():
