@@ -81,7 +81,7 @@ def test_every_type_comes_back(table):
 def test_an_encoder_sees_the_hour():
     """A code that must hold something else has no room for it."""
     X = dated(600)
-    params = {"max_iter": 100, "likelihood": "mixed", "random_state": 0}
+    params = {"max_iter": 60, "likelihood": "mixed", "random_state": 0}
     model = Autoencoder(3, network=(64,), **params).fit(X[:450])
     elapsed = X.assign(when=(X["when"] - START) / pd.Timedelta("1D"))
     without = Autoencoder(3, network=(64,), **params).fit(elapsed[:450])
