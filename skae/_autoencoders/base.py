@@ -71,8 +71,8 @@ class BaseAutoencoder(
     likelihood : str or likelihood object, default="gaussian"
         What a close reconstruction is: "gaussian" (squared error), "bernoulli"
         (binary cross-entropy of values in [0, 1]), "categorical" (cross-entropy of
-        rows that sum to 1), "poisson" (counts) or "mixed" (tables of numbers and
-        categories with missing cells, also as DataFrames). The objects in
+        rows that sum to 1), "poisson" (counts) or "mixed" (tables of numbers,
+        categories and dates with missing cells, also as DataFrames). The objects in
         `skae.likelihoods` set scales and output activations.
     corruption : str, corruption object, list of such or None, default=None
         What training does to the input of each batch, while the target stays clean:
@@ -294,7 +294,7 @@ class BaseAutoencoder(
             batches), a CSR matrix
             (densified by batches), or pictures of shape (n_samples, H, W) or
             (n_samples, C, H, W). With ``likelihood="mixed"`` columns may hold
-            categories, and cells be missing.
+            categories, dates and durations, and cells be missing.
         y : Ignored
             Not used, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -459,7 +459,8 @@ class BaseAutoencoder(
         X_clean = taken(X_clean)
         try:
             if self._reads_tables_:
-                X_clean, shape = self._read_table(X_clean, reset=False), None
+                X_clean = self._read_table(X_clean, reset=False, is_learnt=True)
+                shape = None
             else:
                 check_columns(X_clean, self._mixed_way)
                 check_same_names(self._names_, X_clean)

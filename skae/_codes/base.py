@@ -302,7 +302,8 @@ def pair(task, start, width=..., more_inputs=0):
         if likelihood.n_inputs != likelihood.n_params:
             raise ValueError(
                 "network: tied_weights=True needs an encoder that sees no more than the "
-                "decoder returns, and this one is told which cells are missing. Use "
+                "decoder returns, and this one is told which cells are missing, or "
+                "what a date is in its day, week and year. Use "
                 "tied_weights=False."
             )
     built = network.build(

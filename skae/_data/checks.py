@@ -84,6 +84,7 @@ class CheckedRowsMixin:
             X = self._read_table(
                 X,
                 reset=reset,
+                is_learnt=True,
                 only_seen=only_seen,
                 ensure_min_samples=ensure_min_samples,
             )
@@ -127,10 +128,20 @@ class CheckedRowsMixin:
             **kwargs,
         )
 
-    def _read_table(self, X, *, reset, ensure_all_finite=True, only_seen=True, **kwargs):
+    def _read_table(
+        self,
+        X,
+        *,
+        reset,
+        ensure_all_finite=True,
+        is_learnt=False,
+        only_seen=True,
+        **kwargs,
+    ):
         """Return a table's numbers and codes (n, d), NaN where a cell is missing.
 
-        Infinity is refused, unless `ensure_all_finite` is False.
+        Infinity is refused, unless `ensure_all_finite` is False; `is_learnt` says
+        whether the rows are learnt from.
         """
         if sp.issparse(X):
             raise ValueError(
@@ -143,10 +154,12 @@ class CheckedRowsMixin:
             read, columns = read_frame(self, X, columns, **kwargs)
             if reset:
                 self._schema_ = Schema.of(columns, read.source)
+            elif is_learnt:
+                self._schema_ = self._schema_.widened(read.source)
             return read.codes
         if not reset and self._schema_ is not None:
             self._schema_.check_codes()
-        check_columns(X)
+        check_columns(X, reads_tables=True)
         X, sample_shape = flatten(np.asarray(X) if isinstance(X, list | tuple) else X)
         if sample_shape is not None:
             raise ValueError(

@@ -17,6 +17,15 @@ import pandas as pd
 from skae._data.arrays import is_nan
 from skae._data.objects import Decimals, flags_of, is_flag, numbers_of
 from skae._data.texts import look_of
+from skae._data.times import (
+    OBJECTS,
+    Times,
+    array_of,
+    column_of,
+    is_time,
+    is_time_value,
+    remade,
+)
 
 CATEGORIES = nw.String, nw.Categorical, nw.Enum, nw.Boolean
 OBJECT = np.dtype(object)  # of pandas, for columns of strings or of anything
@@ -118,8 +127,7 @@ def _is_time(column):
     """Tell whether a column holds dates or durations, as Python's objects too."""
     if column.dtype.is_temporal():
         return True
-    kind = pd.api.types.infer_dtype(column.to_list(), skipna=True)
-    return kind in ("datetime64", "datetime", "date", "timedelta64", "timedelta", "period")
+    return pd.api.types.infer_dtype(column.to_list(), skipna=True) in OBJECTS
 
 
 def _look(column):
@@ -138,11 +146,12 @@ class Series(NamedTuple):
 
     name: object
     dtype: object  # pandas' own; else narwhals', which then says as much
-    kind: str  # "number", "integer" or "category"; else the name of the dtype
+    kind: str  # "number", "integer", "category" or "time"; else the name of the dtype
     levels: list | None  # that the dtype declares
     values: np.ndarray  # (n,)
     missing: np.ndarray  # (n,) bool
     is_declared: bool = False  # whether the dtype says that it is a category
+    times: Times | None = None  # of kind "time", which has no other values
 
     @classmethod
     def read(cls, column, missing_values):
@@ -153,7 +162,10 @@ class Series(NamedTuple):
         if isinstance(dtype, pd.SparseDtype):
             raise ValueError("is sparse. Convert it by column.sparse.to_dense().")
         missing = column.is_null().to_numpy().astype(bool)
-        if told.is_integer() or told.is_float():
+        times = Times.read(column, dtype, missing)
+        if times is not None:
+            kind, values = "time", np.empty(len(column), dtype=object)
+        elif told.is_integer() or told.is_float():
             kind = "integer" if told.is_integer() else "number"
             values = column.to_numpy().astype(np.float64)
             missing = missing | np.isnan(values)
@@ -174,7 +186,8 @@ class Series(NamedTuple):
         else:
             values = np.empty(len(column), dtype=object)
         is_declared = told in (nw.Categorical, nw.Enum)
-        series = cls(column.name, dtype, kind, levels, values, missing, is_declared)
+        of = column.name, dtype, kind, levels, values, missing, is_declared, times
+        series = cls(*of)
         return series.marked(missing_values)
 
     def marked(self, missing_values):
@@ -182,7 +195,7 @@ class Series(NamedTuple):
         if is_nan(missing_values):
             return self
         number = isinstance(missing_values, Real) and not isinstance(missing_values, bool)
-        if self.is_number and not number:
+        if self.times is not None or (self.is_number and not number):
             return self
         seen = np.flatnonzero(~self.missing)
         equal = [not is_flag(v) and v == missing_values for v in self.values[seen]]
@@ -204,6 +217,10 @@ class Series(NamedTuple):
         if flags_of(self.values, self.missing) is not None:
             return [bool(v) for v in values]
         return list(values)
+
+    def objects(self):
+        """Return the values as the column holds them; (n,)."""
+        return self.values if self.times is None else self.times.objects()
 
     @property
     def is_number(self):
@@ -244,7 +261,8 @@ class Table(NamedTuple):
         parts = zip(self.frame.iter_columns(), self.series, values, dtypes, strict=True)
         for column, series, new, dtype in parts:
             if new is not None and series.missing.any():
-                column = _filled(column, series.missing, series.own(new), dtype)
+                made = series.times and series.times.made
+                column = _filled(column, series.missing, series.own(new), dtype, made)
             done.append(column)
         return _built(self.frame, done, keep, row_labels(self.frame.to_native()))
 
@@ -252,8 +270,11 @@ class Table(NamedTuple):
 # Building
 
 
-def _filled(column, missing, new, dtype):
-    """Return a column with new values in its missing cells, which may be all."""
+def _filled(column, missing, new, dtype, made=None):
+    """Return a column with new values in its missing cells, which may be all.
+
+    `made` is the class of times that a column of objects holds.
+    """
     if missing.all():
         return _column(column, new, dtype, nw.maybe_get_index(column))
     if _is_pandas(column):
@@ -262,14 +283,22 @@ def _filled(column, missing, new, dtype):
             levels = native.cat.categories
             more = [v for v in dict.fromkeys(new) if v not in levels]
             native = native.cat.add_categories(more)
-        native.iloc[np.flatnonzero(missing)] = pd.array(new, dtype=native.dtype)
+        new = _values(remade(new, made), native.dtype)
+        native.iloc[np.flatnonzero(missing)] = new
         return nw.from_native(native, series_only=True)
+    if is_time_value(new[0]):  # others stay as they are, to the nanosecond
+        return column.scatter(np.flatnonzero(missing), column_of(column, new, dtype))
     cells, dtype = column.to_list(), _dtype(column)
     for place, value in zip(np.flatnonzero(missing), new, strict=True):
         cells[place] = value
     if dtype == nw.Enum:
         dtype = nw.Enum(dict.fromkeys([*dtype.categories, *new]))
     return _column(column, cells, dtype)
+
+
+def _values(new, dtype):
+    """Return values as an array of a dtype of pandas."""
+    return array_of(new, dtype) if is_time(dtype) else pd.array(new, dtype=dtype)
 
 
 def _column(like, values, dtype, index=None):
@@ -281,9 +310,12 @@ def _column(like, values, dtype, index=None):
         values, dtype = dtype.of(values), dtype.dtype
     if _is_pandas(like):
         if not isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype):
-            dtype = None
+            dtype = None  # of another library
+        values = array_of(values, dtype) if is_time(dtype) and len(values) else values
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)
+    if len(values) and is_time_value(values[0]):
+        return column_of(like, values, dtype)
     library = like.implementation.to_native_namespace()
     is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
     if not is_own:

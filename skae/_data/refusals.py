@@ -11,6 +11,7 @@ DATES = (
     "Convert dates to days since a first one, in pandas (t - t.min()).dt.days, and "
     "durations to seconds, t.dt.total_seconds()"
 )
+FRAME = "Pass a DataFrame, whose columns may hold categories, dates and durations."
 FILL = "Fill missing cells first with skae.AutoencoderImputer"
 COMMON = {
     "Complex data": "Pass its parts as columns: numpy.hstack([X.real, X.imag]).",
@@ -103,18 +104,22 @@ def _encode(otherwise):
     )
 
 
-def check_times(X):
+def check_times(X, reads_tables=False):
     """Raise a ``ValueError`` for an array of dates or durations."""
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        frame = f"{FRAME} Or convert" if reads_tables else "Convert"
         raise ValueError(
-            f"X holds dates or durations ({X.dtype}), not numbers. {DATES}; in numpy "
-            "(X - X.min()) / numpy.timedelta64(1, 'D')."
+            f"X holds dates or durations ({X.dtype}), not numbers. {frame}{DATES[7:]}; in "
+            "numpy (X - X.min()) / numpy.timedelta64(1, 'D')."
         )
 
 
-def check_columns(X, mixed=None):
-    """Raise a ``ValueError`` if X cannot be read, or for a `column_error`."""
-    check_times(X)
+def check_columns(X, mixed=None, reads_tables=False):
+    """Raise a ``ValueError`` if X cannot be read, or for a `column_error`.
+
+    `reads_tables` says whether categories and times can be read of a frame's columns.
+    """
+    check_times(X, reads_tables)
     error = column_error(X, mixed)
     if error is not None:
         raise error
@@ -148,7 +153,8 @@ def column_error(X, mixed=None):
         return None
     quantities = [c for c in bad if c.look and not c.look.is_category and c.look.remedy]
     others = [c for c in bad if not c.is_time and c not in quantities]
-    ways = [f"{DATES}."] * any(c.is_time for c in bad)
+    learnt = f", or learn from them as they are: {mixed}" if mixed else ""
+    ways = [f"{DATES}{learnt}."] * any(c.is_time for c in bad)
     ways += [f"{c.name!r} holds {c.look.what}: {c.look.remedy}." for c in quantities]
     ways += [_encode(mixed and f"use {mixed}")] * bool(others)
     names = ", ".join(f"{c.name!r} ({c.dtype})" for c in bad)

@@ -1,7 +1,7 @@
 """What `fit` learns of a table's columns, by which others are read as numbers.
 
 n is the number of rows, d the columns. A table's numbers are an (n, d) float64 array,
-NaN where a cell is missing: numbers as they are, categories as codes.
+NaN where a cell is missing: numbers as they are, categories as codes, times in days.
 """
 
 from copy import deepcopy
@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skae._data.clock import Clock
 from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels
 from skae._data.objects import told_apart
-from skae._data.refusals import DATES
 from skae._data.texts import FEW_CODES, is_mark, look_of
+from skae._data.times import is_time_value
 from skae._data.told import tell_of_texts
 
-KINDS = ("number", "integer", "category", "passthrough")
+ENDS = -np.inf, np.inf  # of columns without bounds
+KINDS = ("number", "integer", "category", "time", "passthrough")
 
 
 class Column(NamedTuple):
@@ -29,6 +31,12 @@ class Column(NamedTuple):
     high: float = np.inf
     is_empty: bool = False  # without any value in training
     dtype: object = None  # in training
+    clock: Clock | None = None  # of times, if there are any
+
+    @property
+    def ends(self):
+        """The least and the greatest number that is put in."""
+        return (self.low, self.high) if self.clock is None else self.clock.ends
 
 
 class Coded(NamedTuple):
@@ -46,7 +54,8 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
     ----------
     table : Table
     asked : dict
-        By name: one of KINDS, or (low, high), or (kind, low, high).
+        By name: one of KINDS, or (low, high), or (kind, low, high); bounds of times are
+        such.
     can_pass : bool, default=True
         Whether an error may advise that columns be passed through.
     only_seen : bool, default=True
@@ -67,8 +76,16 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
             refused.append(f"{name!r} ({series.dtype})")
             continue
         seen = ~series.missing
-        levels = None
-        if kind == "category":
+        levels = clock = None
+        if kind == "time":
+            asked_for = (None if b in ENDS else b for b in (low, high))
+            clock = Clock.of(series, name, *asked_for)
+            low, high = clock.ends if clock else ENDS
+        elif not all(isinstance(b, Real) for b in (low, high)):
+            raise ValueError(
+                f"columns: the bounds of {name!r}, which holds no times, must be numbers."
+            )
+        elif kind == "category":
             levels = _levels(series, name, only_seen)
             if told is None and not series.is_declared:
                 look = look_of(levels, seen.sum())
@@ -89,7 +106,8 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
             least, most = bounds_of(series.dtype)
             low, high = max(low, least), min(high, most)
         check_bounds(name, kind, low, high)
-        columns.append(Column(name, kind, levels, low, high, not seen.any(), series.dtype))
+        of = name, kind, levels, low, high, not seen.any(), series.dtype, clock
+        columns.append(Column(*of))
     if refused:
         ways = "or drop them."
         if can_pass:
@@ -98,8 +116,8 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
                 "'passthrough'}."
             )
         raise ValueError(
-            f"X: neither numbers nor categories in column {', '.join(refused)}. {DATES}, "
-            f"{ways}"
+            f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
+            f"them, {ways}"
         )
     tell_of_texts(looks, marks, can_pass)
     return columns
@@ -128,7 +146,7 @@ def _levels(series, name, only_seen):
 
     Those that a dtype declares are in its order; they are all of them if none is seen.
     """
-    values = series.values[~series.missing].tolist()
+    values = series.objects()[~series.missing].tolist()
     if series.kind == "integer":
         values = [int(v) for v in values]
     try:
@@ -165,7 +183,10 @@ def parse(asked, names):
         if (
             (kind is not None and kind not in KINDS)
             or len(bounds) != 2
-            or not all(b is None or isinstance(b, Real) for b in bounds)
+            or not all(
+                b is None or isinstance(b, Real) or is_time_value(b) or kind == "time"
+                for b in bounds
+            )
         ):
             raise ValueError(
                 f"columns: {name!r} must be one of {KINDS}, (low, high) or (kind, low, "
@@ -173,7 +194,7 @@ def parse(asked, names):
             )
         low, high = bounds
         low, high = -np.inf if low is None else low, np.inf if high is None else high
-        if low > high:
+        if all(isinstance(b, Real) for b in (low, high)) and low > high:
             raise ValueError(f"columns: {name!r} has bounds the wrong way: {value!r}.")
         parsed[name] = kind, low, high
     return parsed
@@ -191,10 +212,13 @@ def codes_of(table, columns):
         if column.kind == "category":
             alike = told_apart(column.levels)
             code = {alike(level): i for i, level in enumerate(column.levels)}
-            codes = [code.get(alike(v), np.nan) for v in series.values[seen].tolist()]
+            codes = [code.get(alike(v), np.nan) for v in series.objects()[seen].tolist()]
             X[seen, j] = codes
             if seen.any() and column.levels and np.isnan(codes).all():
                 _check_same_sort(column, series)
+        elif column.kind == "time":
+            if seen.any() and column.clock is not None:
+                X[:, j] = column.clock.days(series, column.name)
         elif seen.any():
             series = series.flags_as_numbers()
             if not series.is_number:
@@ -213,7 +237,7 @@ def codes_of(table, columns):
 
 def _check_same_sort(column, series):
     """Raise a ``ValueError`` for numbers of which fit has seen texts, or the reverse."""
-    values = series.values[~series.missing]
+    values = series.objects()[~series.missing]
     was, now = (
         {isinstance(v, str) for v in some} for some in (column.levels, values.tolist())
     )
@@ -231,6 +255,8 @@ def cells_of(column, values):
     """Return what is put into a column's missing cells, from numbers."""
     if column.kind == "category":
         return [column.levels[int(code)] for code in values]
+    if column.kind == "time":
+        return [None] * len(values) if column.is_empty else column.clock.put(values)
     low, high = column.low, column.high
     if column.kind == "integer":
         return [int(v) for v in np.clip(np.rint(values), np.ceil(low), np.floor(high))]
@@ -259,6 +285,12 @@ class Schema(NamedTuple):
     def of(cls, columns, table):
         """Return the schema of a table whose columns have been learnt."""
         return cls(columns, deepcopy(table.frame.head(0).to_native()))
+
+    def widened(self, table):
+        """Return the schema of more rows: times of theirs may be put in as well."""
+        pairs = zip(self.columns, table.series, strict=True)
+        columns = [c._replace(clock=c.clock and c.clock.widened(s)) for c, s in pairs]
+        return self._replace(columns=columns)
 
     def check_codes(self):
         """Raise a ``ValueError`` if an array cannot stand for the frame that `fit` saw."""
@@ -290,7 +322,7 @@ class Schema(NamedTuple):
         """Return a frame's own values (n, d), None where they are missing."""
         return np.stack(
             [
-                np.where(series.missing, None, series.values.astype(object))
+                np.where(series.missing, None, series.objects().astype(object))
                 for series in Table.read(X).series
             ],
             axis=1,

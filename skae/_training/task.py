@@ -234,7 +234,9 @@ class Task(Lesson):
         """Find the principal components of rows (m, d) with targets (m, P)."""
         recipe, likelihood = self.recipe, self.likelihood
         most = recipe.code.n_principal(recipe.n_components, likelihood)
-        self.principal = Principal(target, likelihood.embed(some), most, recipe.seed)
+        self.principal = Principal(
+            target, likelihood.embed(some), most, recipe.seed, likelihood.n_beside
+        )
 
     def _drawn(self):
         """Return rows to find components in.

@@ -12,6 +12,7 @@ from scipy.special import ndtr, ndtri
 from skae.impute._calibration import in_blocks
 from skae.impute._labels import further, long_index
 from skae.impute._predictive import Cells
+from skae.impute._tables import shown_of
 
 CHUNK = 4096  # rows that are drawn together
 STEP = np.uint64(0x9E3779B97F4A7C15)  # between two numbers of one row
@@ -138,10 +139,10 @@ def quantile_table(net, cells, gaps, levels):
         return _below([], ["row", "column"], levels)
     found = quantiles(net, cells, gaps.x, gaps.missing, levels)
     parts = [
-        gaps.long(j, values.clip(gaps.columns[j].low, gaps.columns[j].high), levels)
+        gaps.long(j, shown_of(gaps.columns[j], values), levels)
         for j, values in found.items()
     ]
-    return _below(parts, ["row", "column"], levels)
+    return _below(parts, ["row", "column"], levels).infer_objects()
 
 
 def probability_table(net, gaps):

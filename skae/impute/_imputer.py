@@ -34,7 +34,7 @@ SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
 class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator):
-    """Imputation of missing cells in tables of numbers and categories.
+    """Imputation of missing cells in tables of numbers, categories, dates and durations.
 
     Two first guesses of a missing cell are its conditional means under a normal
     distribution of all columns, and under one of their ranks (a Gaussian copula).
@@ -70,12 +70,14 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         says where they are.
     keep_empty_features : bool, default=False
         Whether to keep columns without any value in `fit`. They are filled with 0, a
-        category with the first of its declared values, if there are any.
+        category with the first of its declared values, if there are any; times are left
+        as they are.
     columns : dict, default=None
         What is known of columns, by name (of an array, by position): their kind,
-        "number", "integer", "category" or "passthrough" (left as it is and not learnt
-        from); or bounds ``(low, high)`` for what is put in, where None is none; or
-        ``(kind, low, high)``. Kinds are otherwise those of the dtypes (see Notes).
+        "number", "integer", "category", "time" (dates, durations or times of day) or
+        "passthrough" (left as it is and not learnt from); or bounds ``(low, high)`` for
+        what is put in, where None is none; or ``(kind, low, high)``. Bounds of times are
+        such. Kinds are otherwise those of the dtypes (see Notes).
     device : str, default="auto"
         Where to train. "auto" takes a CUDA device if there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -87,10 +89,11 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     ----------
     column_scores_ : DataFrame
         How well each column can be imputed, from cells that were hidden during `fit`:
-        "error" (root mean squared error in the column's units, or the share of wrong
-        categories), "baseline" (the same for the mean or the most frequent value),
-        "score" (the share of the mean squared error, or of the wrong categories, that
-        is gone: 1 is perfect, 0 no better than the baseline) and "n_cells".
+        "error" (root mean squared error in the column's units, of dates and durations
+        in days, or the share of wrong categories), "baseline" (the same for the mean or
+        the most frequent value), "score" (the share of the mean squared error, or of the
+        wrong categories, that is gone: 1 is perfect, 0 no better than the baseline) and
+        "n_cells".
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module. None if there was nothing
         to learn from.
@@ -126,6 +129,11 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
       fit theirs, so that arrays of integers or of float16 come back as such. A column
       without any value gets the dtype that it had in `fit`.
     - Columns that are missing only in `transform` are imputed like any other.
+    - A date is learnt from as the days since 1970 by the clocks of its time zone and, by
+      the networks, as where in the day, week, month and year it is, as far as the column
+      can show that. What is put in lies within what was seen, and is as fine as the
+      column: days, the first of months, whole hours. New rows may have another unit or
+      zone; a zone where there was none is an error.
     - A sparse matrix holds what was observed, as of ratings: absent cells are missing,
       and a stored zero is a value. If most of its columns have fewer than 30 values,
       they are taken to be in the same units, and means to be alike. The result is dense.
@@ -257,11 +265,11 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         if len(rows) > MOST_ROWS:
             rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         X = read.codes[np.ix_(rows, used)]
-        n_levels = [len(self._columns_[j].levels or ()) for j in used]
+        columns = [self._columns_[j] for j in used]
         try:
-            likelihood = likelihood_of(X, n_levels, sp.issparse(read.source))
+            likelihood = likelihood_of(X, columns, sp.issparse(read.source))
         except OverflowingColumn as error:
-            raise error.called([self._columns_[j].name for j in used]) from None
+            raise error.called([column.name for column in columns]) from None
         x = likelihood.standardize(X)
         folds = folds_of(x, rng)
         columns = [self._columns_[j] for j in used]
@@ -459,7 +467,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         return tables
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
-        """Return quantiles of what each missing number may be.
+        """Return quantiles of what each missing number, date or duration may be.
 
         They are what is expected plus quantiles of the errors on cells that were hidden
         in training and whose prediction was near.
@@ -474,10 +482,12 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         Returns
         -------
         table : DataFrame
-            A row for each missing cell of a number, indexed by the row in X (its index
-            label) and the column; one column for each level. Labels and names of
-            several levels keep these. Where rows' labels repeat, "position", the row's
-            number in X, stands before them.
+            A row for each missing cell of a number or a time, indexed by the row in X
+            (its index label) and the column; one column for each level. Labels and names
+            of several levels keep these. Where rows' labels repeat, "position", the
+            row's number in X, stands before them. If there are numbers and times, its
+            columns are of objects: ``table.xs("when", level="column").infer_objects()``
+            has dates only.
         """
         read = self._read(X, reset=False)
         levels = np.asarray(quantiles, dtype=float)

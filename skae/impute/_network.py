@@ -112,6 +112,7 @@ class ImputationModule(nn.Module):
         self.register_buffer("share", share)
         n_in = (3 - self.is_wide) * self.n_known + x.shape[1] + bins * numbers
         n_in += sum(layer.embedding_dim for layer in self.embeddings)
+        n_in += likelihood.n_beside
         sizes = [n_in, *widths]
         layers = [
             MemberLinear(n_members, a, b, generator, 2**0.5 if i else 1.0, shared=not i)
@@ -186,6 +187,8 @@ class ImputationModule(nn.Module):
         for (j, levels), layer in zip(self.embedded, self.embeddings, strict=True):
             code = torch.where(seen[:, j], x[:, j], float(levels))
             parts.append(layer(code.nan_to_num(levels).long()))
+        if self.likelihood.n_beside:
+            parts.append(self.likelihood.cycles(torch.where(seen, x, torch.nan)))
         return torch.cat(parts, 1)
 
     def hidden(self, x, seen, guesses):

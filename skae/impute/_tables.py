@@ -10,13 +10,13 @@ import numpy as np
 
 from skae._data.arrays import as_array, of_array
 from skae._data.frames import Table
-from skae._data.refusals import DATES, check_columns, validated, without_na
+from skae._data.refusals import FRAME, check_columns, validated, without_na
 from skae._data.schema import Coded, Column, bounds_of, cells_of, check_bounds, parse
 
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
     """Return an array or sparse matrix as `read_frame` returns a frame."""
-    check_columns(X)
+    check_columns(X, reads_tables=True)
     of_texts = [c.name for c in columns or () if _is_of_others(c)]
     if of_texts:
         raise ValueError(
@@ -25,8 +25,8 @@ def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
         )
     remedies = {
         "contains infinity": "Replace such cells by numpy.nan, to have them filled.",
-        "could not convert": "Pass a DataFrame, whose columns may hold categories.",
-        "float() argument": f"{DATES}. Pass categories in a DataFrame.",
+        "could not convert": FRAME,
+        "float() argument": FRAME,
     }
     X = without_na(X)
     if isinstance(missing_values, str) and isinstance(X, np.ndarray):
@@ -76,6 +76,8 @@ def columns_of(X, asked, dtype):
             low, high = max(low, least), min(high, most)
         seen = X[:, j][~np.isnan(X[:, j])]
         levels = np.unique(seen).tolist() if kind == "category" else None
+        if kind == "time":
+            raise ValueError(f"columns: {j} is a number in an array. {FRAME}")
         check_bounds(j, kind, low, high)
         columns.append(Column(j, kind, levels, low, high, not len(seen)))
     return columns
@@ -110,7 +112,7 @@ def completed(read, columns, used, kept, rows, numbers):
         gone, column = read.missing[:, j], _as_given(read, j, columns[j])
         if j in place:
             filled[j] = cells_of(column, numbers[gone[rows], place[j]])
-        elif column.kind != "category" or column.levels:
+        elif column.kind != "time" and (column.kind != "category" or column.levels):
             filled[j] = cells_of(column, np.zeros(gone.sum()))
     if isinstance(read.source, Table):
         return read.source.put(filled, kept, [column.dtype for column in columns])
@@ -138,3 +140,16 @@ def _as_given(read, j, column):
     return column._replace(
         kind="integer", low=max(low, column.low), high=min(high, column.high)
     )
+
+
+def shown_of(column, values):
+    """Return what is said of a column's missing cells (n, c), from numbers (n, c).
+
+    Numbers are within bounds, but not rounded; times are such.
+    """
+    if column.kind != "time":
+        return values.clip(column.low, column.high)
+    shown = np.empty(values.shape, dtype=object)
+    for place, of_place in enumerate(values.T):
+        shown[:, place] = cells_of(column, of_place)
+    return shown

@@ -28,9 +28,9 @@ FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
 FARTHEST = 1e6  # deviations: float32 has no room for the squares of more
 
 
-def likelihood_of(X, n_levels, is_sparse):
-    """Return the likelihood of rows X (n, d) of numbers, and codes of so many levels."""
-    mixed = Mixed({j: n for j, n in enumerate(n_levels) if n})
+def likelihood_of(X, columns, is_sparse):
+    """Return the likelihood of rows X (n, d) of these columns, as numbers and codes."""
+    mixed = Mixed().of_columns(columns)
     stats = column_statistics(X, None, X.shape[1:], mixed.check)
     is_pooled = bool(is_sparse and np.median((~np.isnan(X)).sum(0)) < FEW_CELLS)
     likelihood = mixed.build(_pooled(X, stats) if is_pooled else stats)
@@ -70,8 +70,8 @@ def predictives_of(X, likelihood, columns):
         if pooled is None:
             values = X[~np.isnan(X[:, j]), j]
         column_map = ColumnMap.learn(values, likelihood.scale[j], most)
-        bounds = columns[j].low, columns[j].high
-        found[j] = Predictive(column_map, partial(_standardized, likelihood, j), *bounds)
+        standardize = partial(_standardized, likelihood, j)
+        found[j] = Predictive(column_map, standardize, *columns[j].ends)
     return found
 
 

@@ -52,6 +52,7 @@ class LikelihoodModule(nn.Module):
     is_of_rows = False  # whether the support is of a row as a whole, not of each cell
     groups = None  # of columns with a noise of their own that training learns
     categories = None  # the columns that hold codes, where cells may be missing
+    n_beside = 0  # inputs, the last ones, that tell the others in another way
     goes_along = False  # whether scales can follow as more rows come, see `change`
 
     def __init__(self, likelihood, link, location, scale, active, is_wild=None, ends=None):

@@ -1,4 +1,4 @@
-"""The likelihood of tables of numbers and categories, with missing cells.
+"""The likelihood of tables of numbers, categories and times, with missing cells.
 
 B is the number of rows, d the columns, P the numbers that stand for a row: one for each
 number, one for each level of each category.
@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from skae._data.change import Change
+from skae._data.clock import CYCLES
 from skae._losses import gaussian_nll, half_squared_error
 from skae._params import Parameters
 from skae.likelihoods._base import LEARNT_FLOOR, LINKS, TINY, LikelihoodModule
+from skae.likelihoods._cycles import cycles_of
 from skae.likelihoods._restated import change_of_numbers, restate_noise
 
 RAREST = 1e-3  # probability of a level that is never seen, where training starts
@@ -29,7 +31,12 @@ class Mixed(Parameters):
     noisy the numbers are. Scores are log-probabilities as they are.
 
     X may be a DataFrame (pandas, polars or pyarrow) with columns of numbers, booleans,
-    strings and categories; what comes back is one with the same names and dtypes. A
+    strings, categories, dates, durations and times of day; what comes back is one with
+    the same names and dtypes. A date is a number, of days since 1970 by the clocks of its
+    time zone (so it is in scores, in `mean_` and `var_`), and the encoder sees beside it
+    where in the day, week, month and year it is, as far as the column can show that;
+    what comes back is as fine as the column's values (days, months, whole hours) and
+    lies among those seen. A
     missing cell (NaN, None) costs nothing and is learnt nothing from; the encoder is told
     which cells are missing, of those columns in which training misses some. A category's
     value that `fit` has not seen counts as missing, and one that a dtype declares without
@@ -47,6 +54,11 @@ class Mixed(Parameters):
         how many levels each has: ``{2: 5}``. All others are numbers, standardised one
         by one. None: those of a DataFrame are told by its dtypes, and an array holds
         numbers only.
+    cycles : dict, default=None
+        The columns of X that hold days since 1970-01-01, by their position, and which
+        cycles the encoder sees beside each: ``{0: ("day", "week", "month", "year")}`` or
+        some of these. None: those of a DataFrame are told by its dates, an array has
+        none.
 
     Examples
     --------
@@ -66,6 +78,7 @@ class Mixed(Parameters):
     reads_tables: ClassVar[bool] = True
 
     categories: dict | None = None
+    cycles: dict | None = None
 
     def validate(self):
         """Raise a ``ValueError`` for a parameter that cannot be."""
@@ -78,9 +91,27 @@ class Mixed(Parameters):
                 "likelihood: Mixed.categories must be a dict of columns' positions and "
                 f"numbers of levels, for instance {{2: 5}}. Got {self.categories!r}."
             )
+        cycles = {} if self.cycles is None else self.cycles
+        if not isinstance(cycles, dict) or not all(
+            isinstance(k, Integral)
+            and k >= 0
+            and isinstance(names, tuple | list)
+            and set(names) <= set(CYCLES)
+            and k not in categories
+            for k, names in cycles.items()
+        ):
+            raise ValueError(
+                "likelihood: Mixed.cycles must be a dict of the positions of columns, no "
+                f"categories, and tuples of some of {tuple(CYCLES)}. Got {self.cycles!r}."
+            )
 
     def check(self, X):
         """Raise a ``ValueError`` if a category holds what is no code of a level."""
+        if max(self.cycles or {-1: ()}) >= X.shape[1]:
+            raise ValueError(
+                f"likelihood: Mixed.cycles names column {max(self.cycles)}, but X has "
+                f"{X.shape[1]} columns."
+            )
         for j, n_levels in (self.categories or {}).items():
             if j >= X.shape[1]:
                 raise ValueError(
@@ -99,15 +130,19 @@ class Mixed(Parameters):
     def of_columns(self, columns):
         """Return the likelihood of a frame's columns, as `learn_columns` returns them."""
         levels = {j: len(c.levels) for j, c in enumerate(columns) if c.levels}
+        cycles = self.cycles
+        if cycles is None:
+            of = ((j, c.clock.cycles) for j, c in enumerate(columns) if c.clock)
+            cycles = {j: names for j, names in of if names} or None
         if self.categories is None:
-            return Mixed(levels)
+            return Mixed(levels, cycles)
         if levels:
             raise ValueError(
                 "likelihood: Mixed.categories is for columns of codes 0, 1, ..., and X "
                 f"holds no numbers in columns {[columns[j].name for j in levels]}. Use "
                 "categories=None, so that fit learns which columns are categories."
             )
-        return self
+        return Mixed(self.categories, cycles)
 
     def build(self, stats):
         """Return the module for columns of these statistics."""
@@ -161,7 +196,9 @@ class MixedModule(LikelihoodModule):
         self.n_params = at
         # where training misses no cell, nothing could be learnt of what that means
         self.tells = torch.from_numpy(np.flatnonzero(tells))
-        self.n_inputs = at + len(self.tells)
+        self.cycles = cycles_of(likelihood.cycles, location, scale)
+        self.n_beside = self.cycles.n if self.cycles else 0
+        self.n_inputs = at + len(self.tells) + self.n_beside
         self.numbers = torch.from_numpy(numbers)
         self.owner = torch.from_numpy(np.concatenate(owner))  # (P,) column of each
         # knowing nothing costs 1/2 for a number, log(levels) for levels that are alike
@@ -202,9 +239,12 @@ class MixedModule(LikelihoodModule):
         return torch.cat(parts, -1)
 
     def embed(self, x):
-        """Return what the encoder sees: the rows spread, and which cells are missing."""
+        """Return what the encoder sees: rows spread, which cells are missing, cycles."""
         missing = torch.isnan(x.index_select(-1, self.tells.to(x.device)))
-        return torch.cat([self.spread(super().embed(x)), missing.to(x)], -1)
+        parts = [self.spread(super().embed(x)), missing.to(x)]
+        if self.n_beside:
+            parts.append(self.cycles(x))
+        return torch.cat(parts, -1)
 
     def target(self, x):
         """Return rows (B, d) as a linear model is to predict them, or NaN; (B, P)."""

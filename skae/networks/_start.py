@@ -74,18 +74,23 @@ class Principal:
         Largest number to find.
     seed : int
         Of randomised searches.
+    n_beside : int, default=0
+        Inputs, the last ones, that say what others say: no component tells them.
     """
 
-    def __init__(self, target, inputs, n_components, seed):
+    def __init__(self, target, inputs, n_components, seed, n_beside=0):
         self.target, inputs = as_double(target), inputs.cpu().numpy()
         self.inputs = inputs  # (n, D)
         with np.errstate(invalid="ignore", divide="ignore"):  # constant data
-            pca = PCA(min(n_components, *inputs.shape), random_state=seed).fit(inputs)
+            own = inputs[:, : inputs.shape[1] - n_beside] if n_beside else inputs
+            pca = PCA(min(n_components, *own.shape), random_state=seed).fit(own)
             total = inputs[:, : target.shape[1]].var(0, ddof=1, dtype=np.float64).sum()
             self.mean, self.column_variance = moments(self.target)  # (P,)
-            self.components = pca.components_.astype(np.float64)  # (m, D)
+            components = np.pad(pca.components_, ((0, 0), (0, n_beside)))
+            self.components = components.astype(np.float64)  # (m, D)
             self.outputs = self.components[:, : target.shape[1]]  # (m, P)
-            self.center = pca.mean_.astype(np.float64)  # (D,) as the encoder sees it
+            center = np.pad(pca.mean_, (0, n_beside))
+            self.center = center.astype(np.float64)  # (D,) as the encoder sees it
             self.variances = pca.explained_variance_.astype(np.float64)  # (m,)
             self.left = float(pca.noise_variance_)  # mean variance of those not found
             ratio = np.cumsum(self.variances * np.square(self.outputs).sum(1)) / total

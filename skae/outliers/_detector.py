@@ -109,9 +109,9 @@ class AutoencoderOutlierDetector(
     Scores of rows that were trained on are a little too high. That matters little for
     ranking them, and much for a false-alarm rate: take fresh rows for `calibrate`.
 
-    An autoencoder with ``likelihood="mixed"`` takes tables of numbers and categories with
-    missing cells. Neighbours are then sought among standardised numbers beside a one for
-    each category's value: two that differ are 1.4 standard deviations apart. A missing
+    An autoencoder with ``likelihood="mixed"`` takes tables of numbers, categories and dates
+    with missing cells. Neighbours are then sought among standardised numbers beside a one
+    for each category's value: two that differ are 1.4 standard deviations apart. A missing
     cell is the mean of a number, and no value of a category; it counts as reconstructed,
     and so does a value that `fit` has not seen.
 
@@ -258,7 +258,7 @@ class AutoencoderOutlierDetector(
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_criteria()
-        X = self._check_rows(X)
+        X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify:
             keep = most_normal(-self._abnormality_(X))

@@ -442,8 +442,8 @@ BOTH = pytest.mark.parametrize("make", [lambda: Autoencoder(2, **QUICK), detecto
 @pytest.mark.parametrize(
     ("X", "match"),
     [
-        (FRAME.assign(day=pd.Timestamp(0)), r"'day'.*dates to days.*or drop them"),
-        (POLARS.with_columns(day=pl.date(2020, 1, 1)), r"'day'.*or drop them"),
+        (FRAME.assign(span=pd.interval_range(0, len(FRAME))), r"'span'.*or drop them"),
+        (POLARS.with_columns(pair=pl.struct("int", "bool")), r"'pair'.*or drop them"),
         (FRAME.assign(far=np.inf), r"column 'far' holds infinity"),
         (np.array([[1.0, np.inf], [2.0, 3.0]]), r"column 'x1' holds infinity"),
         (np.array([["a", "b"], ["c", "d"]], dtype=object), "could not convert|numeric"),
@@ -452,7 +452,7 @@ BOTH = pytest.mark.parametrize("make", [lambda: Autoencoder(2, **QUICK), detecto
         (FRAME[:1], "1 sample"),
         (pd.concat([FRAME, FRAME], axis=1), "more than once"),
     ],
-    ids=["date", "polars", "inf", "array", "strings", "picture", "csr", "row", "twice"],
+    ids=["interval", "struct", "inf", "array", "strings", "picture", "csr", "row", "twice"],
 )
 def test_what_cannot_be_read_is_named(make, X, match):
     with pytest.raises(ValueError, match=match):

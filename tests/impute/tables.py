@@ -1,5 +1,7 @@
 """Tables with holes, and imputers that are quick."""
 
+from datetime import datetime, timedelta
+
 import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
@@ -63,6 +65,8 @@ CELLS = {
     "float32": st.floats(-1e6, 1e6, width=32),
     "Int64": st.integers(-(2**40), 2**40),
     "boolean": st.booleans(),
+    "datetime64[us]": st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    "timedelta64[us]": st.timedeltas(timedelta(-9999), timedelta(9999)),
     "str": st.sampled_from(["", "a", "b", "ä"]),
     "object": st.one_of(st.sampled_from(["x", 3, (1, 2)])),
     "category": st.sampled_from(["u", "v", 7]),
