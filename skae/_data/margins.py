@@ -7,12 +7,16 @@ one by one, and of rows only which cells are missing together.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
+from scipy.special import ndtri
 
 from skae._data.ranks import ColumnMap
 
 ROWS, CELLS = 10_000, 2**22  # that are looked at
 KNOT_CELLS, KNOTS = 2**18, (64, 1024)  # that are kept in all, and of a column
 PATTERN_BYTES = 2**18  # that are kept of which cells are missing together
+MOST_RELATED = 256  # numbers of which it is kept how they go together
+LEAST = 1e-4  # eigenvalue of their correlations
 
 
 class Margins(NamedTuple):
@@ -22,6 +26,7 @@ class Margins(NamedTuple):
     total: np.ndarray  # (d,) weight of the cells that are there
     gaps: np.ndarray  # (p, bytes) packed bits: which cells of a row are missing
     gap_weight: np.ndarray  # (p,) of the rows with such gaps
+    relations: np.ndarray | None  # (c, c) correlations of the numbers' normal scores
 
     @classmethod
     def of(cls, X, weight, index, spread, levels):
@@ -56,7 +61,7 @@ class Margins(NamedTuple):
             else:
                 columns.append(None)
         gaps = _together(np.packbits(~there, axis=1), weight)
-        return cls(columns, weight @ there, *gaps)
+        return cls(columns, weight @ there, *gaps, _relations(columns, rows, weight))
 
     def merged(self, now, spread):
         """Return those of the rows before and of these; spread (d,) of all of them."""
@@ -73,8 +78,50 @@ class Margins(NamedTuple):
                 column = column + other
             columns.append(column)
         gaps = np.concatenate([self.gaps, now.gaps])
-        gaps = _together(gaps, np.concatenate([self.gap_weight, now.gap_weight]))
-        return Margins(columns, self.total + now.total, *gaps)
+        weights = self.gap_weight, now.gap_weight
+        gaps = _together(gaps, np.concatenate(weights))
+        relations = None
+        if self.relations is not None and np.shape(self.relations) == np.shape(
+            now.relations
+        ):
+            share = weights[1].sum() / (weights[0].sum() + weights[1].sum())
+            relations = self.relations + share * (now.relations - self.relations)
+        return Margins(columns, self.total + now.total, *gaps, relations)
+
+    def values(self, drawn, known):
+        """Return the numbers that draws stand for, by their ranks among known draws.
+
+        Numbers are to go together as they did: the known draws' normal scores are moved,
+        by as little as can be, to have the correlations of the rows'.
+
+        Parameters
+        ----------
+        drawn : ndarray of shape (n, c)
+            Of the columns that are numbers, in any units.
+        known : ndarray of shape (m, c)
+
+        Returns
+        -------
+        values : ndarray of shape (n, c)
+        """
+        maps = self.maps
+        ranks, known = _ranks(drawn, known), _ranks(known, known)
+        if self.relations is not None:
+            there = np.column_stack(
+                [column.value(r) for column, r in zip(maps, known.T, strict=True)]
+            )
+            now = _relations(maps, there, np.ones(len(there)))
+            move = _transport(now, self.relations)
+            known = ndtri(known) @ move
+            ranks = _ranks(ndtri(ranks) @ move, known)
+        return np.column_stack(
+            [column.value(r) for column, r in zip(maps, ranks.T, strict=True)]
+        )
+
+    @property
+    def maps(self):
+        """The maps of those columns that are numbers."""
+        return [column for column in self.columns if isinstance(column, ColumnMap)]
 
     def draw_gaps(self, n, random_state):
         """Return which cells of n rows are missing, as in rows that were there; (n, d)."""
@@ -100,3 +147,48 @@ def _together(gaps, weight):
         chosen = chosen[np.searchsorted(up, at)]
         return _together(gaps[chosen], np.full(most, up[-1] / most))
     return gaps, weight
+
+
+def _ranks(drawn, known):
+    """Return the ranks of draws (n, c) among others (m, c), column by column."""
+    at = (np.arange(len(known)) + 0.5) / len(known)
+    parts = zip(drawn.T, np.sort(known, axis=0).T, strict=True)
+    return np.column_stack([np.interp(new, old, at) for new, old in parts])
+
+
+def _relations(columns, rows, weight):
+    """Return the correlations of the normal scores of numbers; None of too many.
+
+    Missing cells are left out, pair by pair. A column of one value has none.
+    """
+    numbers = [j for j, column in enumerate(columns) if isinstance(column, ColumnMap)]
+    if not 1 < len(numbers) <= MOST_RELATED:
+        return None
+    rows = rows[:, numbers]
+    there = ~np.isnan(rows)
+    scores = np.zeros(rows.shape)
+    for i, j in enumerate(numbers):
+        first, last = columns[j].ranks(rows[there[:, i], i])
+        scores[there[:, i], i] = ndtri(((first + last) / 2).clip(1e-4, 1 - 1e-4))
+    total = np.maximum(weight @ there, 1e-12)
+    scores = np.where(there, scores - (weight @ scores) / total, 0.0)
+    weighted, seen = weight[:, None] * scores, there.astype(float)
+    both = (weight[:, None] * seen).T @ seen
+    products = (weighted.T @ scores) / np.maximum(both, 1e-12)
+    scale = np.sqrt(np.diag(products))
+    scale[scale < 1e-6] = np.inf
+    relations = products / np.outer(scale, scale)
+    np.fill_diagonal(relations, 1.0)
+    return relations.clip(-1, 1)
+
+
+def _root(matrix, power):
+    """Return a power of a symmetric matrix (c, c), its eigenvalues above a least one."""
+    values, vectors = eigh(matrix)
+    return (vectors * np.maximum(values, LEAST) ** power) @ vectors.T
+
+
+def _transport(now, wanted):
+    """Return the symmetric matrix that gives correlations `now` those wanted; (c, c)."""
+    root, back = _root(now, 0.5), _root(now, -0.5)
+    return back @ _root(root @ _root(wanted, 1.0) @ root, 0.5) @ back

@@ -90,10 +90,9 @@ def test_what_is_drawn_could_have_been_in_the_table(generator):
         assert drawn[name].max() <= TABLE[name].max()
     assert (drawn["income"] == drawn["income"].round(2)).all()
     assert not drawn["size"].between(-3, 3).any()  # between the two peaks
-    wanted = TABLE[["income", "years"]].corr(method="spearman").iloc[0, 1]
-    assert drawn[["income", "years"]].corr(method="spearman").iloc[0, 1] == pytest.approx(
-        wanted, abs=0.2
-    )
+    numbers = list(TABLE.select_dtypes("number"))
+    off = drawn[numbers].corr("spearman") - TABLE[numbers].corr("spearman")
+    assert off.abs().max(axis=None) < 0.12
 
 
 def test_a_row_that_is_drawn_depends_on_the_seed_and_its_place_alone(generator):
@@ -114,7 +113,7 @@ def test_a_row_that_is_drawn_depends_on_the_seed_and_its_place_alone(generator):
 
 def test_means_and_likeliest_levels_are_what_no_noise_gives(generator):
     means = generator.sample(500, random_state=0, noise=False)
-    assert means["self_emp"].mean() < 0.05
+    assert means["self_emp"].mean() < 0.08
     assert (means.dtypes == TABLE.dtypes).all()
     inner = generator.autoencoder_ if isinstance(generator, LatentSampler) else generator
     if isinstance(generator, VariationalAutoencoder):
@@ -141,7 +140,7 @@ def test_another_noise_is_refused(generator, noise):
         generator.sample(2, noise=noise)
 
 
-def test_ranks_keep_the_order_of_draws():
+def test_skewed_columns_go_together_as_they_did():
     vae = VariationalAutoencoder(1, likelihood="mixed", network=(), random_state=0)
     z = np.random.default_rng(0).normal(size=800)
     X = np.column_stack([z, np.exp(3 * z), -(z**3)])
@@ -149,8 +148,8 @@ def test_ranks_keep_the_order_of_draws():
     assert drawn[:, 1].max() <= X[:, 1].max()
     assert np.median(drawn[:, 1]) == pytest.approx(1, rel=0.2)
     rank = pd.DataFrame(drawn).corr("spearman").to_numpy()
-    assert rank[0, 1] > 0.75
-    assert rank[0, 2] < -0.75
+    assert rank[0, 1] > 0.9
+    assert rank[0, 2] < -0.9
 
 
 # Gaussian tables
@@ -283,8 +282,9 @@ CELLS = {
 @settings(
     max_examples=8,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
     database=None,
+    phases=[Phase.generate],  # to shrink a case takes many fits
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(st.lists(st.tuples(*CELLS.values()), min_size=8, max_size=30), st.booleans())
 def test_whatever_is_drawn_of_a_small_table_is_possible(rows, missing):
