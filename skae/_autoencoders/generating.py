@@ -155,13 +155,13 @@ def _heeds_margins(likelihood, statistics):
     """Tell whether rows that are drawn are to hold what columns held: those of tables."""
     if statistics.is_sparse or len(statistics.sample_shape) > 1:
         return False
-    is_unbounded = isinstance(likelihood, Gaussian) and likelihood.link == "identity"
-    return is_unbounded or isinstance(likelihood, Mixed)
+    if type(likelihood) is Gaussian:  # one of a user's own draws as it says
+        return likelihood.link == "identity"
+    return type(likelihood) is Mixed
 
 
 def _margins(likelihood, statistics, X, weight=None, index=None):
+    """Return the `Margins` of rows (n, d) that are told of by an index, or of all."""
     index = np.arange(X.shape[0]) if index is None else index
-    levels = {}
-    if isinstance(likelihood, Mixed):
-        levels = likelihood.categories or {}
+    levels = (likelihood.categories or {}) if type(likelihood) is Mixed else {}
     return Margins.of(X, weight, index, statistics.spread, levels)

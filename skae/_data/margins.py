@@ -4,6 +4,7 @@ n is the number of rows, d the columns. Nothing is kept of rows as such: columns
 one by one, and of rows only which cells are missing together.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ KNOT_CELLS, KNOTS = 2**18, (64, 1024)  # that are kept in all, and of a column
 PATTERN_BYTES = 2**18  # that are kept of which cells are missing together
 MOST_RELATED = 256  # numbers of which it is kept how they go together
 LEAST = 1e-4  # eigenvalue of their correlations
+APART = 0.25  # deviations between two neighbours of a model's draws, over a gap
 
 
 class Margins(NamedTuple):
@@ -91,8 +93,8 @@ class Margins(NamedTuple):
     def values(self, drawn, known):
         """Return the numbers that draws stand for, by their ranks among known draws.
 
-        Numbers are to go together as they did: the known draws' normal scores are moved,
-        by as little as can be, to have the correlations of the rows'.
+        Numbers are to go together as they did: the known draws' normal scores are moved to
+        have the correlations of the rows', by as little as can be and over no gap of theirs.
 
         Parameters
         ----------
@@ -105,18 +107,16 @@ class Margins(NamedTuple):
         values : ndarray of shape (n, c)
         """
         maps = self.maps
+        edges = [_edges(column) for column in known.T]
         ranks, known = _ranks(drawn, known), _ranks(known, known)
         if self.relations is not None:
-            there = np.column_stack(
-                [column.value(r) for column, r in zip(maps, known.T, strict=True)]
-            )
+            there = _values(maps, known)
             now = _relations(maps, there, np.ones(len(there)))
             move = _transport(now, self.relations)
-            known = ndtri(known) @ move
-            ranks = _ranks(ndtri(ranks) @ move, known)
-        return np.column_stack(
-            [column.value(r) for column, r in zip(maps, ranks.T, strict=True)]
-        )
+            scores = ndtri(ranks) @ move, ndtri(known) @ move
+            for j, (new, old) in enumerate(zip(*(s.T for s in scores), strict=True)):
+                ranks[:, j] = _ranks_within(edges[j], new, old, ranks[:, j], known[:, j])
+        return _values(maps, ranks)
 
     @property
     def maps(self):
@@ -149,11 +149,43 @@ def _together(gaps, weight):
     return gaps, weight
 
 
+def _values(maps, ranks):
+    """Return the values at ranks (n, c), column by column."""
+    parts = zip(maps, ranks.T, strict=True)
+    return np.column_stack([column.value(r) for column, r in parts])
+
+
 def _ranks(drawn, known):
     """Return the ranks of draws (n, c) among others (m, c), column by column."""
+    parts = zip(drawn.T, known.T, strict=True)
+    return np.column_stack([_rank(*pair) for pair in parts])
+
+
+def _rank(drawn, known):
     at = (np.arange(len(known)) + 0.5) / len(known)
-    parts = zip(drawn.T, np.sort(known, axis=0).T, strict=True)
-    return np.column_stack([np.interp(new, old, at) for new, old in parts])
+    return np.interp(drawn, np.sort(known), at)
+
+
+def _edges(known):
+    """Return the ranks of the gaps between a model's draws (m,), and 0 and 1."""
+    known = np.sort(known)
+    edges = np.flatnonzero(np.diff(known) > APART * known.std()) + 1
+    return np.r_[0, edges / len(known), 1]
+
+
+def _ranks_within(edges, scores, known_scores, ranks, known):
+    """Return the ranks (n,) of scores among known ones (m,), none moved over an edge.
+
+    On which side a row is of a gap, between two classes for instance, is what a model knows
+    best; `ranks` and `known` say on which.
+    """
+    moved = ranks.copy()
+    for low, high in pairwise(edges):
+        here, there = ((r >= low) & (r < high) for r in (ranks, known))
+        if here.any():
+            rank = _rank(scores[here], known_scores[there])
+            moved[here] = low + (high - low) * rank
+    return moved
 
 
 def _relations(columns, rows, weight):

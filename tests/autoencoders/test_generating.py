@@ -353,7 +353,7 @@ def test_a_sampler_passes_classes_on():
     drawn, y = sampler.sample(DRAWN, random_state=0, noise=True, return_y=True)
     assert is_near((y == "rare").mean(), 0.2)
     assert ((drawn["income"] >= 1000) == (y == "rare")).mean() > 0.9
-    assert (sampler.sample(99, noise=True, y="rare")["income"] >= 1000).mean() > 0.9
+    assert (sampler.sample(500, 0, noise=True, y="rare")["income"] >= 1000).mean() > 0.9
     with pytest.raises(ValueError, match="conditional=True needs y"):
         LatentSampler(vae).fit(SHIFTED)
     plain = LatentSampler(Autoencoder(1, **QUICK)).fit(SHIFTED)
