@@ -93,8 +93,8 @@ class Margins(NamedTuple):
     def values(self, drawn, known):
         """Return the numbers that draws stand for, by their ranks among known draws.
 
-        Numbers are to go together as they did: the known draws' normal scores are moved to
-        have the correlations of the rows', by as little as can be and over no gap of theirs.
+        Numbers are to go together as they did: the known draws' normal scores are moved, by
+        as little as can be and over no gap of theirs, to the correlations of the rows'.
 
         Parameters
         ----------

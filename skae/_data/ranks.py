@@ -51,8 +51,9 @@ class ColumnMap(NamedTuple):
         if weight is not None and np.ptp(weight) > 1e-9 * weight.max():
             weight = weight[order]
             up = np.cumsum(weight)
-            at = np.linspace(weight[0] / 2, up[-1] - weight[-1] / 2, most)
+            at = (np.arange(most) + 0.5) * (up[-1] / most)
             knots = values[np.searchsorted(up, at).clip(max=n - 1)]
+            knots[[0, -1]] = values[[0, -1]]
         elif n > most:
             knots = values[np.rint(np.linspace(0, n - 1, most)).astype(int)]
         counts = counts or (n, _n_distinct(values))
