@@ -47,7 +47,7 @@ class Margins(NamedTuple):
             How many levels each category has, by its place.
         """
         d, n = X.shape[1], len(index)
-        most = min(ROWS, max(1000, CELLS // d))
+        most = min(ROWS, max(200, CELLS // d))
         if n > most:
             index = np.sort(np.random.RandomState(0).permutation(index)[:most])
         rows = np.asarray(X[index], dtype=np.float64)

@@ -97,4 +97,4 @@ def test_no_draw_is_moved_over_a_gap():
     # but for what the shares of the sides differ by
     assert ((drawn[:, 0] > 5) != (known[:, 0] > 5)).mean() < 0.02
     low = drawn[:, 0] < 5
-    assert np.corrcoef(drawn[low].T)[0, 1] > 0.7  # which the model had not
+    assert np.corrcoef(drawn[low].T)[0, 1] > 0.5  # which the model had not
