@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 
 from skae._data.checks import check_count
 from skae._data.frames import is_frame, named, without_rows
@@ -62,14 +63,13 @@ class DecodingMixin:
             return bool(noise)
         likelihood = self.net_.module_.likelihood
         is_table = len(self._sample_shape_) == 1
-        # a user's own likelihood has means
         return is_table and likelihood.asks_for_draws(self._trained_.statistics)
 
     def __skae_margins__(self, X):
         """Return the `Margins` of rows, if draws heed them."""
         likelihood = self.net_.module_.likelihood.likelihood
         statistics = self._trained_.statistics
-        if not _heeds_margins(likelihood, statistics):
+        if issparse(X) or not _heeds_margins(likelihood, statistics):
             return None
         return _margins(likelihood, statistics, self._check_rows(X))
 
