@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._codes.adversarial import OF_LABELS, Adversarial, shares_of
 from skae._codes.normal import places
-from skae._data.checks import check_count
 from skae.priors import NAMED, drawn
 
 
@@ -36,7 +36,7 @@ with_clusters = available_if(_has_clusters)
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class AdversarialAutoencoder(BaseAutoencoder):
+class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     r"""Autoencoder whose codes are distributed as a prior of one's choice.
 
     Beside the autoencoder an adversary learns to tell codes from draws of the prior p(z),
@@ -271,7 +271,16 @@ class AdversarialAutoencoder(BaseAutoencoder):
 
     # Generation
 
-    def sample(self, n_samples=1, random_state=None, cluster=None):
+    def sample(
+        self,
+        n_samples=1,
+        random_state=None,
+        cluster=None,
+        *,
+        noise="auto",
+        missing=False,
+        return_cluster=False,
+    ):
         """Generate rows: decode codes drawn from the prior.
 
         Parameters
@@ -279,30 +288,55 @@ class AdversarialAutoencoder(BaseAutoencoder):
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Source of the codes. The same integer gives the same styles in any cluster.
+            Source of all that is drawn. The same integer gives the same styles in any
+            cluster.
         cluster : int, class, array-like of shape (n_samples,) or None, default=None
             The cluster that rows are of, or each of them. None draws them as often as they
             were in training. Only with `n_clusters`.
+        noise : bool or "auto", default="auto"
+            Whether to draw rows from p(x | z), or to return their means, as in
+            `VariationalAutoencoder.sample`: "auto" draws in tables of
+            ``likelihood="mixed"``, of counts, and of nothing but zeros and ones. Numbers
+            that are drawn could have been in their column.
+        missing : bool, default=False
+            Whether cells are missing as they were in training, whatever a row holds.
+        return_cluster : bool, default=False
+            Whether to return the clusters, too; only with `n_clusters`.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or DataFrame
-            In the units of the training data, as `inverse_transform` returns them.
+            In the units of the training data. A DataFrame if `fit` saw one, of the same
+            names; of the same dtypes, too, with ``likelihood="mixed"`` and where rows are
+            drawn.
+        cluster : ndarray of shape (n_samples,)
+            The clusters, only if ``return_cluster=True``.
         """
         check_is_fitted(self)
-        check_count("n_samples", n_samples)
         random_state = check_random_state(random_state)
-        k = self.n_components_
-        codes = drawn(self.prior_, n_samples, k, random_state)
+        margins, own = vars(self).get("_margins_"), self._own
+        ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
+        codes = drawn(self.prior_, n_samples, self.n_components_, random_state)
         n_clusters = self.net_.module_.n_clusters
         if n_clusters:
-            place = self._places(cluster, n_samples, n_clusters, random_state)
+            cluster_state = np.random.RandomState(ask.seeds[1])
+            place = self._places(cluster, n_samples, n_clusters, cluster_state)
             codes = codes + self.cluster_centers_[place]
-        elif cluster is not None:
+        elif cluster is not None or return_cluster:
+            name = "cluster" if cluster is not None else "return_cluster=True"
             raise ValueError(
-                "cluster is for n_clusters: this estimator was fitted without clusters."
+                f"{name} is for n_clusters: this estimator was fitted without clusters."
             )
-        return self.inverse_transform(codes)
+        X = self._generated(codes, ask)
+        return (X, self._named(place)) if return_cluster else X
+
+    def _own(self, n, random_state):
+        """Return n codes as training had them; of no classes."""
+        codes = drawn(self.prior_, n, self.n_components_, random_state)
+        if n_clusters := self.net_.module_.n_clusters:
+            place = self._places(None, n, n_clusters, random_state)
+            codes = codes + self.cluster_centers_[place]
+        return codes, None
 
     def _places(self, cluster, n_samples, n_clusters, random_state):
         """Return the places of clusters among all; (n_samples,)."""

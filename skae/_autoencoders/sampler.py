@@ -3,14 +3,18 @@
 import numpy as np
 from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.binary import BinaryAutoencoder
+from skae._autoencoders.generating import Ask, framed
 from skae._autoencoders.plain import Autoencoder
-from skae._data.checks import check_count
+from skae._autoencoders.variational import VariationalAutoencoder
+from skae._data.frames import is_frame, without_rows
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned
 from skae.priors import sample_density
@@ -104,26 +108,47 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         for estimator in (autoencoder, density):
             if estimator.get_params().get("random_state", 0) is None:
                 estimator.set_params(random_state=random_state.randint(2**31 - 1))
-        if isinstance(autoencoder, BinaryAutoencoder):
+        if isinstance(_ours(autoencoder), BinaryAutoencoder):
             raise ValueError(
                 "autoencoder: the codes of a BinaryAutoencoder are bits, which a density "
                 "of numbers does not draw. Use another autoencoder."
             )
         autoencoder.fit(X, y)
-        with config_context(transform_output="default"):
-            codes = np.asarray(densify(autoencoder.transform(X)), dtype=np.float64)
+        codes = self._encoded(autoencoder, X, y)
         if self.density is None:
             density.set_params(n_components=min(density.n_components, len(codes)))
         with config_context(array_api_dispatch=False):  # codes are NumPy's
             density.fit(codes)
         vars(self).pop("_skae_version_", None)  # of an earlier fit
         self.autoencoder_, self.density_ = autoencoder, density
+        ours = _ours(autoencoder)
+        self._margins_ = None if ours is None else ours.__skae_margins__(X)
+        self._frame_ = without_rows(X) if is_frame(X) else None
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(autoencoder, name):
                 setattr(self, name, getattr(autoencoder, name))
         return self
 
-    def sample(self, n_samples=1, random_state=None):
+    @staticmethod
+    def _encoded(autoencoder, X, y):
+        """Return the codes of rows, which may be told their classes; (n, k) float64."""
+        told = {}
+        if isinstance(ours := _ours(autoencoder), VariationalAutoencoder):
+            told = {"y": y} if ours.conditional else {}
+        with config_context(transform_output="default"):
+            codes = autoencoder.transform(X, **told)
+        return np.asarray(densify(codes), dtype=np.float64)
+
+    def sample(
+        self,
+        n_samples=1,
+        random_state=None,
+        noise="auto",
+        y=None,
+        *,
+        missing=False,
+        return_y=False,
+    ):
         """Generate rows.
 
         Parameters
@@ -131,19 +156,59 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Source of the codes; whatever seed the density has plays no part.
+            Source of all that is drawn; whatever seed the density has plays no part.
+        noise : bool or "auto", default="auto"
+            Whether to draw rows from p(x | z), or to return their means, as in
+            `VariationalAutoencoder.sample`: "auto" draws in tables of
+            ``likelihood="mixed"``, of counts, and of nothing but zeros and ones. Numbers
+            that are drawn could have been in their column. Only for autoencoders of skae;
+            others return what their `inverse_transform` does.
+        y : array-like of shape (n_samples,) or a class, default=None
+            The classes; only for an autoencoder with ``conditional=True``. None draws
+            them as often as they were in training. The density is one for all classes.
+        missing : bool, default=False
+            Whether cells are missing as they were in training, whatever a row holds.
+        return_y : bool, default=False
+            Whether to return the classes, too.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or DataFrame
-            Decoded codes, in the units of the training data and no two in an order; as
-            the autoencoder's `inverse_transform` returns them.
+            Decoded codes, in the units of the training data and no two in an order. A
+            DataFrame if `fit` saw one, of the same names; of the same dtypes, too, with
+            ``likelihood="mixed"`` and where rows are drawn.
+        y : ndarray of shape (n_samples,)
+            The classes, only if ``return_y=True``.
         """
         check_is_fitted(self)
-        check_count("n_samples", n_samples)
         random_state = check_random_state(random_state)
+        margins, own = vars(self).get("_margins_"), self._own
+        ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
         codes = sample_density(self.density_, n_samples, random_state)
-        return self.autoencoder_.inverse_transform(codes)
+        ours = _ours(self.autoencoder_)
+        if ours is None:
+            if y is not None or return_y or noise is True:
+                raise ValueError(
+                    "y, return_y and noise=True are for autoencoders of skae: what rows "
+                    f"are like around their mean is not known of {self.autoencoder_!r}."
+                )
+            X, is_drawn = self.autoencoder_.inverse_transform(codes), False
+        else:
+            classes = np.random.RandomState(ask.seeds[1])
+            y = ours.__skae_classes__(y, n_samples, classes)
+            if return_y and y is None:
+                raise ValueError(
+                    "return_y=True is for an autoencoder with conditional=True: this one "
+                    "was fitted without classes."
+                )
+            X, is_drawn = ours.__skae_generate__(codes, ask, y), ours.__skae_draws__(noise)
+        X = framed(X, vars(self).get("_frame_"), is_drawn)
+        return (X, np.asarray(y)) if return_y else X
+
+    def _own(self, n, random_state):
+        """Return n codes as the density has them, and their classes."""
+        codes = sample_density(self.density_, n, random_state)
+        return codes, _ours(self.autoencoder_).__skae_classes__(None, n, random_state)
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: the input that the autoencoder takes."""
@@ -151,3 +216,10 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         inner = Autoencoder() if self.autoencoder is None else self.autoencoder
         tags.input_tags = inner.__sklearn_tags__().input_tags
         return tags
+
+
+def _ours(autoencoder):
+    """Return an autoencoder of skae, frozen or not; None of another."""
+    if isinstance(autoencoder, FrozenEstimator):
+        autoencoder = autoencoder.estimator
+    return autoencoder if isinstance(autoencoder, BaseAutoencoder) else None

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._autoencoders.inference import by_steps, on_the_way
 from skae._codes.normal import (
     Normal,
@@ -29,7 +30,7 @@ from skae._training.blocks import apply, padded
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class VariationalAutoencoder(BaseAutoencoder):
+class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
     r"""Autoencoder with a prior on its codes: it scores and generates rows.
 
     An encoder gives each row a normal distribution of codes, q(z | x) = N(m(x), s(x)²),
@@ -84,6 +85,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         above 0.01 over the rows [6]_.
     classes_ : ndarray of shape (n_classes,)
         The classes of y; only if ``conditional=True``.
+    class_count_ : ndarray of shape (n_classes,)
+        Training rows of each class, by their weight relative to the mean; only if
+        ``conditional=True``.
 
     See Also
     --------
@@ -157,7 +161,24 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     _code_class: ClassVar[type] = Normal
 
+    # Fitting
+
+    def __skae_begin__(self, X, y=None, sample_weight=None, **kwargs):
+        """Return the recipe and the sample, and count the classes."""
+        recipe, sample = super().__skae_begin__(X, y, sample_weight, **kwargs)
+        if self.conditional:
+            told, index = sample.told.known[0].double().numpy(), sample.index.numpy()
+            weight = np.ones(len(told)) if sample.weight is None else sample.weight
+            count = weight[index] @ told[index] / weight[index].mean()
+            if kwargs.get("warm") and kwargs.get("one_pass"):
+                count = count + self.class_count_
+            self.class_count_ = count
+        return recipe, sample
+
     # What a trained one knows of rows
+
+    def _codes(self, X, y=None):
+        return self._posterior(X, y)[0]
 
     def _posterior(self, X, y):
         """Return the posterior means and log-variances of X."""
@@ -168,13 +189,22 @@ class VariationalAutoencoder(BaseAutoencoder):
         out = self._encode(X, fn, 2 * k)
         return out[:, :k], out[:, k:]
 
+    def _decoder(self, y, n):
+        return self._given(self.net_.module_.decode, y, n)
+
+    def __skae_classes__(self, y, n, random_state):
+        """Return the classes of n rows: y, or drawn as often as they were; or None."""
+        if "classes_" not in vars(self):
+            return super().__skae_classes__(y, n, random_state)
+        if y is None:
+            share = self.class_count_ / self.class_count_.sum()
+            return random_state.choice(self.classes_, n, p=share)
+        return np.full(n, y) if np.ndim(y) == 0 else y
+
     def _given(self, fn, y, n):
         """Return fn of blocks of n rows, told their classes y if it has to be."""
         if "classes_" not in vars(self):
-            if y is not None:
-                raise ValueError(
-                    "y is for conditional=True: this estimator was fitted without classes."
-                )
+            super().__skae_classes__(y, n, None)
             return fn
         blocks = padded(one_hot(self.classes_, y, n), self.net_.block_rows, None)
         return lambda x: fn(x, next(blocks)[1].to(self.net_.device))
@@ -286,7 +316,7 @@ class VariationalAutoencoder(BaseAutoencoder):
             `fit` saw one, of the same names and dtypes.
         """
         Z = self._check_codes(X)
-        return self._decode(Z, self._given(self.net_.module_.decode, y, len(Z)))
+        return self._decode(Z, self._decoder(y, len(Z)))
 
     def reconstruct(self, X, mask=None, y=None):
         """Return X encoded and decoded, in the units of the training data.
@@ -416,7 +446,16 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     # Generation
 
-    def sample(self, n_samples=1, random_state=None, noise=False, y=None):
+    def sample(
+        self,
+        n_samples=1,
+        random_state=None,
+        noise="auto",
+        y=None,
+        *,
+        missing=False,
+        return_y=False,
+    ):
         """Generate rows: decode codes drawn from the prior.
 
         Parameters
@@ -424,28 +463,54 @@ class VariationalAutoencoder(BaseAutoencoder):
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance or None, default=None
-            Source of the codes.
-        noise : bool, default=False
+            Source of all that is drawn. With one integer the first rows are the same
+            however many there are.
+        noise : bool or "auto", default="auto"
             Whether to draw rows from p(x | z), noise included, as the model says that
-            rows come about, instead of returning their means.
+            rows come about (True), or to return their means, and the likeliest level of
+            a category (False). "auto" draws where a mean could not be a row: in tables
+            of ``likelihood="mixed"``, of counts, and of nothing but zeros and ones. It
+            returns means of pictures and with the Gaussian likelihood.
+
+            Numbers that are drawn could have been in their column. A draw's rank, among
+            thousands of the model's own, says which value it is of those between the
+            column's least and greatest in training: whole where they were whole, as
+            often zero as they were, none where none were near. Levels are as frequent as
+            they were. That is so with ``likelihood="mixed"``, and with the Gaussian one
+            for tables without a bounded link.
         y : array-like of shape (n_samples,) or a class, default=None
-            The classes; only if ``conditional=True``, and then needed.
+            The classes; only if ``conditional=True``. None draws them as often as they
+            were in training.
+        missing : bool, default=False
+            Whether cells are missing as they were in training: which ones of a row is
+            drawn from the training rows, and has nothing to do with the row's values.
+        return_y : bool, default=False
+            Whether to return the classes, too; only if ``conditional=True``.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features) or DataFrame
-            In the units of the training data, as `inverse_transform` returns them.
+            In the units of the training data. A DataFrame if `fit` saw one, of the same
+            names; of the same dtypes, too, with ``likelihood="mixed"`` and where rows are
+            drawn.
+        y : ndarray of shape (n_samples,)
+            The classes, only if ``return_y=True``.
         """
         check_is_fitted(self)
-        check_count("n_samples", n_samples)
         random_state = check_random_state(random_state)
+        margins, own = vars(self).get("_margins_"), self._own
+        ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
         codes = random_state.standard_normal((n_samples, self.n_components_))
-        if not noise:
-            return self.inverse_transform(codes, y)
-        likelihood = self.net_.module_.likelihood
-        params = np.empty((n_samples, likelihood.n_params), dtype=np.float32)
-        blocks = padded(codes, self.net_.block_rows, None)
-        decode = self._given(self.net_.module_.decode, y, n_samples)
-        apply(decode, blocks, self.net_.device, params)
-        drawn = likelihood.sample(torch.from_numpy(params), random_state)
-        return self._contained(drawn.astype(self._dtype_))
+        y = self.__skae_classes__(y, n_samples, np.random.RandomState(ask.seeds[1]))
+        if return_y and y is None:
+            raise ValueError(
+                "return_y=True is for conditional=True: this estimator was fitted "
+                "without classes."
+            )
+        X = self._generated(codes, ask, y)
+        return (X, np.asarray(y)) if return_y else X
+
+    def _own(self, n, random_state):
+        """Return n codes as the prior has them, and their classes."""
+        codes = random_state.standard_normal((n, self.n_components_))
+        return codes, self.__skae_classes__(None, n, random_state)

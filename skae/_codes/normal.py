@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skae._codes import remedies, signs
 from skae._codes.base import AutoencoderModule, Code, Terms, natural_size, pair, tempered
+from skae._data.frames import is_nan
 from skae._data.split import Told
 from skae._losses import normal_kl, total_correlation
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -83,8 +84,11 @@ class Normal(Code):
         if not self.conditional:
             return Told()
         if reset and y is not None:
+            y = column_or_1d(y)
+            if y.dtype.kind in "Of":
+                _check_known(y)
             check_classification_targets(y)
-            classes = np.unique(column_or_1d(y))
+            classes = np.unique(y)
         return Told(classes, (torch.from_numpy(one_hot(classes, y, n)),))
 
     def build(self, task):
@@ -242,13 +246,28 @@ def _told(ae, x, known, n_repeats=1):
 
 def places(known, values, name, of="class that `fit` has not seen"):
     """Return where values (n,) are among the sorted known ones, or a ``ValueError``."""
-    place = np.searchsorted(known, values).clip(max=len(known) - 1)
-    strange = known[place] != values
+    try:
+        place = np.searchsorted(known, values).clip(max=len(known) - 1)
+        strange = known[place] != values
+    except TypeError:  # of another type than the known ones
+        seen = known.tolist()
+        place = np.array([seen.index(v) if v in seen else -1 for v in values.tolist()])
+        strange = place < 0
     if strange.any():
         raise ValueError(
             f"{name} holds a {of}: {values[strange][0]!r}. Known are {known.tolist()}."
         )
     return place
+
+
+def _check_known(y):
+    """Raise a ``ValueError`` if rows have no class."""
+    gone = np.array([is_nan(value) for value in y], dtype=bool)
+    if gone.any():
+        raise ValueError(
+            f"y: conditional=True needs the class of each row, and {gone.sum()} have "
+            f"none, the first being row {gone.argmax()}. Leave these rows out."
+        )
 
 
 def one_hot(classes, y, n):

@@ -7,6 +7,7 @@ n is the number of rows, d the columns.
 """
 
 from collections import Counter
+from copy import deepcopy
 from numbers import Real
 from typing import NamedTuple
 
@@ -346,6 +347,26 @@ def frame_like(empty, dtypes, cells, index=None):
     parts = zip(like.iter_columns(), cells, dtypes, strict=True)
     columns = [_column(*part, index) for part in parts]
     return _built(like, columns, np.ones(len(columns), dtype=bool), index)
+
+
+def named(empty, X, as_it_was):
+    """Return rows (n, d) as a frame like one without rows: of its dtypes, or of X's."""
+    columns = []
+    for like, values in zip(
+        nw.from_native(empty, eager_only=True).iter_columns(), X.T, strict=True
+    ):
+        keeps = as_it_was and (like.dtype.is_numeric() or like.dtype == nw.Boolean)
+        dtype = _dtype(like) if keeps else None
+        if dtype is None and not _is_pandas(like):
+            dtype = nw.Float32 if X.dtype == np.float32 else nw.Float64
+        columns.append(_column(like, values, dtype))
+    like = nw.from_native(empty, eager_only=True)
+    return _built(like, columns, np.ones(len(columns), dtype=bool), None)
+
+
+def without_rows(X):
+    """Return a frame's container, names and dtypes, as a frame of its own."""
+    return deepcopy(nw.from_native(X, eager_only=True).head(0).to_native())
 
 
 def beside(X, names, values):

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 KNOTS, KNOT_CELLS = 1024, 2**20  # order statistics that are kept: of a column, and in all
-FEW_VALUED = 0.2  # share of the values that differ, up to which no others are put in
+FEW_VALUED = 0.5  # share of the values that differ, up to which no others are put in
 GAP = 0.25  # spreads between neighbours, up to which there may be values between them
 DECIMALS = range(-6, 7)  # of a column whose values are all rounded
+MOST_COUNTED = 10_000  # values, of which a share differ
 
 
 class ColumnMap(NamedTuple):
@@ -24,9 +25,10 @@ class ColumnMap(NamedTuple):
     knots: np.ndarray  # (s,) sorted values, float64
     joined: np.ndarray  # (s,) bool: whether there may be values before the next one
     decimals: int | None  # that all values are rounded to
+    counts: tuple  # of the values, and of those that differ
 
     @classmethod
-    def learn(cls, values, spread, most=KNOTS):
+    def learn(cls, values, spread, most=KNOTS, weight=None, counts=None):
         """Return the map of a column.
 
         Parameters
@@ -37,16 +39,42 @@ class ColumnMap(NamedTuple):
             Of the column's body.
         most : int, default=1024
             Number of knots.
+        weight : ndarray of shape (n,), default=None
+            Of each value, above 0.
+        counts : tuple, default=None
+            How many there are and how many differ, where these values stand for more.
         """
-        values = np.sort(np.asarray(values, dtype=np.float64))
-        n = len(values)
-        n_distinct = 1 + np.count_nonzero(np.diff(values))
-        knots = values
-        if n > most:
+        values = np.asarray(values, dtype=np.float64)
+        order = np.argsort(values)
+        values = values[order]
+        n, knots = len(values), values
+        if weight is not None and np.ptp(weight) > 1e-9 * weight.max():
+            weight = weight[order]
+            up = np.cumsum(weight)
+            at = (np.arange(most) + 0.5) * (up[-1] / most)
+            knots = values[np.searchsorted(up, at).clip(max=n - 1)]
+            knots[[0, -1]] = values[[0, -1]]
+        elif n > most:
             knots = values[np.rint(np.linspace(0, n - 1, most)).astype(int)]
+        counts = counts or (n, _n_distinct(values))
         step = np.diff(knots, append=knots[-1])
-        joined = (step > 0) & (step <= GAP * spread) & (n_distinct > FEW_VALUED * n)
-        return cls(knots, joined, _decimals(values))
+        is_dense = counts[1] > FEW_VALUED * counts[0]
+        joined = (step > 0) & (step <= GAP * spread) & is_dense
+        return cls(knots, joined, _decimals(values), counts)
+
+    def merged(self, other, weights, spread, most=KNOTS):
+        """Return the map of this one's values and another's, which weigh so much."""
+        pair = self, other
+        weight = [np.full(len(m.knots), w) for m, w in zip(pair, weights, strict=True)]
+        weight = np.concatenate([w / len(w) for w in weight])
+        new = ~np.isin(other.knots, self.knots)
+        share = _n_distinct(other.knots[new]) / _n_distinct(other.knots)
+        n = self.counts[0] + other.counts[0]
+        n_distinct = self.counts[1] + round(share * other.counts[1])
+        # of a long stream: values of a fine grid repeat, and are not few for that
+        n = min(n, MOST_COUNTED)
+        knots = np.concatenate([self.knots, other.knots])
+        return self.learn(knots, spread, most, weight, (n, min(n, n_distinct)))
 
     def value(self, rank):
         """Return the values at ranks, any shape; float64."""
@@ -72,12 +100,18 @@ def most_knots(d):
     return int(np.clip(KNOT_CELLS // max(d, 1), 64, KNOTS))
 
 
+def _n_distinct(values):
+    """Return how many of sorted values differ."""
+    return min(len(values), 1 + np.count_nonzero(np.diff(values)))
+
+
 def _decimals(values):
     """Return the decimals that all values are rounded to, the fewest; None if to none."""
     largest = max(abs(values[0]), abs(values[-1]))
+    some = values[:: max(1, len(values) // 64)]
     for decimals in DECIMALS:
         if largest * 10.0**decimals > 2**52:
             return None
-        if (np.round(values, decimals) == values).all():
+        if all((np.round(v, decimals) == v).all() for v in (some, values)):
             return decimals
     return None

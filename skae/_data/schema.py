@@ -4,14 +4,13 @@ n is the number of rows, d the columns. A table's numbers are an (n, d) float64 
 NaN where a cell is missing: numbers as they are, categories as codes, times in days.
 """
 
-from copy import deepcopy
 from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
 from skae._data.clock import Clock
-from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels
+from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels, without_rows
 from skae._data.objects import told_apart
 from skae._data.texts import FEW_CODES, is_mark, look_of
 from skae._data.times import is_time_value
@@ -263,6 +262,18 @@ def cells_of(column, values):
     return np.clip(values, low, high)
 
 
+def _with_gaps(column, values):
+    """Return a column's values for numbers (n,), None where these are NaN."""
+    gone = np.isnan(values)
+    if column.is_empty or column.kind == "passthrough" or gone.all():
+        return [None] * len(values)
+    if not gone.any():
+        return cells_of(column, values)
+    cells = np.full(len(values), None)
+    cells[~gone] = cells_of(column, values[~gone])
+    return list(cells)
+
+
 def bounds_of(dtype):
     """Return the least and the greatest integer that a dtype holds."""
     if str(dtype).lower().split("[")[0] in ("bool", "boolean"):
@@ -284,7 +295,7 @@ class Schema(NamedTuple):
     @classmethod
     def of(cls, columns, table):
         """Return the schema of a table whose columns have been learnt."""
-        return cls(columns, deepcopy(table.frame.head(0).to_native()))
+        return cls(columns, without_rows(table.frame))
 
     def widened(self, table):
         """Return the schema of more rows: times of theirs may be put in as well."""
@@ -307,12 +318,8 @@ class Schema(NamedTuple):
 
     def cells(self, codes):
         """Return the columns' values for numbers (n, d): an array or a list for each."""
-        return [
-            [None] * len(values)
-            if column.is_empty or column.kind == "passthrough"
-            else cells_of(column, values)
-            for column, values in zip(self.columns, codes.T, strict=True)
-        ]
+        parts = zip(self.columns, codes.T, strict=True)
+        return [_with_gaps(column, values) for column, values in parts]
 
     def labels(self, codes):
         """Return the columns' values for numbers (n, d) as one array (n, d)."""

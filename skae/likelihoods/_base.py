@@ -193,7 +193,15 @@ class LikelihoodModule(nn.Module):
 
     def sample(self, params, random_state):
         """Return rows drawn from a decoder's outputs, a tensor (n, P); an array (n, d)."""
+        return self.restore(self.draw(params, random_state))
+
+    def draw(self, params, random_state):
+        """Return the same, standardised."""
         raise NotImplementedError(f"{type(self.likelihood).__name__} draws no rows.")
+
+    def asks_for_draws(self, statistics):
+        """Tell whether means, unlike draws, are hardly ever what a row could be."""
+        return False
 
     def nll(self, params, x):
         """Return the training loss of each cell; (B, d)."""

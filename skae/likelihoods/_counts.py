@@ -64,6 +64,9 @@ class _PoissonModule(LikelihoodModule):
     def sample(self, params, random_state):
         return random_state.poisson(self.mean(params).double().numpy()).astype(np.float64)
 
+    def asks_for_draws(self, statistics):
+        return True
+
     def noise_around(self, mean, residual_variance):
         rate = self.rate.cpu().double().numpy()
         return np.maximum(residual_variance, rate / (1 + rate) ** 2)

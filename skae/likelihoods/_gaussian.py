@@ -96,10 +96,10 @@ class _GaussianModule(LikelihoodModule):
             self.counted.copy_(torch.from_numpy(new.active))
         super().become(new)
 
-    def sample(self, params, random_state):
+    def draw(self, params, random_state):
         mean = self.mean(params).double().numpy()
         std = np.sqrt(self.noise_variance) * self.active
-        return self.restore(mean + std * random_state.standard_normal(mean.shape))
+        return mean + std * random_state.standard_normal(mean.shape)
 
     def log_prob(self, params, x):
         variance = torch.from_numpy(self.noise_variance)

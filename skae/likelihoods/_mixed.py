@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 
 from skae._data.change import Change
 from skae._data.clock import CYCLES
@@ -20,6 +21,7 @@ from skae.likelihoods._cycles import cycles_of
 from skae.likelihoods._restated import change_of_numbers, restate_noise
 
 RAREST = 1e-3  # probability of a level that is never seen, where training starts
+ROUNDS, CLOSE = 30, 5e-4  # until levels are drawn with the shares that they had
 
 
 @dataclass
@@ -362,18 +364,49 @@ class MixedModule(LikelihoodModule):
         parts = [logits.softmax(-1).flatten(-2) for _, logits in self._logits(params)]
         return torch.cat([params[..., : len(self.numbers)], *parts], -1)
 
-    def sample(self, params, random_state):
-        mean = self.mean(params).double().numpy()
-        numbers = self.numbers.numpy()
+    def draw(self, params, random_state):
+        out = self.mean(params).double().numpy()
+        noise, numbers = random_state.standard_normal(out.shape), self.numbers.numpy()
         std = (np.sqrt(self.noise_variance) * self.active)[numbers]
-        mean[:, numbers] += std * random_state.standard_normal((len(mean), len(numbers)))
-        out = self.restore(mean)
+        out[:, numbers] += std * noise[:, numbers]
         for columns, logits in self._logits(params.double()):
             below = logits.softmax(-1).cumsum(-1).numpy()
-            u = random_state.uniform(size=(*below.shape[:2], 1))
-            codes = (below < u).sum(2).clip(max=below.shape[2] - 1)
-            out[:, columns.numpy()] = codes
+            u = ndtr(noise[:, columns.numpy(), None]) * below[..., -1:]
+            out[:, columns.numpy()] = (below < u).sum(2)
         return out
+
+    def asks_for_draws(self, statistics):
+        return True
+
+    def balance(self, params, weights):
+        """Return what to add to parameters, so that levels are as frequent as they were.
+
+        Parameters
+        ----------
+        params : Tensor of shape (n, P)
+            Of codes as they are drawn.
+        weights : list of ndarray of shape (levels,)
+            How frequent levels were, of each column that is a category.
+
+        Returns
+        -------
+        shift : Tensor of shape (P,)
+        """
+        shift = torch.zeros(self.n_params)
+        parts = zip(self.blocks, self._logits(params.double()), strict=True)
+        for (levels, _, at), (columns, logits) in parts:
+            wanted = torch.from_numpy(np.stack([weights[j] for j in columns.tolist()]))
+            wanted = wanted.double()
+            wanted[wanted.sum(1) == 0] = 1.0  # without a value
+            wanted = wanted / wanted.sum(1, keepdim=True)
+            more = torch.where(wanted > 0, 0.0, -torch.inf)
+            for _ in range(ROUNDS):
+                share = (logits + more).softmax(-1).mean(0)
+                if (share - wanted).abs().max() < CLOSE:
+                    break
+                more = more + torch.where(wanted > 0, (wanted / share).log(), 0.0)
+            shift[at : at + levels * len(columns)] = more.flatten()
+        return shift
 
     def noise_around(self, mean, residual_variance):
         n = len(self.numbers)

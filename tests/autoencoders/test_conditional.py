@@ -113,7 +113,6 @@ def test_conditional_training_goes_on_with_the_same_classes():
 def test_classes_are_asked_for_where_they_are_needed(conditional):
     for call in (
         lambda: make(conditional=True).fit(SHIFTED),
-        lambda: conditional.sample(2),
         lambda: conditional.transform(SHIFTED),
         lambda: conditional.kl_divergence(SHIFTED),
         lambda: conditional.encode_samples(SHIFTED),

@@ -24,6 +24,7 @@ from tests.common import ESTIMATORS, IMPUTERS, ONE_FIT
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CONDITIONAL = {
     "classes_",
+    "class_count_",
     "feature_names_in_",
     "validation_loss_curve_",
     "calibration_scores_",

@@ -98,12 +98,27 @@ def test_mixed_cells_by_hand(mixed):
 
 
 def test_mixed_draws_by_hand(mixed):
-    params = torch.tensor([[1.0, -1, np.log(3), 0], [0, 0, 0, np.log(3)]])
-    # 3 + 2 * 1 + 1 and 6 - 6 + 12; 0.7 is below 0.75 and above 0.25
+    params = torch.tensor([[1.0, -1, np.log(9), 0], [0, 0, 0, np.log(3)]])
+    # 3 + 2 * 1 + 1 and 6 - 6 + 12; a normal draw of 1 has the rank 0.84, between the
+    # levels' shares of 0.9 and 0.25
     np.testing.assert_allclose(mixed.sample(params, Ones()), [[6, 0, 12], [4, 1, 18]])
     around = mixed.noise_around(np.array([0, 0, 0.75, 0.001]), np.array([2.0, 3, 9, 9]))
     # p (1 - p), of a p between 0.02 and 0.98
     np.testing.assert_allclose(around, [2, 3, 0.1875, 0.0196])
+
+
+def test_levels_are_balanced_by_hand(mixed):
+    params = torch.zeros(4, 4)
+    shift = mixed.balance(params, [None, np.array([3.0, 1]), None])
+    # odds of 3 to 1, whatever is added to both
+    assert float(shift[2] - shift[3]) == pytest.approx(np.log(3), abs=5e-3)
+    assert shift[:2].tolist() == [0, 0]
+    shift = mixed.balance(params, [None, np.array([0.0, 2]), None])
+    assert (mixed.draw(params + shift, np.random.RandomState(0))[:, 1] == 1).all()
+    params[:2, 2] = 2.0  # half of the rows lean to the first
+    shift = mixed.balance(params, [None, np.array([1.0, 1]), None])
+    share = (params[:, 2:] + shift[2:]).softmax(1).mean(0)
+    np.testing.assert_allclose(share, [0.5, 0.5], atol=1e-3)
 
 
 def test_ones_are_drawn_with_their_probabilities():
