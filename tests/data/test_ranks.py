@@ -20,13 +20,13 @@ def test_ranks_become_values_between_neighbours():
 
 
 def test_an_atom_takes_its_share_of_the_ranks():
-    column = ColumnMap.learn([0.0] * 6 + [1.25, 2.5, 3.0, 3.5], 4)
-    assert (column.value(np.linspace(0, 0.549, 50)) == 0).all()
-    assert column.value(0.65) == 1.25  # whose gap before and behind is wide
-    np.testing.assert_allclose(column.value(0.8), 2.75)
+    column = ColumnMap.learn([0.0] * 4 + [1.25, 2.5, 3.0, 3.5, 4.0, 4.5], 4)
+    assert (column.value(np.linspace(0, 0.399, 50)) == 0).all()
+    assert column.value(0.45) == 1.25  # whose gap before and behind is wide
+    np.testing.assert_allclose(column.value(0.6), 2.75)
     first, last = column.ranks([0.0, 1.25, 2.0])
-    np.testing.assert_allclose(first, [0, 0.6, 0.7])
-    np.testing.assert_allclose(last, [0.6, 0.7, 0.7])
+    np.testing.assert_allclose(first, [0, 0.4, 0.5])
+    np.testing.assert_allclose(last, [0.4, 0.5, 0.5])
 
 
 def test_nothing_is_put_into_a_gap_or_between_few_values():
