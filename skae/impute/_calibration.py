@@ -39,10 +39,11 @@ def skill(error, baseline, is_category):
         return 1 - (error / baseline) ** np.where(is_category, 1, 2)
 
 
-def mean_skill(likelihood, x, hidden, expected):
+def mean_skill(likelihood, x, hidden, expected, middle, power):
     """Return the mean skill of what is expected (n, d) in hidden cells of rows x (n, d).
 
-    It is of columns in which hidden cells differ; NaN if there is none.
+    It is of columns in which hidden cells differ; NaN if there is none. Errors of numbers
+    are raised to a power, and those of the columns' `middle` (d,) are the baseline.
     """
     scores = []
     for j, n_levels in enumerate(likelihood.n_levels):
@@ -54,9 +55,8 @@ def mean_skill(likelihood, x, hidden, expected):
             mode = np.bincount(truth.astype(int)).max() / len(truth)
             scores.append(skill((guess != truth).mean(), 1 - mode, True))
         else:
-            error = np.sqrt(np.square(truth - guess).mean())
-            baseline = np.sqrt(np.square(truth).mean())
-            scores.append(skill(error, baseline, False))
+            error, baseline = (np.abs(truth - m) ** power for m in (guess, middle[j]))
+            scores.append(1 - error.mean() / baseline.mean())
     return float(np.mean(scores)) if scores else np.nan
 
 

@@ -20,7 +20,14 @@ from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
-from skae.impute._draws import Gaps, Source, draw, probability_table, quantile_table
+from skae.impute._draws import (
+    Gaps,
+    Source,
+    draw,
+    probability_table,
+    quantile_table,
+    quantiles,
+)
 from skae.impute._hidden import hide
 from skae.impute._network import FOLDS
 from skae.impute._tables import completed, read_array
@@ -62,6 +69,10 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     max_iter : int or "auto", default="auto"
         Number of epochs (passes over the rows). "auto" is what makes four training
         steps for each row, 400 at least and 3,000 at most.
+    statistic : {"mean", "median"}, default="mean"
+        What `transform` puts in for a missing number: its mean, which has the least
+        squared error, or its median, which has the least absolute error and is a value
+        that could have been there. A category is its most likely value either way.
     missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
         What stands for a missing cell. NaN, None, pandas.NA and the containers' own
         marks always do, beside it.
@@ -88,7 +99,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     Attributes
     ----------
     column_scores_ : DataFrame
-        How well each column can be imputed, from cells that were hidden during `fit`:
+        How well each column's mean is known, from cells that were hidden during `fit`:
         "error" (root mean squared error in the column's units, of dates and durations
         in days, or the share of wrong categories), "baseline" (the same for the mean or
         the most frequent value), "score" (the share of the mean squared error, or of the
@@ -169,6 +180,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "statistic": [StrOptions({"mean", "median"})],
         "missing_values": [MissingValues()],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
@@ -186,6 +198,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         learning_rate=3e-3,
         batch_size="auto",
         max_iter="auto",
+        statistic="mean",
         missing_values=np.nan,
         add_indicator=False,
         keep_empty_features=False,
@@ -199,6 +212,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.statistic = statistic
         self.missing_values = missing_values
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -416,14 +430,18 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         return out if asked == "default" else wrappable(out)
 
     def _expected(self, x):
-        """Return what is expected of standardised rows x (n, d), in the table's units."""
-        module, likelihood = self.net_.module_, self._likelihood
+        """Return what is put into standardised rows x (n, d), in the table's units."""
+        module, likelihood, gone = self.net_.module_, self._likelihood, np.isnan(x)
         mean = likelihood.mean  # of a category, its likeliest code
-        (x,) = in_blocks(self.net_, lambda block: (mean(module.means(block)),), x)
-        numbers = likelihood.restore(x)
+        (means,) = in_blocks(self.net_, lambda block: (mean(module.means(block)),), x)
+        numbers = likelihood.restore(means)
         for j, predictive in self._cells_.predictives.items():
             knots = predictive.map.knots  # float32 may have rounded beyond them
             numbers[:, j] = numbers[:, j].clip(knots[0], knots[-1])
+        if self.statistic == "median":
+            found = quantiles(self.net_, self._cells_, x, gone, [0.5])
+            for j, values in found.items():
+                numbers[gone[:, j], j] = values[:, 0]
         return numbers
 
     def sample_imputations(self, X, n_draws=5, random_state=None):
@@ -528,7 +546,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         score : float
             Mean over the columns of the share of the error that is gone, as in
-            `column_scores_`; NaN if no column has cells to hide.
+            `column_scores_`; NaN if no column has cells to hide. With
+            ``statistic="median"`` errors of numbers are absolute ones, and the baseline
+            is the column's median.
         """
         read = self._read(X, reset=False)
         if self.net_ is None:
@@ -536,7 +556,13 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
         expected = self._likelihood.standardize(self._expected(np.where(hidden, np.nan, x)))
-        return mean_skill(self._likelihood, x, hidden, expected)
+        middle, power = np.zeros(x.shape[1]), 2
+        if self.statistic == "median":
+            power = 1
+            for j, predictive in self._cells_.predictives.items():
+                middle[j] = predictive.map.value(0.5)
+            middle = self._likelihood.standardize(middle[None], check=False)[0]
+        return mean_skill(self._likelihood, x, hidden, expected, middle, power)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
