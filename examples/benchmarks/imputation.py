@@ -261,9 +261,7 @@ def awkward(n, seed):
         "5 x, spread of x": 5 * x + 3 * x * e[:, 0],
         "lognormal": np.exp(f + 0.8 * e[:, 1]),
         "counts": rng.poisson(np.exp(0.3 + 0.3 * f)),
-        "seven in ten zero": np.where(
-            rng.uniform(size=n) < 0.7 - 0.1 * np.tanh(f), 0, paid
-        ),
+        "seven in ten zero": np.where(rng.uniform(size=n) < zero, 0, paid),
         "zero or one": rng.uniform(size=n) < 1 / (1 + np.exp(-f)),
         "bounded": rng.beta(np.exp(0.5 * f), 1),
         "years": np.clip(np.rint(40 + 10 * f + 5 * rng.normal(size=n)), 18, 90),
