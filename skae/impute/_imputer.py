@@ -48,7 +48,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     Denoising networks [1]_, trained together to restore cells hidden at random and in
     the patterns that the table shows, correct them. How much each of the three is
     trusted, column by column, and how sure an imputation is, are measured on cells that
-    were held out from some of the networks. No number beyond those seen is put in.
+    were held out from some of the networks. No number beyond those seen is put in, and what
+    is drawn is a value that the column could have held.
 
     It learns from the rows of `fit` and imputes any others. A DataFrame comes back as
     one, its index, columns, dtypes and observed cells as they were: integers stay
@@ -68,7 +69,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         Rows in a training step; "auto" is 128.
     max_iter : int or "auto", default="auto"
         Number of epochs (passes over the rows). "auto" is what makes four training
-        steps for each row, 400 at least and 3,000 at most.
+        steps for three rows, 400 at least and 3,000 at most.
     statistic : {"mean", "median"}, default="mean"
         What `transform` puts in for a missing number: its mean, which has the least
         squared error, or its median, which has the least absolute error and is a value
@@ -447,11 +448,13 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     def sample_imputations(self, X, n_draws=5, random_state=None):
         """Return completed tables, drawn from what is known of the missing cells.
 
-        Categories are drawn one column after another, each given those before; numbers
-        are what one member expects, plus an error as they were on hidden cells whose
-        prediction was near. Errors of one row go together as in a normal distribution
-        of the columns. The spread between tables says how unsure an analysis is; pool
-        its results by Rubin's rules [1]_.
+        Categories are drawn one column after another, each given those before; a number
+        is one that its column could have held, from the distribution that
+        `predict_quantiles` tells of, as one member sees it. Numbers of one row go together
+        as in a normal distribution of the columns. A row's draws depend on that row, on
+        `random_state` and on the table's number alone; rows that are alike get draws of
+        their own. The spread between tables says how unsure an analysis is; pool its
+        results by Rubin's rules [1]_, with `skae.impute.pool`.
 
         Parameters
         ----------
@@ -487,8 +490,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         """Return quantiles of what each missing number, date or duration may be.
 
-        They are what is expected plus quantiles of the errors on cells that were hidden
-        in training and whose prediction was near.
+        They are values that the column could have held: of a mixture of how likely parts
+        of its ranks are in this row, and of what is expected plus errors as they were on
+        hidden cells whose prediction was near.
 
         Parameters
         ----------
