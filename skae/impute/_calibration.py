@@ -16,6 +16,7 @@ from skae.impute._predictive import Cells, weigh
 
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
+MOST_ROWS = 20_000  # of which hidden cells are looked at, for each fold
 CHUNK = 2**20  # numbers of each expert that are multiplied together
 PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
 
@@ -151,6 +152,8 @@ class HiddenCells:
         which = module.fold_of_member.flatten().cpu() == fold
         if not len(rows) or not which.any():
             return
+        if len(rows) > MOST_ROWS:
+            rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         shown = np.where(hidden, np.nan, x)[rows]
         if module.missing_share < COMPLETE:
             shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan
