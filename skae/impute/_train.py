@@ -21,7 +21,7 @@ from skae.impute._network import FOLDS, SMALL, ImputationModule
 from skae.impute._predictive import Predictive
 from skae.likelihoods._mixed import Mixed
 
-STEPS, STEPS_A_ROW = (400, 3000), 4 / 3  # of training: as many for each row, within these
+STEPS, SHARE = (400, 3000), 1 / 24  # of training: sqrt(n) times this a row, within these
 MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
 DROPOUT = 0.2, 0.1  # of a small table, and of others
 FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
@@ -115,7 +115,7 @@ def n_epochs(module, n_rows, batch_size):
     """Return how often to pass over the rows, where nothing is said of that."""
     n_weights = sum(p.numel() for p in module.parameters())
     most = max(STEPS[0] // 4, MOST_WORK // n_weights)
-    steps = min(np.clip(STEPS_A_ROW * n_rows, *STEPS), most)
+    steps = min(np.clip(SHARE * n_rows**1.5, *STEPS), most)
     return max(1, round(steps / np.ceil(n_rows / batch_size)))
 
 
