@@ -255,7 +255,7 @@ def places(known, values, name, of="class that `fit` has not seen"):
         strange = place < 0
     if strange.any():
         raise ValueError(
-            f"{name} holds a {of}: {values[strange][0]!r}. Known are {known.tolist()}."
+            f"{name} holds a {of}: {values[strange].tolist()[0]!r}. Known are {known.tolist()}."
         )
     return place
 
