@@ -16,6 +16,7 @@ from skae.impute._predictive import Cells, weigh
 
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
+MOST_ROWS = 20_000  # of which hidden cells are looked at, for each fold
 CHUNK = 2**20  # numbers of each expert that are multiplied together
 PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
 
@@ -39,10 +40,11 @@ def skill(error, baseline, is_category):
         return 1 - (error / baseline) ** np.where(is_category, 1, 2)
 
 
-def mean_skill(likelihood, x, hidden, expected):
+def mean_skill(likelihood, x, hidden, expected, middle, power):
     """Return the mean skill of what is expected (n, d) in hidden cells of rows x (n, d).
 
-    It is of columns in which hidden cells differ; NaN if there is none.
+    It is of columns in which hidden cells differ; NaN if there is none. Errors of numbers
+    are raised to a power, and those of the columns' `middle` (d,) are the baseline.
     """
     scores = []
     for j, n_levels in enumerate(likelihood.n_levels):
@@ -54,9 +56,8 @@ def mean_skill(likelihood, x, hidden, expected):
             mode = np.bincount(truth.astype(int)).max() / len(truth)
             scores.append(skill((guess != truth).mean(), 1 - mode, True))
         else:
-            error = np.sqrt(np.square(truth - guess).mean())
-            baseline = np.sqrt(np.square(truth).mean())
-            scores.append(skill(error, baseline, False))
+            error, baseline = (np.abs(truth - m) ** power for m in (guess, middle[j]))
+            scores.append(1 - error.mean() / baseline.mean())
     return float(np.mean(scores)) if scores else np.nan
 
 
@@ -151,6 +152,8 @@ class HiddenCells:
         which = module.fold_of_member.flatten().cpu() == fold
         if not len(rows) or not which.any():
             return
+        if len(rows) > MOST_ROWS:
+            rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
         shown = np.where(hidden, np.nan, x)[rows]
         if module.missing_share < COMPLETE:
             shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan

@@ -118,7 +118,17 @@ class Gaps(NamedTuple):
 
 def quantiles(net, cells, x, gone, levels):
     """Return {number's column: quantiles (cells, levels) of where rows x lack it}."""
-    module, found = net.module_, {}
+    found = {}
+    for start in range(0, len(x), CHUNK):
+        rows = slice(start, start + CHUNK)
+        for j, values in _quantiles(net, cells, x[rows], gone[rows], levels):
+            found.setdefault(j, []).append(values)
+    return {j: np.concatenate(parts) for j, parts in sorted(found.items())}
+
+
+def _quantiles(net, cells, x, gone, levels):
+    """Yield numbers' columns, and quantiles (cells, levels) of where rows x lack them."""
+    module = net.module_
     numbers = slice(len(module.likelihood.numbers))
     mean, width, bins = in_blocks(
         net, lambda block: (module.means(block)[:, numbers], *module.chances(block)), x
@@ -127,10 +137,8 @@ def quantiles(net, cells, x, gone, levels):
         rows = gone[:, j]
         if rows.any():
             known = Cells(mean[rows, at], width[rows, at], bins[rows, at])
-            each = [np.full(rows.sum(), q) for q in levels]
-            of = cells.predictives[j].quantile
-            found[j] = np.stack([of(known, q) for q in each], axis=1)
-    return found
+            of, n = cells.predictives[j].quantile, rows.sum()
+            yield j, np.stack([of(known, np.full(n, q)) for q in levels], axis=1)
 
 
 def quantile_table(net, cells, gaps, levels):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from skae.impute._network import LEAST_SD, MemberLinear
 
 BINS, WIDTH = 24, 64  # of equal shares of the ranks; units between trunk and bins
-ROWS, STEPS, BATCH_SIZE, RATE = 12_000, 200, 128, 3e-3  # that a head is trained on
+ROWS, STEPS, BATCH_SIZE, RATE = 12_000, 200, 128, 3e-3  # of a head's training, at most
 DECAY = 0.1  # of its weights
 COOL_FROM = 0.5  # share of the steps from which the rate falls
 TINY = 1e-6
@@ -59,7 +59,7 @@ def cost(logits, log_scale, error, first, last):
     return log_scale + error.abs() * torch.exp(-log_scale) - shares.clamp(min=TINY).log()
 
 
-def add_head(trunk, x, first, last, known, generator):
+def add_head(trunk, x, first, last, known, steps, generator):
     """Give a trunk a head, trained on its training rows with the cells hidden as then.
 
     Parameters
@@ -71,12 +71,15 @@ def add_head(trunk, x, first, last, known, generator):
         Ranks of numbers.
     known : tuple
         As `hidden_rows` returns it.
+    steps : int
+        That the trunk was trained for: a head takes no more.
     generator : torch.Generator
     """
-    n, total = len(x), len(known[0])
-    rows = torch.arange(total)[:ROWS]
-    if n > ROWS:
-        rows = torch.randperm(n, generator=generator)[:ROWS]
+    n, steps = len(x), min(STEPS, steps)
+    most = min(ROWS, steps * BATCH_SIZE)
+    rows = torch.arange(len(known[0]))[:most]
+    if n > most:
+        rows = torch.randperm(n, generator=generator)[:most]
     trunk.eval()
     data = _data(trunk, x, first, last, known, rows)
     n_features, n_hidden, n_numbers = data[0].shape[1], data[1].shape[2], first.shape[1]
@@ -84,7 +87,7 @@ def add_head(trunk, x, first, last, known, generator):
     trunk.head = head.to(x.device)
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=DECAY, fused=True)
     batches = []
-    for step in range(STEPS):
+    for step in range(steps):
         if not batches:
             order = torch.randperm(len(rows), generator=generator)
             batches = list(order.split(BATCH_SIZE))
@@ -93,7 +96,7 @@ def add_head(trunk, x, first, last, known, generator):
         outputs = head(features, hidden.transpose(0, 1))
         each = cost(*outputs, error.transpose(0, 1), a, b) * weight.transpose(0, 1)
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (STEPS - step) / ((1 - COOL_FROM) * STEPS))
+            group["lr"] = RATE * min(1.0, (steps - step) / ((1 - COOL_FROM) * steps))
         optimizer.zero_grad()
         (each.sum() / weight.sum().clamp(min=1)).backward()
         optimizer.step()

@@ -21,7 +21,14 @@ from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
-from skae.impute._draws import Gaps, Source, draw, probability_table, quantile_table
+from skae.impute._draws import (
+    Gaps,
+    Source,
+    draw,
+    probability_table,
+    quantile_table,
+    quantiles,
+)
 from skae.impute._hidden import hide
 from skae.impute._network import FOLDS
 from skae.impute._tables import completed, read_array
@@ -42,7 +49,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     Denoising networks [1]_, trained together to restore cells hidden at random and in
     the patterns that the table shows, correct them. How much each of the three is
     trusted, column by column, and how sure an imputation is, are measured on cells that
-    were held out from some of the networks. No number beyond those seen is put in.
+    were held out from some of the networks. No number beyond those seen is put in, and what
+    is drawn is a value that the column could have held.
 
     It learns from the rows of `fit` and imputes any others. A DataFrame comes back as
     one, its index, columns, dtypes and observed cells as they were: integers stay
@@ -62,7 +70,11 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         Rows in a training step; "auto" is 128.
     max_iter : int or "auto", default="auto"
         Number of epochs (passes over the rows). "auto" is what makes four training
-        steps for each row, 400 at least and 3,000 at most.
+        steps for three rows, 400 at least and 3,000 at most.
+    statistic : {"mean", "median"}, default="mean"
+        What `transform` puts in for a missing number: its mean, which has the least
+        squared error, or its median, which has the least absolute error and is a value
+        that could have been there. A category is its most likely value either way.
     missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
         What stands for a missing cell. NaN, None, pandas.NA and the containers' own
         marks always do, beside it.
@@ -89,7 +101,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     Attributes
     ----------
     column_scores_ : DataFrame
-        How well each column can be imputed, from cells that were hidden during `fit`:
+        How well each column's mean is known, from cells that were hidden during `fit`:
         "error" (root mean squared error in the column's units, of dates and durations
         in days, or the share of wrong categories), "baseline" (the same for the mean or
         the most frequent value), "score" (the share of the mean squared error, or of the
@@ -173,6 +185,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "statistic": [StrOptions({"mean", "median"})],
         "missing_values": [MissingValues()],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
@@ -190,6 +203,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         learning_rate=3e-3,
         batch_size="auto",
         max_iter="auto",
+        statistic="mean",
         missing_values=np.nan,
         add_indicator=False,
         keep_empty_features=False,
@@ -203,6 +217,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.statistic = statistic
         self.missing_values = missing_values
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
@@ -422,24 +437,30 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         return out if asked == "default" else wrappable(out)
 
     def _expected(self, x):
-        """Return what is expected of standardised rows x (n, d), in the table's units."""
-        module, likelihood = self.net_.module_, self._likelihood
+        """Return what is put into standardised rows x (n, d), in the table's units."""
+        module, likelihood, gone = self.net_.module_, self._likelihood, np.isnan(x)
         mean = likelihood.mean  # of a category, its likeliest code
-        (x,) = in_blocks(self.net_, lambda block: (mean(module.means(block)),), x)
-        numbers = likelihood.restore(x)
+        (means,) = in_blocks(self.net_, lambda block: (mean(module.means(block)),), x)
+        numbers = likelihood.restore(means)
         for j, predictive in self._cells_.predictives.items():
             knots = predictive.map.knots  # float32 may have rounded beyond them
             numbers[:, j] = numbers[:, j].clip(knots[0], knots[-1])
+        if self.statistic == "median":
+            found = quantiles(self.net_, self._cells_, x, gone, [0.5])
+            for j, values in found.items():
+                numbers[gone[:, j], j] = values[:, 0]
         return numbers
 
     def sample_imputations(self, X, n_draws=5, random_state=None):
         """Return completed tables, drawn from what is known of the missing cells.
 
-        Categories are drawn one column after another, each given those before; numbers
-        are what one member expects, plus an error as they were on hidden cells whose
-        prediction was near. Errors of one row go together as in a normal distribution
-        of the columns. The spread between tables says how unsure an analysis is; pool
-        its results by Rubin's rules [1]_.
+        Categories are drawn one column after another, each given those before; a number
+        is one that its column could have held, from the distribution that
+        `predict_quantiles` tells of, as one member sees it. Numbers of one row go together
+        as in a normal distribution of the columns. A row's draws depend on that row, on
+        `random_state` and on the table's number alone; rows that are alike get draws of
+        their own. The spread between tables says how unsure an analysis is; pool its
+        results by Rubin's rules [1]_, with `skae.impute.pool`.
 
         Parameters
         ----------
@@ -475,8 +496,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         """Return quantiles of what each missing number, date or duration may be.
 
-        They are what is expected plus quantiles of the errors on cells that were hidden
-        in training and whose prediction was near.
+        They are values that the column could have held: of a mixture of how likely parts
+        of its ranks are in this row, and of what is expected plus errors as they were on
+        hidden cells whose prediction was near.
 
         Parameters
         ----------
@@ -534,7 +556,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         score : float
             Mean over the columns of the share of the error that is gone, as in
-            `column_scores_`; NaN if no column has cells to hide.
+            `column_scores_`; NaN if no column has cells to hide. With
+            ``statistic="median"`` errors of numbers are absolute ones, and the baseline
+            is the column's median.
         """
         read = self._read(X, reset=False)
         if self.net_ is None:
@@ -542,7 +566,13 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
         expected = self._likelihood.standardize(self._expected(np.where(hidden, np.nan, x)))
-        return mean_skill(self._likelihood, x, hidden, expected)
+        middle, power = np.zeros(x.shape[1]), 2
+        if self.statistic == "median":
+            power = 1
+            for j, predictive in self._cells_.predictives.items():
+                middle[j] = predictive.map.value(0.5)
+            middle = self._likelihood.standardize(middle[None], check=False)[0]
+        return mean_skill(self._likelihood, x, hidden, expected, middle, power)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.

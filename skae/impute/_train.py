@@ -153,5 +153,5 @@ def train(
     if ranks[0].shape[1] and not module.is_wide:
         first, last = (torch.from_numpy(r).to(device) for r in ranks)
         x = rows.take(torch.arange(len(X), device=device))
-        add_head(module, x, first, last, known, generator)
+        add_head(module, x, first, last, known, epochs * len(batches), generator)
     return net
