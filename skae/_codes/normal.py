@@ -254,9 +254,8 @@ def places(known, values, name, of="class that `fit` has not seen"):
         place = np.array([seen.index(v) if v in seen else -1 for v in values.tolist()])
         strange = place < 0
     if strange.any():
-        raise ValueError(
-            f"{name} holds a {of}: {values[strange][0]!r}. Known are {known.tolist()}."
-        )
+        first = values[strange].tolist()[0]
+        raise ValueError(f"{name} holds a {of}: {first!r}. Known are {known.tolist()}.")
     return place
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
 
 from skae._data.containers import taken
 from skae._data.frames import Table, check_names, is_frame, names_of
+from skae._data.marks import tell_of_marks
 from skae._data.refusals import check_columns, check_same_names, of_numbers, validated
 from skae._data.rows import blocks, flatten
 from skae._data.schema import Schema, codes_of, learn_columns
@@ -112,6 +113,20 @@ class CheckedRowsMixin:
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         return X, sample_weight
+
+    def _tell_of_marks(self, X):
+        """Warn of values in rows (n, d) of a table that may stand for missing cells."""
+        if sp.issparse(X) or len(self._sample_shape_) > 1:
+            return
+        if self._reads_tables_:
+            remedy = "replace them by NaN."
+        else:
+            ways = ["fill such cells first with AutoencoderImputer(missing_values={mark})"]
+            ways += [f"replace them by NaN and use {w}" for w in [self._mixed_way] if w]
+            remedy = ", or ".join(ways) + "."
+        names = range(X.shape[1]) if self._names_ is None else self._names_
+        columns = names if self._schema_ is None else self._schema_.columns
+        tell_of_marks(X, columns, remedy)
 
     def _check_rows(self, X, **kwargs):
         check_is_fitted(self)

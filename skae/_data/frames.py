@@ -321,8 +321,11 @@ def _column(like, values, dtype, index=None):
     is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
     if not is_own:
         dtype = dtype if isinstance(dtype, nw.dtypes.DType) else None
-        return nw.new_series(like.name, values, dtype, backend=like.implementation)
-    if like.implementation.is_pyarrow():
+        made = nw.new_series(like.name, values, dtype, backend=like.implementation)
+        if not like.implementation.is_pyarrow() or made.dtype != like.dtype:
+            return made
+        native = made.to_native().cast(like.to_native().type)  # large_string
+    elif like.implementation.is_pyarrow():
         native = library.chunked_array([library.array(values, dtype)])
     else:
         native = library.Series(like.name, values, dtype=dtype)

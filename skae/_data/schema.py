@@ -12,7 +12,7 @@ import numpy as np
 from skae._data.clock import Clock
 from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels, without_rows
 from skae._data.objects import told_apart
-from skae._data.texts import FEW_CODES, is_mark, look_of
+from skae._data.texts import FEW_CODES, is_mark, look_of, twins_of
 from skae._data.times import is_time_value
 from skae._data.told import tell_of_texts
 
@@ -62,7 +62,7 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
     """
     names = [series.name for series in table.series]
     kinds = parse(asked, names)
-    columns, refused, looks, marks = [], [], {}, {}
+    columns, refused, looks, marks, twins = [], [], {}, {}, {}
     for name, series in zip(names, table.series, strict=True):
         told, low, high = kinds.get(name, (None, -np.inf, np.inf))
         kind = _usual(series, told)
@@ -94,6 +94,7 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
                     kind, levels = "passthrough", None
                 else:
                     marks.update((name, v) for v in levels if is_mark(v))
+                    twins.update((name, t) for t in [twins_of(levels)] if t)
         elif kind != "passthrough":
             infinite = np.isinf(series.values[seen])
             if infinite.any():
@@ -118,7 +119,7 @@ def learn_columns(table, asked, can_pass=True, only_seen=True):
             f"X: neither numbers nor categories in column {', '.join(refused)}. Convert "
             f"them, {ways}"
         )
-    tell_of_texts(looks, marks, can_pass)
+    tell_of_texts(looks, marks, twins, can_pass)
     return columns
 
 

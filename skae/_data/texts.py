@@ -58,6 +58,15 @@ def is_mark(value):
     return isinstance(value, str) and value.strip().lower() in MARKS
 
 
+def twins_of(levels):
+    """Return the first of a category's texts that differ in capitals or spaces only."""
+    alike = {}
+    for level in levels:
+        if isinstance(level, str):
+            alike.setdefault(level.strip().casefold(), []).append(level)
+    return next((texts for texts in alike.values() if len(texts) > 1), None)
+
+
 def look_of(levels, n_cells):
     """Return the `Look` of a column's different values, None for a category.
 
@@ -108,8 +117,12 @@ def _quantity(texts, number, n_cells, has_marks):
     found = matches(PERCENT)
     if found and is_varied:
         return Look(f"percentages {example}", to_numbers(found, "%"))
-    if matches(DATE) and is_varied:
-        return Look(f"dates as texts {example}", "use pd.to_datetime")
+    found = matches(DATE)
+    if found and is_varied:
+        first = (
+            "" if found[0][0][:4].isdigit() else ", with dayfirst=True if days come first"
+        )
+        return Look(f"dates as texts {example}", f"use pd.to_datetime{first}")
     if matches(TIME) and is_varied:
         way = "make it hh:mm:ss and use pd.to_timedelta"
         return Look(f"times as texts {example}", way)

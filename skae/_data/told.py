@@ -18,8 +18,11 @@ def tell(text):
     warnings.warn(text, stacklevel=level)
 
 
-def tell_of_texts(looks, marks, can_pass):
-    """Warn of columns {name: Look} that may be no categories, and of {name: mark}."""
+def tell_of_texts(looks, marks, twins, can_pass):
+    """Warn of columns {name: Look} that may be no categories, of {name: mark}, and twins.
+
+    Twins, {name: texts}, are written in two ways.
+    """
     left = {name: look for name, look in looks.items() if not look.is_category}
     kept = {name: look for name, look in looks.items() if look.is_category}
     if left:
@@ -38,6 +41,14 @@ def tell_of_texts(looks, marks, can_pass):
             "X: texts that look like marks of missing cells are taken for values: "
             + ", ".join(f"{mark!r} in column {name!r}" for name, mark in marks.items())
             + ". Replace them by None if nothing is known there."
+        )
+    if twins:
+        tell(
+            "X: texts that differ only in capitals or in spaces around them are taken for "
+            "different values: "
+            + "; ".join(f"{texts} in column {name!r}" for name, texts in twins.items())
+            + ". If they mean the same, write them alike, in pandas with "
+            "column.str.strip().str.lower()."
         )
 
 

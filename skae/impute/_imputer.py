@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from skae._data.checks import check_count, read_frame
 from skae._data.containers import taken
 from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
+from skae._data.marks import tell_of_marks
 from skae._data.statistics import OverflowingColumn
 from skae._params import Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
@@ -136,6 +137,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     - A category's value that `fit` has not seen is kept, and tells the networks
       nothing; one that a dtype declares and `fit` has not seen is never put in. Numbers
       in place of texts, or the reverse, are refused where no value is known.
+    - `fit` warns of a number or date that looks like a mark of missing cells (-999,
+      1900-01-01): in at least three cells, and far from all others. It is taken as it is
+      unless `missing_values` says otherwise.
     - Columns go by their names, of whatever type: another order is refused.
     - New rows may have other dtypes than those of `fit` had: what is put in is made to
       fit theirs, so that arrays of integers or of float16 come back as such. A column
@@ -250,6 +254,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             rng = np.random.default_rng(seed)
             read = self._read(X, reset=True)
+            remedy = "replace them by NaN; missing_values={mark} does so in all columns."
+            tell_of_marks(read.codes, self._columns_, remedy)
             self.indicator_ = None
             if self.add_indicator:
                 self.indicator_ = MissingIndicator(error_on_new=False)

@@ -214,6 +214,7 @@ class AutoencoderOutlierDetector(
         self._check_criteria()
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
+            self._tell_of_marks(X)
             random_state = check_random_state(self.random_state)
             mixed = None
             if self._reads_tables_:  # what columns hold is known from here on

@@ -372,6 +372,8 @@ def test_a_class_of_another_type_is_named_beside_the_known_ones(wrong):
     known = r"Known are \['even', 'odd', 'rare'\]"
     with pytest.raises(ValueError, match=known):
         vae.sample(2, y=["odd", wrong])
+    with pytest.raises(ValueError, match=r"has not seen: 'new'\. " + known):
+        vae.sample(2, y=["odd", "new"])
     if wrong is not None:
         with pytest.raises(ValueError, match=known):
             vae.sample(2, y=wrong)

@@ -143,6 +143,38 @@ def test_marks_of_missing_cells_are_told_of(make):
         assert texts_of(imputer(missing_values="?").fit, table[["c", "number"]]) == []
 
 
+@BOTH
+def test_texts_that_differ_in_capitals_or_spaces_are_told_of(make):
+    table = number_and(["de", "DE", "fr"] * 9).assign(other=["no ", "no", "yes"] * 9)
+    (text,) = texts_of(make().fit, table)
+    assert "['DE', 'de'] in column 'c'; ['no', 'no '] in column 'other'" in text
+    assert "column.str.strip().str.lower()" in text
+    alike = table.assign(c=table["c"].str.lower(), other=table["other"].str.strip())
+    assert texts_of(make().fit, alike) == []
+    assert texts_of(make().fit, table.astype({"c": "category", "other": "category"})) == []
+
+
+def test_dates_as_texts_may_begin_with_the_day():
+    days = pd.date_range("2026-01-01", periods=60)
+    for form, more in (("%d.%m.%Y", True), ("%m/%d/%Y", True), ("%Y-%m-%d", False)):
+        (text,) = texts_of(imputer().fit, number_and(days.strftime(form)))
+        assert ("use pd.to_datetime, with dayfirst=True if days come first" in text) == more
+        assert "use pd.to_datetime" in text
+
+
+@BOTH
+def test_a_pyarrow_table_keeps_its_types(make):
+    types = [pa.large_string(), pa.string(), pa.int8(), pa.float32(), pa.timestamp("ms")]
+    cells = ["x", "y", "x", "z"], ["u", "u", "v", "v"], [1, 2, 3, 4], [0.5, 1.0, 2.0, 0.25]
+    columns = [[*values * 5, None] for values in (*cells, [*range(0, 4000, 1000)])]
+    parts = zip(columns, types, strict=True)
+    table = pa.table([pa.array(c, type=t) for c, t in parts], names=list("abcde"))
+    model = make().fit(table)
+    done = model.transform(table) if make is imputer else model.reconstruct(table)
+    assert done.schema.types == types
+    assert sum(column.null_count for column in done.columns) == 0
+
+
 def test_whole_numbers_that_recur_stay_categories_and_are_told_of():
     table = number_and([str(v) for v in RNG.integers(0, 40, 400)], ("who", 1), ("n", 1))
     (text,) = texts_of(imputer().fit, table)
