@@ -13,7 +13,6 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae._autoencoders.generating import DecodingMixin
-from skae._autoencoders.inference import InferenceMixin
 from skae._codes.base import Plain
 from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
@@ -53,12 +52,7 @@ OWNED = {  # what the parameters say, and net_params may not
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaseAutoencoder(
-    Explaining,
-    Versioned,
-    DecodingMixin,
-    InferenceMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
+    Explaining, Versioned, DecodingMixin, CallbackSupportMixin, BaseEstimator
 ):
     """Base of the autoencoders: the plain one, unless a subclass says otherwise.
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 
+from skae._autoencoders.inference import InferenceMixin
 from skae._data.checks import check_count
 from skae._data.frames import is_frame, named, without_rows
 from skae._data.margins import Margins
@@ -42,7 +43,7 @@ class Ask(NamedTuple):
         return cls(noise, missing, margins, own, seeds)
 
 
-class DecodingMixin:
+class DecodingMixin(InferenceMixin):
     """How rows come of codes; of every autoencoder."""
 
     def _decoder(self, y, n):
