@@ -184,15 +184,14 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
-        codes = sample_density(self.density_, n_samples, random_state)
         ours = _ours(self.autoencoder_)
         if ours is None:
-            if y is not None or return_y or noise is True:
+            if y is not None or return_y or noise is True or missing:
                 raise ValueError(
-                    "y, return_y and noise=True are for autoencoders of skae: what rows "
-                    f"are like around their mean is not known of {self.autoencoder_!r}."
+                    "y, return_y, missing and noise=True are for autoencoders of skae: "
+                    "what rows are like around their mean is not known of "
+                    f"{self.autoencoder_!r}."
                 )
-            X, is_drawn = self.autoencoder_.inverse_transform(codes), False
         else:
             classes = np.random.RandomState(ask.seeds[1])
             y = ours.__skae_classes__(y, n_samples, classes)
@@ -201,6 +200,10 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
                     "return_y=True is for an autoencoder with conditional=True: this one "
                     "was fitted without classes."
                 )
+        codes = sample_density(self.density_, n_samples, random_state)
+        if ours is None:
+            X, is_drawn = self.autoencoder_.inverse_transform(codes), False
+        else:
             X, is_drawn = ours.__skae_generate__(codes, ask, y), ours.__skae_draws__(noise)
         X = framed(X, vars(self).get("_frame_"), is_drawn)
         return (X, np.asarray(y)) if return_y else X

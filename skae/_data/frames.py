@@ -310,8 +310,10 @@ def _column(like, values, dtype, index=None):
     if isinstance(dtype, Decimals):
         values, dtype = dtype.of(values), dtype.dtype
     if _is_pandas(like):
-        if not isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype):
-            dtype = None  # of another library
+        is_own = isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype)
+        is_whole = isinstance(dtype, np.dtype) and dtype.kind in "iub"
+        if not is_own or (is_whole and any(v is None for v in values)):
+            dtype = None  # of another library, or one that has no gaps
         values = array_of(values, dtype) if is_time(dtype) and len(values) else values
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)

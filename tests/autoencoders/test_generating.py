@@ -402,7 +402,7 @@ def test_clusters_are_drawn_and_returned():
 def test_what_others_cannot_do_is_said():
     sampler = LatentSampler(PCA(2), random_state=0).fit(SHIFTED)
     assert list(sampler.sample(3).columns) == list(SHIFTED.columns)
-    for asked in ({"noise": True}, {"y": "odd"}, {"return_y": True}):
+    for asked in ({"noise": True}, {"y": "odd"}, {"return_y": True}, {"missing": True}):
         with pytest.raises(ValueError, match="are for autoencoders of skae"):
             sampler.sample(2, **asked)
 
@@ -418,3 +418,32 @@ def test_frames_of_every_dtype_keep_it_with_gaps():
     drawn = polars.fit(table).sample(400, random_state=0, missing=True)
     assert drawn.schema == table.schema
     assert drawn["string"].null_count() > 0
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_what_cannot_be_is_said_before_anything_is_drawn(conditional):
+    vae = VariationalAutoencoder(1, conditional=conditional, **QUICK)
+    vae.fit(SHIFTED, np.arange(len(SHIFTED)) % 2)
+    sampler = LatentSampler(FrozenEstimator(vae), random_state=0)
+    sampler.fit(SHIFTED, np.arange(len(SHIFTED)) % 2)
+    asked = [{"noise": None}, {"missing": "no"}, {"y": [0, 1]}, {"y": 7}]
+    for model in (vae, sampler):
+        for wrong in asked if conditional else [*asked, {"return_y": True}]:
+            state = np.random.RandomState(0)
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                model.sample(3, state, **wrong)
+            assert state.randint(1000) == np.random.RandomState(0).randint(1000)
+
+
+def test_gaps_that_came_later_in_a_stream_are_drawn_of_whole_numbers_and_flags(rng):
+    first = pd.DataFrame({"n": rng.integers(9, size=200), "is": rng.random(200) < 0.3})
+    then = first.astype(object).where(rng.random((200, 2)) < 0.5, None)
+    then["n"] = then["n"].astype(float)
+    vae = VariationalAutoencoder(1, likelihood="mixed", **QUICK)
+    drawn = vae.partial_fit(first).partial_fit(then).sample(2000, 0, missing=True)
+    assert drawn["n"].isna().mean() == pytest.approx(0.25, abs=0.05)
+    assert set(drawn["n"].dropna()) == set(range(9))
+    assert drawn["is"].isna().mean() == pytest.approx(0.25, abs=0.05)
+    assert set(drawn["is"].dropna()) == {True, False}
+    whole = vae.sample(100, 0)
+    assert (whole.dtypes == first.dtypes).all()
