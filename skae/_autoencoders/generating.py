@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from skae._autoencoders.inference import InferenceMixin
 from skae._data.checks import check_count
+from skae._data.containers import taken
 from skae._data.frames import is_frame, named, without_rows
 from skae._data.margins import Margins
 from skae._data.ranks import ColumnMap
@@ -127,7 +128,7 @@ class GeneratingMixin:
         warm, one_pass = (kwargs.get(name, False) for name in ("warm", "one_pass"))
         likelihood, statistics = recipe.likelihood, sample.statistics
         if not warm:
-            self._frame_ = without_rows(X) if is_frame(X) else None
+            self._frame_ = frame_of(X)
         now = None
         if _heeds_margins(likelihood, statistics):
             rows = sample.X, sample.weight, sample.index.numpy()
@@ -142,6 +143,12 @@ class GeneratingMixin:
         """Return rows of codes (n, k), as a frame if `fit` saw one."""
         X = self.__skae_generate__(codes, ask, y)
         return framed(X, vars(self).get("_frame_"), self.__skae_draws__(ask.noise))
+
+
+def frame_of(X):
+    """Return X without its rows, if it is read as a table; else None."""
+    X = taken(X)
+    return without_rows(X) if is_frame(X) else None
 
 
 def framed(X, empty, is_drawn):

@@ -11,10 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.binary import BinaryAutoencoder
-from skae._autoencoders.generating import Ask, framed
+from skae._autoencoders.generating import Ask, frame_of, framed
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
-from skae._data.frames import is_frame, without_rows
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned
 from skae.priors import sample_density
@@ -123,7 +122,7 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         self.autoencoder_, self.density_ = autoencoder, density
         ours = _ours(autoencoder)
         self._margins_ = None if ours is None else ours.__skae_margins__(X)
-        self._frame_ = without_rows(X) if is_frame(X) else None
+        self._frame_ = frame_of(X)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(autoencoder, name):
                 setattr(self, name, getattr(autoencoder, name))

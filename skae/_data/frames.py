@@ -23,6 +23,7 @@ from skae._data.times import (
     Times,
     array_of,
     column_of,
+    first,
     is_time,
     is_time_value,
     remade,
@@ -317,7 +318,7 @@ def _column(like, values, dtype, index=None):
         values = array_of(values, dtype) if is_time(dtype) and len(values) else values
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)
-    if len(values) and is_time_value(values[0]):
+    if is_time_value(first(values)):
         return column_of(like, values, dtype)
     library = like.implementation.to_native_namespace()
     is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
