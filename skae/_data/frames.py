@@ -324,11 +324,20 @@ def _column(like, values, dtype, index=None):
     is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
     if not is_own:
         dtype = dtype if isinstance(dtype, nw.dtypes.DType) else None
-        return nw.new_series(like.name, values, dtype, backend=like.implementation)
+        new = nw.new_series(like.name, values, dtype, backend=like.implementation)
+        return _of_type(like, new) if dtype == like.dtype else new
     if like.implementation.is_pyarrow():
         native = library.chunked_array([library.array(values, dtype)])
     else:
         native = library.Series(like.name, values, dtype=dtype)
+    return nw.from_native(native, series_only=True).alias(like.name)
+
+
+def _of_type(like, column):
+    """Return a column in the type of another, where Arrow has several for one dtype."""
+    if not like.implementation.is_pyarrow():
+        return column
+    native = column.to_native().cast(like.to_native().type)
     return nw.from_native(native, series_only=True).alias(like.name)
 
 

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skae import Autoencoder, AutoencoderImputer, AutoencoderOutlierDetector
+from skae import (
+    Autoencoder,
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
+    VariationalAutoencoder,
+)
 from skae._data.frames import Table, beside, is_frame, row_labels
 
 pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
@@ -94,3 +99,19 @@ def test_lists_are_explained_as_arrays_are():
     X = np.random.default_rng(0).normal(size=(30, 3))
     detector = AutoencoderOutlierDetector(n_estimators=1, **QUICK).fit(X)
     pd.testing.assert_frame_equal(detector.explain(X[:2].tolist()), detector.explain(X[:2]))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_arrows_types_of_one_dtype_are_kept():
+    texts = {str(t): t for t in (pa.string(), pa.large_string(), pa.string_view())}
+    table = pa.table(
+        {name: pa.array(COLUMNS["text"] * 5, of) for name, of in texts.items()}
+        | {"int16": pa.array(COLUMNS["integer"] * 5, pa.int16())}
+    )
+    done = AutoencoderImputer(**QUICK).fit(table).transform(table)
+    assert done.schema == table.schema
+    model = VariationalAutoencoder(1, likelihood="mixed", **QUICK).fit(table)
+    for rows in (model.reconstruct(table), model.sample(50, 0, missing=True)):
+        assert rows.schema == table.schema
+        for name in texts:
+            assert set(rows[name].to_pylist()) <= {"a", "b", None}

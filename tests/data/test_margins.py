@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skae._data.margins import PATTERN_BYTES, Margins, _together, _transport
+from skae._data.margins import MOST_RELATED, PATTERN_BYTES, Margins, _together, _transport
 from skae._data.ranks import ColumnMap
 
 
@@ -114,3 +114,11 @@ def test_a_streams_numbers_go_together_as_those_of_its_rows_at_once(size, drifts
     for start in range(size, 600, size):
         stream = stream.merged(margins(X[start : start + size]), np.ones(4))
     np.testing.assert_allclose(stream.relations, at_once, atol=0.1)
+
+
+def test_relations_are_kept_of_so_many_numbers_only():
+    rows = np.random.default_rng(0).normal(size=(20, MOST_RELATED + 1))
+    assert margins(rows[:, 1:]).relations.shape == (MOST_RELATED, MOST_RELATED)
+    part = margins(rows)
+    assert part.relations is None
+    assert part.merged(margins(rows), np.ones(MOST_RELATED + 1)).relations is None
