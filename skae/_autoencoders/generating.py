@@ -102,8 +102,7 @@ class DecodingMixin(InferenceMixin):
         own_decode = self._decoder(own_y, n_own)
         own_params = self._params_at(self._check_codes(own_codes), own_decode)
         if likelihood.categories:
-            shift = likelihood.balance(own_params, margins.columns)
-            params, own_params = params + shift, own_params + shift
+            params = params + likelihood.balance(own_params, margins.columns)
         drawn, known = likelihood.draw(params, noise), likelihood.draw(own_params, own)
         X = likelihood.restore(drawn)
         numbers = [j for j, c in enumerate(margins.columns) if isinstance(c, ColumnMap)]

@@ -166,7 +166,8 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
             The classes; only for an autoencoder with ``conditional=True``. None draws
             them as often as they were in training. The density is one for all classes.
         missing : bool, default=False
-            Whether cells are missing as they were in training, whatever a row holds.
+            Whether cells are missing as they were in training, whatever a row holds; only
+            for autoencoders of skae.
         return_y : bool, default=False
             Whether to return the classes, too.
 

@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from skae._data.arrays import is_nan
+from skae._data.arrays import bounds_of, is_nan
 from skae._data.objects import Decimals, flags_of, is_flag, numbers_of
 from skae._data.texts import look_of
 from skae._data.times import (
@@ -369,6 +369,9 @@ def named(empty, X, as_it_was):
     ):
         keeps = as_it_was and (like.dtype.is_numeric() or like.dtype == nw.Boolean)
         dtype = _dtype(like) if keeps else None
+        low, high = bounds_of(dtype)
+        if np.isfinite(low):  # draws of some likelihoods are no such numbers
+            values = np.rint(values).clip(low, high)
         if dtype is None and not _is_pandas(like):
             dtype = nw.Float32 if X.dtype == np.float32 else nw.Float64
         columns.append(_column(like, values, dtype))

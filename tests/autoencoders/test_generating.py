@@ -447,3 +447,33 @@ def test_gaps_that_came_later_in_a_stream_are_drawn_of_whole_numbers_and_flags(r
     assert set(drawn["is"].dropna()) == {True, False}
     whole = vae.sample(100, 0)
     assert (whole.dtypes == first.dtypes).all()
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_counts_are_drawn_as_their_dtype_holds_them(container, rng):
+    counts = pd.DataFrame({"few": rng.poisson(3, 200), "many": rng.poisson(120, 200)})
+    counts = counts.clip(upper=127).astype("int8")
+    frame = counts if container is pd.DataFrame else pl.from_pandas(counts)
+    vae = VariationalAutoencoder(1, likelihood="poisson", **QUICK).fit(frame)
+    drawn = vae.sample(DRAWN, random_state=0)
+    assert list(drawn.dtypes) == list(frame.dtypes)
+    assert drawn["many"].max() == 127
+    assert drawn["few"].mean() == pytest.approx(counts["few"].mean(), abs=0.4)
+
+
+def test_a_warm_start_draws_as_the_latest_rows_are(rng):
+    X = np.column_stack([rng.normal(size=200), rng.poisson(2, size=200)])
+    vae = VariationalAutoencoder(1, likelihood="mixed", warm_start=True, **QUICK)
+    drawn = vae.fit(X).fit(X + np.array([4, 0])).sample(500, random_state=0)
+    assert drawn[:, 0].min() >= X[:, 0].min() + 4
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_draws_within_a_link_are_whole_where_the_dtype_is(container, rng):
+    table = pd.DataFrame({"n": rng.poisson(12, 300), "is": rng.random(300) < 0.3})
+    frame = table if container is pd.DataFrame else pl.from_pandas(table)
+    vae = VariationalAutoencoder(1, likelihood=Gaussian(link="sigmoid"), **QUICK)
+    drawn = vae.fit(frame).sample(DRAWN, random_state=0, noise=True)
+    assert list(drawn.dtypes) == list(frame.dtypes)
+    assert drawn["n"].mean() == pytest.approx(table["n"].mean(), abs=1)
+    assert drawn["is"].mean() == pytest.approx(0.3, abs=0.1)
