@@ -11,6 +11,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._data.frames import Table, beside, is_frame, row_labels
+from skae._data.schema import learn_columns
 
 pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
 
@@ -115,3 +116,12 @@ def test_arrows_types_of_one_dtype_are_kept():
         assert rows.schema == table.schema
         for name in texts:
             assert set(rows[name].to_pylist()) <= {"a", "b", None}
+
+
+def test_levels_that_are_declared_count_where_none_is_seen():
+    kinds = pd.CategoricalDtype(["low", "high", "never"])
+    seen = pd.Series(["high", "low", None], dtype=kinds)
+    table = Table.read(pd.DataFrame({"seen": seen, "none": seen.where([False] * 3)}))
+    for only_seen, levels in ((True, ["low", "high"]), (False, list(kinds.categories))):
+        columns = learn_columns(table, None, only_seen=only_seen)
+        assert [c.levels for c in columns] == [levels, list(kinds.categories)]
