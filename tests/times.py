@@ -35,6 +35,7 @@ PANDAS = pd.DataFrame(
             pd.ArrowDtype(pa.timestamp("ms", tz="Asia/Tokyo"))
         ),
         "arrow_date": pd.Series(DAYS.date).astype(pd.ArrowDtype(pa.date32())),
+        "arrow_date64": pd.Series(DAYS.date).astype(pd.ArrowDtype(pa.date64())),
         "arrow_time": pd.Series(MINUTES).astype(pd.ArrowDtype(pa.time64("us"))),
         "arrow_duration": pd.Series(pd.to_timedelta(STEPS, "s")).astype(
             pd.ArrowDtype(pa.duration("ms"))

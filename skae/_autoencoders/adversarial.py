@@ -316,17 +316,18 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
-        codes = drawn(self.prior_, n_samples, self.n_components_, random_state)
         n_clusters = self.net_.module_.n_clusters
         if n_clusters:
             cluster_state = np.random.RandomState(ask.seeds[1])
             place = self._places(cluster, n_samples, n_clusters, cluster_state)
-            codes = codes + self.cluster_centers_[place]
         elif cluster is not None or return_cluster:
             name = "cluster" if cluster is not None else "return_cluster=True"
             raise ValueError(
                 f"{name} is for n_clusters: this estimator was fitted without clusters."
             )
+        codes = drawn(self.prior_, n_samples, self.n_components_, random_state)
+        if n_clusters:
+            codes = codes + self.cluster_centers_[place]
         X = self._generated(codes, ask)
         return (X, self._named(place)) if return_cluster else X
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skae._autoencoders.inference import InferenceMixin
+from skae._autoencoders.generating import DecodingMixin
 from skae._codes.base import Plain
 from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
@@ -52,7 +52,7 @@ OWNED = {  # what the parameters say, and net_params may not
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BaseAutoencoder(
-    Explaining, Versioned, InferenceMixin, CallbackSupportMixin, BaseEstimator
+    Explaining, Versioned, DecodingMixin, CallbackSupportMixin, BaseEstimator
 ):
     """Base of the autoencoders: the plain one, unless a subclass says otherwise.
 
@@ -320,7 +320,6 @@ class BaseAutoencoder(
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm
             )
-            self._tell_of_marks(sample.X)
             arguments = {
                 "estimator": self,
                 "X": X,

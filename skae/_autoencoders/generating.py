@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 
+from skae._autoencoders.inference import InferenceMixin
 from skae._data.checks import check_count
+from skae._data.containers import taken
 from skae._data.frames import is_frame, named, without_rows
 from skae._data.margins import Margins
 from skae._data.ranks import ColumnMap
@@ -42,7 +44,7 @@ class Ask(NamedTuple):
         return cls(noise, missing, margins, own, seeds)
 
 
-class DecodingMixin:
+class DecodingMixin(InferenceMixin):
     """How rows come of codes; of every autoencoder."""
 
     def _decoder(self, y, n):
@@ -100,8 +102,7 @@ class DecodingMixin:
         own_decode = self._decoder(own_y, n_own)
         own_params = self._params_at(self._check_codes(own_codes), own_decode)
         if likelihood.categories:
-            shift = likelihood.balance(own_params, margins.columns)
-            params, own_params = params + shift, own_params + shift
+            params = params + likelihood.balance(own_params, margins.columns)
         drawn, known = likelihood.draw(params, noise), likelihood.draw(own_params, own)
         X = likelihood.restore(drawn)
         numbers = [j for j, c in enumerate(margins.columns) if isinstance(c, ColumnMap)]
@@ -126,7 +127,7 @@ class GeneratingMixin:
         warm, one_pass = (kwargs.get(name, False) for name in ("warm", "one_pass"))
         likelihood, statistics = recipe.likelihood, sample.statistics
         if not warm:
-            self._frame_ = without_rows(X) if is_frame(X) else None
+            self._frame_ = frame_of(X)
         now = None
         if _heeds_margins(likelihood, statistics):
             rows = sample.X, sample.weight, sample.index.numpy()
@@ -141,6 +142,12 @@ class GeneratingMixin:
         """Return rows of codes (n, k), as a frame if `fit` saw one."""
         X = self.__skae_generate__(codes, ask, y)
         return framed(X, vars(self).get("_frame_"), self.__skae_draws__(ask.noise))
+
+
+def frame_of(X):
+    """Return X without its rows, if it is read as a table; else None."""
+    X = taken(X)
+    return without_rows(X) if is_frame(X) else None
 
 
 def framed(X, empty, is_drawn):

@@ -7,7 +7,6 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skae._autoencoders.generating import DecodingMixin
 from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.containers import taken
 from skae._data.frames import is_frame
@@ -51,9 +50,7 @@ def _on_an_arc(a, b, t):
     return start, end
 
 
-class InferenceMixin(
-    DecodingMixin, CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-):
+class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The verbs of a fitted autoencoder."""
 
     _fills_pictures = True

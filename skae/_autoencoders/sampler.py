@@ -11,10 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.binary import BinaryAutoencoder
-from skae._autoencoders.generating import Ask, framed
+from skae._autoencoders.generating import Ask, frame_of, framed
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
-from skae._data.frames import is_frame, without_rows
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned
 from skae.priors import sample_density
@@ -123,7 +122,7 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         self.autoencoder_, self.density_ = autoencoder, density
         ours = _ours(autoencoder)
         self._margins_ = None if ours is None else ours.__skae_margins__(X)
-        self._frame_ = without_rows(X) if is_frame(X) else None
+        self._frame_ = frame_of(X)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(autoencoder, name):
                 setattr(self, name, getattr(autoencoder, name))
@@ -167,7 +166,8 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
             The classes; only for an autoencoder with ``conditional=True``. None draws
             them as often as they were in training. The density is one for all classes.
         missing : bool, default=False
-            Whether cells are missing as they were in training, whatever a row holds.
+            Whether cells are missing as they were in training, whatever a row holds; only
+            for autoencoders of skae.
         return_y : bool, default=False
             Whether to return the classes, too.
 
@@ -184,15 +184,14 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
-        codes = sample_density(self.density_, n_samples, random_state)
         ours = _ours(self.autoencoder_)
         if ours is None:
-            if y is not None or return_y or noise is True:
+            if y is not None or return_y or noise is True or missing:
                 raise ValueError(
-                    "y, return_y and noise=True are for autoencoders of skae: what rows "
-                    f"are like around their mean is not known of {self.autoencoder_!r}."
+                    "y, return_y, missing and noise=True are for autoencoders of skae: "
+                    "what rows are like around their mean is not known of "
+                    f"{self.autoencoder_!r}."
                 )
-            X, is_drawn = self.autoencoder_.inverse_transform(codes), False
         else:
             classes = np.random.RandomState(ask.seeds[1])
             y = ours.__skae_classes__(y, n_samples, classes)
@@ -201,6 +200,10 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
                     "return_y=True is for an autoencoder with conditional=True: this one "
                     "was fitted without classes."
                 )
+        codes = sample_density(self.density_, n_samples, random_state)
+        if ours is None:
+            X, is_drawn = self.autoencoder_.inverse_transform(codes), False
+        else:
             X, is_drawn = ours.__skae_generate__(codes, ask, y), ours.__skae_draws__(noise)
         X = framed(X, vars(self).get("_frame_"), is_drawn)
         return (X, np.asarray(y)) if return_y else X

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
@@ -21,6 +21,7 @@ from skae._codes.normal import (
     log_mean_of_weights,
     mean_of_log_prob,
     one_hot,
+    places,
     spread_noise,
 )
 from skae._data.checks import check_count
@@ -199,7 +200,13 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         if y is None:
             share = self.class_count_ / self.class_count_.sum()
             return random_state.choice(self.classes_, n, p=share)
-        return np.full(n, y) if np.ndim(y) == 0 else y
+        y = np.full(n, y) if np.ndim(y) == 0 else column_or_1d(y)
+        if len(y) != n:
+            raise ValueError(
+                f"y must be a class, or one for each of n_samples={n}. Got {len(y)}."
+            )
+        places(self.classes_, y, "y")
+        return y
 
     def _given(self, fn, y, n):
         """Return fn of blocks of n rows, told their classes y if it has to be."""
@@ -500,13 +507,13 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)
-        codes = random_state.standard_normal((n_samples, self.n_components_))
         y = self.__skae_classes__(y, n_samples, np.random.RandomState(ask.seeds[1]))
         if return_y and y is None:
             raise ValueError(
                 "return_y=True is for conditional=True: this estimator was fitted "
                 "without classes."
             )
+        codes = random_state.standard_normal((n_samples, self.n_components_))
         X = self._generated(codes, ask, y)
         return (X, np.asarray(y)) if return_y else X
 

@@ -39,3 +39,15 @@ def of_array(X, missing_values):
             )
         X[missing_values == X] = np.nan
     return X, np.isnan(X)
+
+
+def bounds_of(dtype):
+    """Return the least and the greatest integer that a dtype holds."""
+    if str(dtype).lower().split("[")[0] in ("bool", "boolean"):
+        return 0, 1
+    try:
+        info = np.iinfo(str(dtype).lower().split("[")[0])
+    except ValueError:
+        return -np.inf, np.inf
+    high = float(info.max)  # which may be the next larger one
+    return info.min, np.nextafter(high, 0) if high > info.max else high

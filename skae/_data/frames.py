@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from skae._data.arrays import is_nan
+from skae._data.arrays import bounds_of, is_nan
 from skae._data.objects import Decimals, flags_of, is_flag, numbers_of
 from skae._data.texts import look_of
 from skae._data.times import (
@@ -23,6 +23,7 @@ from skae._data.times import (
     Times,
     array_of,
     column_of,
+    first,
     is_time,
     is_time_value,
     remade,
@@ -310,25 +311,33 @@ def _column(like, values, dtype, index=None):
     if isinstance(dtype, Decimals):
         values, dtype = dtype.of(values), dtype.dtype
     if _is_pandas(like):
-        if not isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype):
-            dtype = None  # of another library
+        is_own = isinstance(dtype, np.dtype | pd.api.extensions.ExtensionDtype)
+        is_whole = isinstance(dtype, np.dtype) and dtype.kind in "iub"
+        if not is_own or (is_whole and any(v is None for v in values)):
+            dtype = None  # of another library, or one that has no gaps
         values = array_of(values, dtype) if is_time(dtype) and len(values) else values
         series = pd.Series(values, index=index, dtype=dtype, name=like.name)
         return nw.from_native(series, series_only=True)
-    if len(values) and is_time_value(values[0]):
+    if is_time_value(first(values)):
         return column_of(like, values, dtype)
     library = like.implementation.to_native_namespace()
     is_own = type(dtype).__module__.startswith(f"{library.__name__}.")
     if not is_own:
         dtype = dtype if isinstance(dtype, nw.dtypes.DType) else None
-        made = nw.new_series(like.name, values, dtype, backend=like.implementation)
-        if not like.implementation.is_pyarrow() or made.dtype != like.dtype:
-            return made
-        native = made.to_native().cast(like.to_native().type)  # large_string
-    elif like.implementation.is_pyarrow():
+        new = nw.new_series(like.name, values, dtype, backend=like.implementation)
+        return _of_type(like, new) if dtype == like.dtype else new
+    if like.implementation.is_pyarrow():
         native = library.chunked_array([library.array(values, dtype)])
     else:
         native = library.Series(like.name, values, dtype=dtype)
+    return nw.from_native(native, series_only=True).alias(like.name)
+
+
+def _of_type(like, column):
+    """Return a column in the type of another, where Arrow has several for one dtype."""
+    if not like.implementation.is_pyarrow():
+        return column
+    native = column.to_native().cast(like.to_native().type)
     return nw.from_native(native, series_only=True).alias(like.name)
 
 
@@ -360,6 +369,9 @@ def named(empty, X, as_it_was):
     ):
         keeps = as_it_was and (like.dtype.is_numeric() or like.dtype == nw.Boolean)
         dtype = _dtype(like) if keeps else None
+        low, high = bounds_of(dtype)
+        if np.isfinite(low):  # draws of some likelihoods are no such numbers
+            values = np.rint(values).clip(low, high)
         if dtype is None and not _is_pandas(like):
             dtype = nw.Float32 if X.dtype == np.float32 else nw.Float64
         columns.append(_column(like, values, dtype))

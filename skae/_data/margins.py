@@ -82,12 +82,7 @@ class Margins(NamedTuple):
         gaps = np.concatenate([self.gaps, now.gaps])
         weights = self.gap_weight, now.gap_weight
         gaps = _together(gaps, np.concatenate(weights))
-        relations = None
-        if self.relations is not None and np.shape(self.relations) == np.shape(
-            now.relations
-        ):
-            share = weights[1].sum() / (weights[0].sum() + weights[1].sum())
-            relations = self.relations + share * (now.relations - self.relations)
+        relations = _merged_relations(columns, (self, now))
         return Margins(columns, self.total + now.total, *gaps, relations)
 
     def values(self, drawn, known):
@@ -200,13 +195,51 @@ def _relations(columns, rows, weight):
     there = ~np.isnan(rows)
     scores = np.zeros(rows.shape)
     for i, j in enumerate(numbers):
-        first, last = columns[j].ranks(rows[there[:, i], i])
-        scores[there[:, i], i] = ndtri(((first + last) / 2).clip(1e-4, 1 - 1e-4))
+        scores[there[:, i], i] = _scores(columns[j], rows[there[:, i], i])
     total = np.maximum(weight @ there, 1e-12)
     scores = np.where(there, scores - (weight @ scores) / total, 0.0)
     weighted, seen = weight[:, None] * scores, there.astype(float)
     both = (weight[:, None] * seen).T @ seen
-    products = (weighted.T @ scores) / np.maximum(both, 1e-12)
+    return _scaled((weighted.T @ scores) / np.maximum(both, 1e-12))
+
+
+def _merged_relations(columns, pair):
+    """Return the same of the rows of two `Margins`, that are `columns` together.
+
+    Where rows of one lie among all is known from its knots, so that numbers go together
+    that rise from the first rows to the second.
+    """
+    numbers = [j for j, column in enumerate(columns) if isinstance(column, ColumnMap)]
+    if not 1 < len(numbers) <= MOST_RELATED:
+        return None
+    size, parts = len(numbers), []
+    for part in pair:
+        own, mean, spread = np.eye(size), np.zeros(size), np.zeros(size)
+        known = [i for i, j in enumerate(numbers) if part.columns[j] is not None]
+        if part.relations is not None:
+            own[np.ix_(known, known)] = part.relations
+        for i in known:
+            scores = _scores(columns[numbers[i]], part.columns[numbers[i]].knots)
+            mean[i], spread[i] = scores.mean(), scores.std()
+        parts.append((own * np.outer(spread, spread), mean))
+    share = np.stack([part.total[numbers] for part in pair])
+    share = share / share.sum(0)
+    middle = sum(w * mean for w, (_, mean) in zip(share, parts, strict=True))
+    products, total = np.zeros((2, size, size))
+    for w, (own, mean) in zip(np.sqrt(share), parts, strict=True):
+        products += np.outer(w, w) * (own + np.outer(mean - middle, mean - middle))
+        total += np.outer(w, w)
+    return _scaled(products / np.maximum(total, 1e-12))
+
+
+def _scores(column, values):
+    """Return the normal scores of a column's values (n,)."""
+    first, last = column.ranks(values)
+    return ndtri(((first + last) / 2).clip(1e-4, 1 - 1e-4))
+
+
+def _scaled(products):
+    """Return the correlations of covariances (c, c): 0 for what does not vary."""
     scale = np.sqrt(np.diag(products))
     scale[scale < 1e-6] = np.inf
     relations = products / np.outer(scale, scale)

@@ -26,6 +26,7 @@ class ColumnMap(NamedTuple):
     joined: np.ndarray  # (s,) bool: whether there may be values before the next one
     decimals: int | None  # that all values are rounded to
     counts: tuple  # of the values, and of those that differ
+    is_single: bool = False  # whether they are rounded as float32 has it
 
     @classmethod
     def learn(cls, values, spread, most=KNOTS, weight=None, counts=None):
@@ -60,7 +61,10 @@ class ColumnMap(NamedTuple):
         step = np.diff(knots, append=knots[-1])
         is_dense = counts[1] > FEW_VALUED * counts[0]
         joined = (step > 0) & (step <= GAP * spread) & is_dense
-        return cls(knots, joined, _decimals(values), counts)
+        decimals, is_single = _decimals(values), False
+        if decimals is None and (values == values.astype(np.float32)).all():
+            decimals, is_single = _decimals(values, np.float32), True
+        return cls(knots, joined, decimals, counts, is_single)
 
     def merged(self, other, weights, spread, most=KNOTS):
         """Return the map of this one's values and another's, which weigh so much."""
@@ -86,6 +90,8 @@ class ColumnMap(NamedTuple):
         between = a + share * (b - a)
         if self.decimals is not None:
             between = np.round(between, self.decimals)
+        if self.is_single:
+            between = between.astype(np.float32)
         return np.where(self.joined[low], between.clip(a, b), np.where(share < 0.5, a, b))
 
     def ranks(self, values):
@@ -105,13 +111,16 @@ def _n_distinct(values):
     return min(len(values), 1 + np.count_nonzero(np.diff(values)))
 
 
-def _decimals(values):
-    """Return the decimals that all values are rounded to, the fewest; None if to none."""
+def _decimals(values, kind=np.float64):
+    """Return the decimals that all values are rounded to, the fewest; None if to none.
+
+    `kind` is the dtype in which they were rounded.
+    """
     largest = max(abs(values[0]), abs(values[-1]))
     some = values[:: max(1, len(values) // 64)]
     for decimals in DECIMALS:
         if largest * 10.0**decimals > 2**52:
             return None
-        if all((np.round(v, decimals) == v).all() for v in (some, values)):
+        if all((np.round(v, decimals).astype(kind) == v).all() for v in (some, values)):
             return decimals
     return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skae._data.arrays import bounds_of
 from skae._data.clock import Clock
 from skae._data.frames import OBJECT, Table, frame_like, is_frame, row_labels, without_rows
 from skae._data.objects import told_apart
@@ -273,18 +274,6 @@ def _with_gaps(column, values):
     cells = np.full(len(values), None)
     cells[~gone] = cells_of(column, values[~gone])
     return list(cells)
-
-
-def bounds_of(dtype):
-    """Return the least and the greatest integer that a dtype holds."""
-    if str(dtype).lower().split("[")[0] in ("bool", "boolean"):
-        return 0, 1
-    try:
-        info = np.iinfo(str(dtype).lower().split("[")[0])
-    except ValueError:
-        return -np.inf, np.inf
-    high = float(info.max)  # which may be the next larger one
-    return info.min, np.nextafter(high, 0) if high > info.max else high
 
 
 class Schema(NamedTuple):

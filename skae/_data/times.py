@@ -24,6 +24,11 @@ TICKS = {"D": 1, "h": 24, "m": 1440, "s": 86400}  # in a day
 TICKS.update(ms=86400 * 10**3, us=86400 * 10**6, ns=86400 * 10**9)
 
 
+def first(values):
+    """Return the first of some values that is not None, or None."""
+    return next((value for value in values if value is not None), None)
+
+
 def is_time_value(value):
     """Tell whether a value is a date, a duration or a time of day."""
     kinds = date, timedelta, time, np.datetime64, np.timedelta64, pd.Period
@@ -132,9 +137,10 @@ def days_of(ticks):
 
 
 def is_date64(column):
-    """Tell whether a column of narwhals is Arrow's of dates in milliseconds."""
-    is_arrow = column.implementation.is_pyarrow()
-    return is_arrow and str(column.to_native().type).startswith("date64")
+    """Tell whether a column of narwhals is of Arrow's dates in milliseconds."""
+    native = column.to_native()
+    dtype = native.type if column.implementation.is_pyarrow() else native.dtype
+    return str(dtype).startswith("date64")
 
 
 def is_time(dtype):
@@ -155,6 +161,14 @@ def ticks_of(values, unit):
     """Return times as datetime64 (of UTC, if they have a zone) or timedelta64; (n,)."""
     ticks = np.array([numpy_of(value) for value in values])
     return ticks.astype(f"{ticks.dtype.kind}8[{unit}]")
+
+
+def _counts_of(values, unit):
+    """Return times as whole numbers of a unit, None where there is none: a list, (n,)."""
+    there = np.array([value is not None for value in values])
+    counts = np.full(len(there), None)
+    counts[there] = ticks_of([v for v in values if v is not None], unit).astype(np.int64)
+    return counts.tolist()
 
 
 def array_of(values, dtype):
@@ -220,16 +234,16 @@ def column_of(like, values, dtype):
     native = like.to_native()
     is_arrow, is_date = like.implementation.is_pyarrow(), dtype == nw.Date
     if is_arrow and (like.dtype.is_temporal() or is_date64(like)):
-        ticks = ticks_of(values, unit_of(native.type, "us")).astype(np.int64)
+        ticks = _counts_of(values, unit_of(native.type, "us"))
         whole = nw.Int32 if native.type.bit_width == 32 else nw.Int64
         new = nw.new_series(like.name, ticks, nw.Int64, backend="pyarrow").cast(whole)
         new = nw.from_native(new.to_native().cast(native.type), series_only=True)
         return new.alias(like.name)
     if not isinstance(dtype, nw.dtypes.DType):  # of another library
-        dtype = _dtype_of(values[0])
+        dtype = _dtype_of(first(values))
         is_date = dtype == nw.Date
     unit = "D" if is_date else "ns" if dtype == nw.Time else dtype.time_unit
-    ticks = ticks_of(values, unit).astype(np.int64)
+    ticks = _counts_of(values, unit)
     new = nw.new_series(like.name, ticks, nw.Int64, backend=like.implementation)
     return (new.cast(nw.Int32) if is_date else new).cast(dtype)
 

@@ -8,10 +8,10 @@ from numbers import Real
 
 import numpy as np
 
-from skae._data.arrays import as_array, of_array
+from skae._data.arrays import as_array, bounds_of, of_array
 from skae._data.frames import Table
 from skae._data.refusals import FRAME, check_columns, validated, without_na
-from skae._data.schema import Coded, Column, bounds_of, cells_of, check_bounds, parse
+from skae._data.schema import Coded, Column, cells_of, check_bounds, parse
 
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):

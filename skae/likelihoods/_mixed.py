@@ -22,6 +22,7 @@ from skae.likelihoods._restated import change_of_numbers, restate_noise
 
 RAREST = 1e-3  # probability of a level that is never seen, where training starts
 ROUNDS, CLOSE = 30, 5e-4  # until levels are drawn with the shares that they had
+SOFT = 10.0  # between logits that differ by no more, shares move from round to round
 
 
 @dataclass
@@ -400,11 +401,18 @@ class MixedModule(LikelihoodModule):
             wanted[wanted.sum(1) == 0] = 1.0  # without a value
             wanted = wanted / wanted.sum(1, keepdim=True)
             more = torch.where(wanted > 0, 0.0, -torch.inf)
-            for _ in range(ROUNDS):
-                share = (logits + more).softmax(-1).mean(0)
-                if (share - wanted).abs().max() < CLOSE:
+            # those that are sure of a level hardly move unless they are softened at first
+            heat = max(1.0, float(logits.max() - logits.min()) / SOFT)
+            while True:
+                for _ in range(ROUNDS):
+                    share = ((logits + more) / heat).softmax(-1).mean(0)
+                    if (share - wanted).abs().max() < CLOSE:
+                        break
+                    step = heat * (wanted / share).log()
+                    more = more + torch.where(wanted > 0, step, 0.0)
+                if heat == 1:
                     break
-                more = more + torch.where(wanted > 0, (wanted / share).log(), 0.0)
+                heat = max(1.0, heat / 2)
             shift[at : at + levels * len(columns)] = more.flatten()
         return shift
 

@@ -404,7 +404,7 @@ def test_clusters_are_drawn_and_returned():
 def test_what_others_cannot_do_is_said():
     sampler = LatentSampler(PCA(2), random_state=0).fit(SHIFTED)
     assert list(sampler.sample(3).columns) == list(SHIFTED.columns)
-    for asked in ({"noise": True}, {"y": "odd"}, {"return_y": True}):
+    for asked in ({"noise": True}, {"y": "odd"}, {"return_y": True}, {"missing": True}):
         with pytest.raises(ValueError, match="are for autoencoders of skae"):
             sampler.sample(2, **asked)
 
@@ -420,3 +420,62 @@ def test_frames_of_every_dtype_keep_it_with_gaps():
     drawn = polars.fit(table).sample(400, random_state=0, missing=True)
     assert drawn.schema == table.schema
     assert drawn["string"].null_count() > 0
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_what_cannot_be_is_said_before_anything_is_drawn(conditional):
+    vae = VariationalAutoencoder(1, conditional=conditional, **QUICK)
+    vae.fit(SHIFTED, np.arange(len(SHIFTED)) % 2)
+    sampler = LatentSampler(FrozenEstimator(vae), random_state=0)
+    sampler.fit(SHIFTED, np.arange(len(SHIFTED)) % 2)
+    asked = [{"noise": None}, {"missing": "no"}, {"y": [0, 1]}, {"y": 7}]
+    for model in (vae, sampler):
+        for wrong in asked if conditional else [*asked, {"return_y": True}]:
+            state = np.random.RandomState(0)
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                model.sample(3, state, **wrong)
+            assert state.randint(1000) == np.random.RandomState(0).randint(1000)
+
+
+def test_gaps_that_came_later_in_a_stream_are_drawn_of_whole_numbers_and_flags(rng):
+    first = pd.DataFrame({"n": rng.integers(9, size=200), "is": rng.random(200) < 0.3})
+    then = first.astype(object).where(rng.random((200, 2)) < 0.5, None)
+    then["n"] = then["n"].astype(float)
+    vae = VariationalAutoencoder(1, likelihood="mixed", **QUICK)
+    drawn = vae.partial_fit(first).partial_fit(then).sample(2000, 0, missing=True)
+    assert drawn["n"].isna().mean() == pytest.approx(0.25, abs=0.05)
+    assert set(drawn["n"].dropna()) == set(range(9))
+    assert drawn["is"].isna().mean() == pytest.approx(0.25, abs=0.05)
+    assert set(drawn["is"].dropna()) == {True, False}
+    whole = vae.sample(100, 0)
+    assert (whole.dtypes == first.dtypes).all()
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_counts_are_drawn_as_their_dtype_holds_them(container, rng):
+    counts = pd.DataFrame({"few": rng.poisson(3, 200), "many": rng.poisson(120, 200)})
+    counts = counts.clip(upper=127).astype("int8")
+    frame = counts if container is pd.DataFrame else pl.from_pandas(counts)
+    vae = VariationalAutoencoder(1, likelihood="poisson", **QUICK).fit(frame)
+    drawn = vae.sample(DRAWN, random_state=0)
+    assert list(drawn.dtypes) == list(frame.dtypes)
+    assert drawn["many"].max() == 127
+    assert drawn["few"].mean() == pytest.approx(counts["few"].mean(), abs=0.4)
+
+
+def test_a_warm_start_draws_as_the_latest_rows_are(rng):
+    X = np.column_stack([rng.normal(size=200), rng.poisson(2, size=200)])
+    vae = VariationalAutoencoder(1, likelihood="mixed", warm_start=True, **QUICK)
+    drawn = vae.fit(X).fit(X + np.array([4, 0])).sample(500, random_state=0)
+    assert drawn[:, 0].min() >= X[:, 0].min() + 4
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_draws_within_a_link_are_whole_where_the_dtype_is(container, rng):
+    table = pd.DataFrame({"n": rng.poisson(12, 300), "is": rng.random(300) < 0.3})
+    frame = table if container is pd.DataFrame else pl.from_pandas(table)
+    vae = VariationalAutoencoder(1, likelihood=Gaussian(link="sigmoid"), **QUICK)
+    drawn = vae.fit(frame).sample(DRAWN, random_state=0, noise=True)
+    assert list(drawn.dtypes) == list(frame.dtypes)
+    assert drawn["n"].mean() == pytest.approx(table["n"].mean(), abs=1)
+    assert drawn["is"].mean() == pytest.approx(0.3, abs=0.1)

@@ -130,6 +130,24 @@ def test_draws_are_times():
         assert (drawn["long"] >= X["long"].min()).all()
 
 
+@pytest.mark.parametrize(
+    "table", [PANDAS, POLARS, ARROW], ids=["pandas", "polars", "arrow"]
+)
+def test_draws_are_missing_as_times_were(table):
+    X, gone = holed(table, 0.3)
+    drawn = VariationalAutoencoder(1, **QUICK).fit(X).sample(300, 0, missing=True)
+    if isinstance(table, pd.DataFrame):
+        assert drawn.dtypes.equals(X.dtypes)
+    else:
+        assert drawn.schema == X.schema
+    truth, drawn = lists_of(table), lists_of(drawn)
+    for j, name in enumerate(names_of(table)):
+        seen = [value for value in drawn[name] if not pd.isna(value)]
+        assert 1 - len(seen) / 300 == pytest.approx(gone[:, j].mean(), abs=0.09)
+        if j:
+            assert set(seen) <= set(truth[name])
+
+
 def test_a_date_is_found_and_explained_as_one():
     X = dated()
     X.loc[5, "when"] = pd.Timestamp("2031-05-05 05:00")

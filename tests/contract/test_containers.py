@@ -18,6 +18,8 @@ from skae import (
     AutoencoderFeatureSelector,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
+    LatentSampler,
+    VariationalAutoencoder,
 )
 from skae.metrics import reconstruction_error
 
@@ -444,3 +446,15 @@ def test_the_html_repr_links_to_the_documentation_and_explains_parameters(fitted
         assert name in html
     assert "param-doc-description" in html
     assert Autoencoder.__doc__.count("----------") >= 1
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "mixed"])
+@pytest.mark.parametrize("name", ["polars", "pyarrow", "record_batch", "streaming"])
+def test_rows_are_drawn_as_the_table_that_was_read(name, likelihood):
+    table = CONTAINERS[name](X)
+    vae = VariationalAutoencoder(2, likelihood=likelihood, max_iter=3, random_state=0)
+    sampler = LatentSampler(vae, random_state=0)
+    for model in (vae.fit(table), sampler.fit(table)):
+        drawn = model.sample(300, 0, noise=True)
+        assert type(drawn) is (pl.DataFrame if name == "polars" else pa.Table)
+        assert set(np.asarray(drawn["a"])) == {0.0, 1.0}

@@ -4,8 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skae import Autoencoder, AutoencoderImputer, AutoencoderOutlierDetector
+from skae import (
+    Autoencoder,
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
+    VariationalAutoencoder,
+)
 from skae._data.frames import Table, beside, is_frame, row_labels
+from skae._data.schema import learn_columns
 
 pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
 
@@ -94,3 +100,28 @@ def test_lists_are_explained_as_arrays_are():
     X = np.random.default_rng(0).normal(size=(30, 3))
     detector = AutoencoderOutlierDetector(n_estimators=1, **QUICK).fit(X)
     pd.testing.assert_frame_equal(detector.explain(X[:2].tolist()), detector.explain(X[:2]))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_arrows_types_of_one_dtype_are_kept():
+    texts = {str(t): t for t in (pa.string(), pa.large_string(), pa.string_view())}
+    table = pa.table(
+        {name: pa.array(COLUMNS["text"] * 5, of) for name, of in texts.items()}
+        | {"int16": pa.array(COLUMNS["integer"] * 5, pa.int16())}
+    )
+    done = AutoencoderImputer(**QUICK).fit(table).transform(table)
+    assert done.schema == table.schema
+    model = VariationalAutoencoder(1, likelihood="mixed", **QUICK).fit(table)
+    for rows in (model.reconstruct(table), model.sample(50, 0, missing=True)):
+        assert rows.schema == table.schema
+        for name in texts:
+            assert set(rows[name].to_pylist()) <= {"a", "b", None}
+
+
+def test_levels_that_are_declared_count_where_none_is_seen():
+    kinds = pd.CategoricalDtype(["low", "high", "never"])
+    seen = pd.Series(["high", "low", None], dtype=kinds)
+    table = Table.read(pd.DataFrame({"seen": seen, "none": seen.where([False] * 3)}))
+    for only_seen, levels in ((True, ["low", "high"]), (False, list(kinds.categories))):
+        columns = learn_columns(table, None, only_seen=only_seen)
+        assert [c.levels for c in columns] == [levels, list(kinds.categories)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skae._data.margins import PATTERN_BYTES, Margins, _together, _transport
+from skae._data.margins import MOST_RELATED, PATTERN_BYTES, Margins, _together, _transport
 from skae._data.ranks import ColumnMap
 
 
@@ -98,3 +98,27 @@ def test_no_draw_is_moved_over_a_gap():
     assert ((drawn[:, 0] > 5) != (known[:, 0] > 5)).mean() < 0.02
     low = drawn[:, 0] < 5
     assert np.corrcoef(drawn[low].T)[0, 1] > 0.5  # which the model had not
+
+
+@pytest.mark.parametrize("size", [1, 20, 100])
+@pytest.mark.parametrize("drifts", [False, True])
+def test_a_streams_numbers_go_together_as_those_of_its_rows_at_once(size, drifts):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=600)
+    z = np.sort(z) if drifts else z
+    X = np.column_stack([z, z**3, -z]) + 0.5 * rng.normal(size=(600, 3))
+    X = np.column_stack([X, rng.normal(size=600)])
+    X[: 2 * size, 1] = np.nan  # not one in the first batches
+    at_once = margins(X).relations
+    stream = margins(X[:size])
+    for start in range(size, 600, size):
+        stream = stream.merged(margins(X[start : start + size]), np.ones(4))
+    np.testing.assert_allclose(stream.relations, at_once, atol=0.1)
+
+
+def test_relations_are_kept_of_so_many_numbers_only():
+    rows = np.random.default_rng(0).normal(size=(20, MOST_RELATED + 1))
+    assert margins(rows[:, 1:]).relations.shape == (MOST_RELATED, MOST_RELATED)
+    part = margins(rows)
+    assert part.relations is None
+    assert part.merged(margins(rows), np.ones(MOST_RELATED + 1)).relations is None

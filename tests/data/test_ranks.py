@@ -85,3 +85,16 @@ def test_whatever_comes_out_could_have_been_there(values, ranks, spread):
         assert gap <= spread / 4
     first, last = column.ranks(values)
     np.testing.assert_array_equal(column.value((first + last) / 2), values)
+
+
+def test_values_of_float32_are_rounded_as_they_are():
+    rng = np.random.default_rng(0)
+    prices = np.float32(np.round(rng.lognormal(3, 1, 500), 2))
+    column = ColumnMap.learn(prices, 30)
+    drawn = column.value(rng.random(2000))
+    np.testing.assert_array_equal(drawn, np.float32(np.round(drawn, 2)))
+    assert not np.isin(drawn, prices).all()
+    # rounded in float64, which these are in float32 as well
+    halves = ColumnMap.learn(np.arange(50) / 2, 30)
+    assert not halves.is_single
+    np.testing.assert_array_equal(halves.value(0.353), np.round(halves.value(0.353), 1))

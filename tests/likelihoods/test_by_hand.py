@@ -119,6 +119,12 @@ def test_levels_are_balanced_by_hand(mixed):
     shift = mixed.balance(params, [None, np.array([1.0, 1]), None])
     share = (params[:, 2:] + shift[2:]).softmax(1).mean(0)
     np.testing.assert_allclose(share, [0.5, 0.5], atol=1e-3)
+    for sure in (5, 40, 1000):  # six rows of ten, to so many
+        to = sure * np.where(np.arange(10) < 6, 1, -1) + 0.1 * np.arange(10)
+        params = torch.tensor(np.column_stack([0 * to, 0 * to, to, -to])).float()
+        shift = mixed.balance(params, [None, np.array([3.0, 7]), None])
+        share = (params[:, 2:] + shift[2:]).softmax(1).mean(0)
+        np.testing.assert_allclose(share, [0.3, 0.7], atol=0.01)
 
 
 def test_ones_are_drawn_with_their_probabilities():
