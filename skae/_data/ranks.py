@@ -11,6 +11,7 @@ KNOTS, KNOT_CELLS = 1024, 2**20  # order statistics that are kept: of a column, 
 FEW_VALUED = 0.5  # share of the values that differ, up to which no others are put in
 GAP = 0.25  # spreads between neighbours, up to which there may be values between them
 DECIMALS = range(-6, 7)  # of a column whose values are all rounded
+TYPES = (np.float16, 8), (np.float32, 8), (np.float64, 1)  # how much finer than decimals
 MOST_COUNTED = 10_000  # values, of which a share differ
 
 
@@ -106,12 +107,21 @@ def _n_distinct(values):
 
 
 def _decimals(values):
-    """Return the decimals that all values are rounded to, the fewest; None if to none."""
+    """Return the decimals that all values are rounded to, the fewest; None if to none.
+
+    Values that a narrower type could hold, as a column of it has them, are compared in it.
+    """
     largest = max(abs(values[0]), abs(values[-1]))
     some = values[:: max(1, len(values) // 64)]
-    for decimals in DECIMALS:
-        if largest * 10.0**decimals > 2**52:
-            return None
-        if all((np.round(v, decimals) == v).all() for v in (some, values)):
-            return decimals
+    with np.errstate(over="ignore"):
+        for dtype, finer in TYPES:
+            if any((v.astype(dtype) != v).any() for v in (some, values)):
+                continue
+            for decimals in DECIMALS:
+                if largest * 10.0**decimals * np.finfo(dtype).eps * finer > 1:
+                    break
+                if all(
+                    (np.round(v, decimals).astype(dtype) == v).all() for v in (some, values)
+                ):
+                    return decimals
     return None

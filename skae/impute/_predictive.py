@@ -12,6 +12,7 @@ NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
 STRIDE = NEIGHBORS // 4
 LEAST_ERRORS = 10  # fewer say nothing of a distribution
 NODES = 128  # ranks at which two distributions are compared
+LEAST_WITHIN = 0.01  # of a distribution within bounds; of less, the nearest value is taken
 PRIOR_CELLS = 20.0  # that the share of all columns counts as, in that of one
 
 
@@ -119,7 +120,7 @@ class Predictive:
         at_low, at_high = np.zeros(n), np.ones(n)
         first, last = (self._below_rank(cells, errors, r) for r in (self.first, self.last))
         q = first + q * (last - first)
-        while (high - low > 1).any():
+        for _ in range(size.bit_length()):
             middle = (low + high) // 2
             at = self.below(cells, errors, middle)
             right = (at <= q) & (high - low > 1)
@@ -128,8 +129,9 @@ class Predictive:
             high, at_high = np.where(left, middle, high), np.where(left, at, at_high)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(at_high > at_low, (q - at_low) / (at_high - at_low), 0.5)
-        rank = (low + share) / size
-        return self.map.value(rank.clip(self.first, self.last))
+        rank = ((low + share) / size).clip(self.first, self.last)
+        nearest = np.where(first > 1 - last, self.first, self.last)
+        return self.map.value(np.where(last - first < LEAST_WITHIN, nearest, rank))
 
     def _below_rank(self, cells, errors, rank):
         """Return the probability of `cells` below one of the knots' ranks; (n,)."""

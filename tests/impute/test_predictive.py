@@ -113,6 +113,16 @@ def test_bounds_cut_the_distribution_and_pile_nothing_up():
     assert (beyond.quantile(cells(0, 1, 9, [1]), np.linspace(0, 1, 9)) == 1).all()
 
 
+@pytest.mark.parametrize(("expected", "end"), [(-3, 0), (3, 0.5)])
+def test_what_is_all_beyond_bounds_is_put_at_the_nearer_one(expected, end):
+    of = column(np.linspace(-3, 3, 601), 0.0, 0.5)
+    of.share, of.errors = 0.0, Errors(np.zeros(20), np.linspace(-0.1, 0.1, 20))
+    found = of.quantile(cells(expected, 1, 9), np.linspace(0.01, 0.99, 9))
+    np.testing.assert_allclose(found, end, atol=0.011)
+    some = of.quantile(cells(0, 1, 9), np.linspace(0.01, 0.99, 9))
+    np.testing.assert_allclose(some, np.linspace(0.001, 0.099, 9), atol=0.011)
+
+
 def test_the_share_of_bins_has_the_least_ranked_probability_score():
     rng = np.random.default_rng(0)
     truth = rng.uniform(size=200)
