@@ -24,7 +24,14 @@ from skae.impute._draws import Gaps, Source, draw, probability_table, quantile_t
 from skae.impute._hidden import hide
 from skae.impute._network import FOLDS
 from skae.impute._tables import completed, read_array
-from skae.impute._train import folds_of, likelihood_of, predictives_of, ranks_of, train
+from skae.impute._train import (
+    edges_of,
+    folds_of,
+    likelihood_of,
+    predictives_of,
+    ranks_of,
+    train,
+)
 
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
@@ -280,6 +287,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             x,
             folds,
             ranks,
+            edges_of(predictives),
             likelihood,
             rng,
             widths=WIDTHS if isinstance(self.network, str) else tuple(self.network),
@@ -430,10 +438,10 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         """Return completed tables, drawn from what is known of the missing cells.
 
         Categories are drawn one column after another, each given those before; numbers
-        are what one member expects, plus an error as they were on hidden cells whose
-        prediction was near. Errors of one row go together as in a normal distribution
-        of the columns. The spread between tables says how unsure an analysis is; pool
-        its results by Rubin's rules [1]_.
+        from what one member expects, plus an error as they were on hidden cells whose
+        prediction was near, mixed with shares of bins of their ranks. Errors of one row
+        go together as in a normal distribution of the columns. The spread between tables
+        says how unsure an analysis is; pool its results by Rubin's rules [1]_.
 
         Parameters
         ----------
@@ -469,8 +477,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         """Return quantiles of what each missing number, date or duration may be.
 
-        They are what is expected plus quantiles of the errors on cells that were hidden
-        in training and whose prediction was near.
+        They are those of a mixture: what is expected plus the errors on cells that were
+        hidden in training and whose prediction was near, and shares of bins of ranks. All
+        are values that could have been there.
 
         Parameters
         ----------

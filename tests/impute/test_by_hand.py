@@ -281,3 +281,18 @@ def test_columns_in_the_same_units_are_drawn_to_the_mean_of_all(monkeypatch):
     # (1.6^2 + 0.4^2 + 1.5^2) / 3
     np.testing.assert_allclose(pooled.variance, [4.97 / 3] * 2)
     assert pooled.constant.tolist() == [False, False]
+
+
+def test_a_guess_takes_no_rare_level_for_likelier_than_it_is():
+    n = 1000
+    codes = np.repeat([0.0, 1, 2], [900, 97, 3])
+    X = np.c_[np.linspace(-1, 1, n), codes]
+    likelihood = module_of(X, {1: 3})
+    generator = torch.Generator().manual_seed(0)
+    x = torch.from_numpy(likelihood.standardize(X))
+    folds = torch.zeros(X.shape)
+    module = ImputationModule(likelihood, x, folds, (), 0.0, 1, generator)
+    params = module._params(torch.tensor([[0.3, 1.2, -0.2, -0.1]]))
+    assert params[0, 0] == pytest.approx(0.3)
+    # 0.99 at most, 0.01 at least, or the frequency: (3 + 1 / 3) / 1001
+    np.testing.assert_allclose(params[0, 1:].exp(), [0.99, 0.01, 0.00333], rtol=1e-3)
