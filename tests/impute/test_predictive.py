@@ -143,6 +143,9 @@ def test_bounds_cut_the_distribution_and_pile_nothing_up():
     of.share = 1.0
     found = of.quantile(cells(0, 1, 99, [1]), np.linspace(0.01, 0.99, 99))
     np.testing.assert_allclose(found, np.linspace(0.005, 0.495, 99), atol=0.006)
+    atoms = column(np.repeat([0.0, 1, 2, 3], 3), 1.0, 2.0)  # which are within
+    atoms.share = 1.0
+    assert atoms.quantile(cells(0, 1, 2, [1]), np.array([0.4, 0.6])).tolist() == [1, 2]
     beyond = column(np.linspace(-1, 1, 401), 3.0, 4.0)
     assert (beyond.quantile(cells(0, 1, 9, [1]), np.linspace(0, 1, 9)) == 1).all()
 
