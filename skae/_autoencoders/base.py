@@ -320,6 +320,7 @@ class BaseAutoencoder(
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm
             )
+            self._tell_of_marks(sample.X)
             arguments = {
                 "estimator": self,
                 "X": X,

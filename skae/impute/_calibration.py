@@ -17,6 +17,7 @@ from skae.impute._predictive import Cells, weigh
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
 MOST_ROWS = 20_000  # of which hidden cells are looked at, for each fold
+ROWS = 8192  # of which what bins say is held together, of hidden cells or not
 CHUNK = 2**20  # numbers of each expert that are multiplied together
 PRIOR_CELLS, PRIOR_CELLS_COLUMN = 200.0, 100.0  # that a prior counts as
 
@@ -141,6 +142,7 @@ class HiddenCells:
 
     def __init__(self, d, predictives, ranks):
         self.parts, self.large = [], {}
+        self.bins = {j: [] for j in predictives}  # of hidden cells, by column
         self.predictives, self.ranks = predictives, ranks
         self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
         self.counts = np.zeros(d, dtype=int)
@@ -169,8 +171,13 @@ class HiddenCells:
             experts = module.experts(block, which, by)
             return *experts[..., known], *module.chances(block, which, by)
 
-        ranks = (r[rows] for r in self.ranks)
-        self.parts.append((x[rows], hidden[rows], *ranks, *in_blocks(net, expect, shown)))
+        for start in range(0, len(rows), ROWS):
+            some = rows[start : start + ROWS]
+            *known_of, bins = in_blocks(net, expect, shown[start : start + ROWS])
+            for at, (j, parts) in enumerate(self.bins.items()):
+                parts.append(bins[hidden[some, j], at])
+            ranks = (r[some] for r in self.ranks)
+            self.parts.append((x[some], hidden[some], *ranks, *known_of))
         for j in np.flatnonzero(module.likelihood.n_levels > MOST_ONE_HOT):
             place, cells = module.likelihood.of_column(j), hidden[rows, j]
 
@@ -186,7 +193,7 @@ class HiddenCells:
         if not self.parts:
             return
         parts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
-        x, hidden, first, last, *experts, width, bins = parts
+        x, hidden, first, last, *experts, width = parts
         self.parts, self.ranks, likelihood = [], None, module.likelihood
         experts = np.stack(experts)  # (K, n, P)
         self.counts, compared = hidden.sum(0), []
@@ -210,8 +217,9 @@ class HiddenCells:
             pair = likelihood.restore(np.stack([truth, expected], 1), [j, j]).T
             self.wrong[j] = np.sqrt(np.square(pair[0] - pair[1]).mean())
             self.baseline[j] = np.sqrt(np.square(pair[0] - likelihood.location[j]).mean())
-            known = Cells(expected, width[cells, at], bins[cells, at])
+            known = Cells(expected, width[cells, at], np.concatenate(self.bins.pop(j)))
             self.predictives[j].learn(known, truth)
             ends = first[cells, at], last[cells, at]
             compared.append((j, *self.predictives[j].compared(known, truth, *ends)))
+        self.bins = {}
         weigh(self.predictives, compared, self.counts)

@@ -15,6 +15,8 @@ DECAY = 0.1  # of its weights
 COOL_FROM = 0.5  # share of the steps from which the rate falls
 TINY = 1e-6
 LARGEST_LOG = 4.0  # by which a scale may differ from the normal guess's
+SPREAD_EVENLY = 0.01  # of what bins are before anything is learnt of them
+ABSOLUTE = 1.386  # mean absolute value of a standard logistic distribution
 
 
 class Head(nn.Module):
@@ -24,23 +26,39 @@ class Head(nn.Module):
 
     Parameters
     ----------
-    n_members, n_features, n_hidden, n_numbers : int
+    n_members, n_features, n_hidden : int
+    edges : Tensor of shape (3, k, BINS + 1)
+        The bins' ends, as `Predictive.edges` returns them.
     generator : torch.Generator
     """
 
-    def __init__(self, n_members, n_features, n_hidden, n_numbers, generator):
+    def __init__(self, n_members, n_features, n_hidden, edges, generator):
         super().__init__()
+        self.register_buffer("edges", edges)
+        n_numbers = edges.shape[1]
         more = generator, 2**-0.5
         self.of_features = MemberLinear(n_members, n_features, WIDTH, *more, shared=True)
         self.of_hidden = MemberLinear(n_members, n_hidden, WIDTH, *more)
         n_out = n_numbers * (BINS + 1)
         self.last = MemberLinear(n_members, WIDTH, n_out, generator, 0.0)
 
-    def forward(self, features, hidden):
-        """Return logits (M, B, k, BINS) and logarithms of scales (M, B, k)."""
+    def forward(self, features, hidden, mean, sd):
+        """Return logits (M, B, k, BINS) and logarithms of scales (M, B, k).
+
+        `mean` (M, B, k) is what members expect, `sd` (B, k) the normal guess's deviation.
+        """
         u = F.silu(self.of_features(features) + self.of_hidden(hidden))
         out = self.last(F.layer_norm(u, u.shape[-1:])).unflatten(-1, (-1, BINS + 1))
-        return out[..., :-1], out[..., -1].clamp(-LARGEST_LOG, LARGEST_LOG)
+        log_scale = out[..., -1].clamp(-LARGEST_LOG, LARGEST_LOG)
+        width = sd * log_scale.detach().exp() / ABSOLUTE
+        return out[..., :-1] + self.start(mean, width), log_scale
+
+    def start(self, mean, width):
+        """Return logits of bins under logistic distributions (M, B, k) of the numbers."""
+        low, high, share = self.edges
+        ends = (((e - mean[..., None]) / width[..., None]).sigmoid() for e in (low, high))
+        p = torch.lerp(*ends, share).diff(dim=-1)
+        return (p + SPREAD_EVENLY / BINS).log()
 
 
 def overlap(first, last):
@@ -59,7 +77,7 @@ def cost(logits, log_scale, error, first, last):
     return log_scale + error.abs() * torch.exp(-log_scale) - shares.clamp(min=TINY).log()
 
 
-def add_head(trunk, x, first, last, known, steps, generator):
+def add_head(trunk, x, first, last, edges, known, steps, generator):
     """Give a trunk a head, trained on its training rows with the cells hidden as then.
 
     Parameters
@@ -69,6 +87,7 @@ def add_head(trunk, x, first, last, known, steps, generator):
         Standardised rows.
     first, last : Tensor of shape (n, k)
         Ranks of numbers.
+    edges : Tensor of shape (3, k, BINS + 1)
     known : tuple
         As `hidden_rows` returns it.
     steps : int
@@ -82,8 +101,8 @@ def add_head(trunk, x, first, last, known, steps, generator):
         rows = torch.randperm(n, generator=generator)[:most]
     trunk.eval()
     data = _data(trunk, x, first, last, known, rows)
-    n_features, n_hidden, n_numbers = data[0].shape[1], data[1].shape[2], first.shape[1]
-    head = Head(trunk.n_members, n_features, n_hidden, n_numbers, generator)
+    sizes = data[0].shape[1], data[1].shape[2]
+    head = Head(trunk.n_members, *sizes, edges, generator)
     trunk.head = head.to(x.device)
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=DECAY, fused=True)
     batches = []
@@ -92,9 +111,10 @@ def add_head(trunk, x, first, last, known, steps, generator):
             order = torch.randperm(len(rows), generator=generator)
             batches = list(order.split(BATCH_SIZE))
         index = batches.pop().to(x.device)
-        features, hidden, weight, error, a, b = (t.index_select(0, index) for t in data)
-        outputs = head(features, hidden.transpose(0, 1))
-        each = cost(*outputs, error.transpose(0, 1), a, b) * weight.transpose(0, 1)
+        features, *of_members, sd, a, b = (t.index_select(0, index) for t in data)
+        hidden, weight, error, mean = (t.transpose(0, 1) for t in of_members)
+        outputs = head(features, hidden, mean, sd)
+        each = cost(*outputs, error, a, b) * weight
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (steps - step) / ((1 - COOL_FROM) * steps))
         optimizer.zero_grad()
@@ -119,6 +139,6 @@ def _data(trunk, x, first, last, known, rows):
         weight = free & (folds[:, numbers] != trunk.fold_of_member)
         error = torch.where(free, (x_numbers - mean) / sd, 0.0)
         hidden = hidden.expand(trunk.n_members, -1, -1)
-        by_row = (t.transpose(0, 1) for t in (hidden, weight.float(), error))
-        parts.append((features, *by_row, first[mine], last[mine]))
+        by_row = (t.transpose(0, 1) for t in (hidden, weight.float(), error, mean))
+        parts.append((features, *by_row, sd, first[mine], last[mine]))
     return tuple(map(torch.cat, zip(*parts, strict=True)))

@@ -32,7 +32,14 @@ from skae.impute._draws import (
 from skae.impute._hidden import hide
 from skae.impute._network import FOLDS
 from skae.impute._tables import completed, read_array
-from skae.impute._train import folds_of, likelihood_of, predictives_of, ranks_of, train
+from skae.impute._train import (
+    edges_of,
+    folds_of,
+    likelihood_of,
+    predictives_of,
+    ranks_of,
+    train,
+)
 
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
@@ -301,6 +308,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             x,
             folds,
             ranks,
+            edges_of(predictives),
             likelihood,
             rng,
             widths=WIDTHS if isinstance(self.network, str) else tuple(self.network),

@@ -22,7 +22,7 @@ VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
 FOLDS = 2  # sets of cells, each of which is held out from some of the members
 SMALL = 1000  # rows below which a guess is fitted without each fold, to be judged
 EXPERTS = 3  # a normal guess, one by scores, the members
-LEAST = 0.01  # probability that a guess gives to a level
+LEAST = 0.01  # probability that a guess gives to a level, or its frequency, if less
 LEAST_SD = 1e-3  # deviation of a guess that is ever told
 
 
@@ -170,7 +170,9 @@ class ImputationModule(nn.Module):
     def _params(self, guess):
         """Return the parameters (B, P) that a guess (B, Q) means."""
         numbers = len(self.likelihood.numbers)
-        levels = guess[:, numbers:].clamp(LEAST, 1 - LEAST).log()
+        known = slice(numbers, self.n_known)
+        least = self.prior[known].exp().clamp(max=LEAST)  # a rare level is no likelier
+        levels = guess[:, known].clamp(min=least).clamp(max=1 - LEAST).log()
         more = self.prior[self.n_known :].expand(len(guess), -1)
         return torch.cat([guess[:, :numbers], levels, more], 1)
 
@@ -258,8 +260,10 @@ class ImputationModule(nn.Module):
         if self.head is None:
             return width, width.new_empty(*width.shape, 0)
         seen = ~torch.isnan(x)
-        _, features, hidden = self.hidden(x, seen, self.guesses(x, seen, by))
-        logits, log_scale = self.head(features, hidden.expand(self.n_members, -1, -1))
+        params, features, hidden = self.hidden(x, seen, self.guesses(x, seen, by))
+        mean = self.as_means(params[0] + self.last(hidden))[..., : width.shape[1]]
+        hidden = hidden.expand(self.n_members, -1, -1)
+        logits, log_scale = self.head(features, hidden, mean, width)
         scale = log_scale[which].exp().mean(0)
         return width * scale, logits[which].softmax(-1).mean(0)
 

@@ -12,6 +12,8 @@ NEIGHBORS = 200  # errors of the nearest predictions that one is drawn among
 STRIDE = NEIGHBORS // 4
 LEAST_ERRORS = 10  # fewer say nothing of a distribution
 NODES = 128  # ranks at which two distributions are compared
+LARGE_ATOM = 0.2  # share of the values that are one
+LEAST_WITHIN = 0.01  # of a distribution within bounds; of less, the nearest value is taken
 PRIOR_CELLS = 20.0  # that the share of all columns counts as, in that of one
 
 
@@ -101,6 +103,24 @@ class Predictive:
         """Whether most of the values are there more than once, or stand alone."""
         return bool(self.map.joined.mean() < 0.5)
 
+    @property
+    def edges(self):
+        """What lies below the bins' ends, standardised; (3, BINS + 1).
+
+        Two values, and how much of what is between these counts: ranks of a value that is
+        often there are alike.
+        """
+        place = np.arange(BINS + 1) * len(self.map.knots) / BINS
+        _, number = np.unique(self.map.knots, return_counts=True)
+        if number.max() > LARGE_ATOM * len(self.map.knots):
+            # what is expected, a mean, says little of such a value: bins start alike
+            ends = np.full((2, BINS + 1), [[-np.inf], [np.inf]])
+            return np.vstack([ends, np.arange(BINS + 1) / BINS])
+        value = self.map.knots[place.astype(int).clip(max=len(self.map.knots) - 1)]
+        first, last = (np.searchsorted(self.map.knots, value, s) for s in ("left", "right"))
+        share = (place - first) / (last - first)
+        return np.stack([self.borders[first], self.borders[last], share])
+
     def below(self, cells, errors, node):
         """Return the probability of `cells` below the node-th rank of s + 1 (n,)."""
         share, total = self.share if cells.cumulated is not None else 0.0, 0.0
@@ -119,7 +139,7 @@ class Predictive:
         at_low, at_high = np.zeros(n), np.ones(n)
         first, last = (self._below_rank(cells, errors, r) for r in (self.first, self.last))
         q = first + q * (last - first)
-        while (high - low > 1).any():
+        for _ in range(size.bit_length()):
             middle = (low + high) // 2
             at = self.below(cells, errors, middle)
             right = (at <= q) & (high - low > 1)
@@ -128,8 +148,9 @@ class Predictive:
             high, at_high = np.where(left, middle, high), np.where(left, at, at_high)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(at_high > at_low, (q - at_low) / (at_high - at_low), 0.5)
-        rank = (low + share) / size
-        return self.map.value(rank.clip(self.first, self.last))
+        rank = ((low + share) / size).clip(self.first, self.last)
+        nearest = np.where(first > 1 - last, self.first, self.last)
+        return self.map.value(np.where(last - first < LEAST_WITHIN, nearest, rank))
 
     def _below_rank(self, cells, errors, rank):
         """Return the probability of `cells` below one of the knots' ranks; (n,)."""
@@ -148,7 +169,9 @@ class Predictive:
 
         The continuous ranked probability score of a mixture w F + (1 - w) G is a square
         in w, least at -sum (F - G)(G - H) / sum (F - G)², where H is the truth's step.
-        Errors are those of the other half of the cells. Returns 0, 0 for fewer.
+        Ranks weigh as the root of how wide they are, between the score's own weight and
+        one in which tails count for nothing. Errors are those of the other half of the
+        cells. Returns 0, 0 for fewer.
         """
         n, size = len(truth), len(self.map.knots)
         if n < 2 * LEAST_ERRORS or cells.cumulated is None:
@@ -166,7 +189,12 @@ class Predictive:
         of_bins = np.stack([cells.of_bins(np.full(n, r)) for r in rank], axis=1)
         step = ((rank - first[:, None]) / (last - first)[:, None]).clip(0, 1)
         apart = of_bins - of_errors
-        return -(apart * (of_errors - step)).sum(), np.square(apart).sum()
+        ends = np.clip(self.borders[nodes], *self.borders[[1, -2]])
+        width = np.sqrt(
+            np.gradient(ends)
+        )  # of what a node stands for, in the column's units
+        product = -(apart * (of_errors - step)).sum(0) @ width
+        return product, np.square(apart).sum(0) @ width
 
 
 def weigh(predictives, compared, counts):

@@ -15,7 +15,7 @@ from skae._data.statistics import column_statistics
 from skae._training.task import find_device
 from skae._training.train import train_module
 from skae.impute._guesses import PRIOR_CELLS
-from skae.impute._head import add_head
+from skae.impute._head import BINS, add_head
 from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide
 from skae.impute._network import FOLDS, SMALL, ImputationModule
 from skae.impute._predictive import Predictive
@@ -93,6 +93,12 @@ def ranks_of(X, predictives):
     return (first - between).astype(np.float32), (last + between).astype(np.float32)
 
 
+def edges_of(predictives):
+    """Return the ends of numbers' bins, as `Predictive.edges` has them, float32."""
+    each = [p.edges for p in predictives.values()]
+    return np.array(each, dtype=np.float32).reshape(-1, 3, BINS + 1).transpose(1, 0, 2)
+
+
 def build(X, x, folds, likelihood, widths, n_members, generator):
     """Return the untrained module for rows X (n, d), x standardised."""
     module = ImputationModule(
@@ -124,6 +130,7 @@ def train(
     x,
     folds,
     ranks,
+    edges,
     likelihood,
     rng,
     *,
@@ -137,7 +144,8 @@ def train(
 ):
     """Return a net trained on rows X (n, d), x standardised, NaN where missing.
 
-    `ranks` are those of the numbers, as `ranks_of` returns them.
+    `ranks` are those of the numbers, as `ranks_of` returns them, `edges` (3, k, bins + 1)
+    as `Predictive.edges` does.
     """
     device = find_device(device)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -153,5 +161,6 @@ def train(
     if ranks[0].shape[1] and not module.is_wide:
         first, last = (torch.from_numpy(r).to(device) for r in ranks)
         x = rows.take(torch.arange(len(X), device=device))
-        add_head(module, x, first, last, known, epochs * len(batches), generator)
+        edges, steps = torch.from_numpy(edges).to(device), epochs * len(batches)
+        add_head(module, x, first, last, edges, known, steps, generator)
     return net

@@ -54,6 +54,21 @@ def test_values_are_rounded_as_the_column_is(step, decimals):
         assert len(set(drawn) - set(values)) > 400
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_values_of_narrow_types_are_rounded_as_the_column_is(dtype):
+    rng = np.random.default_rng(0)
+    values = np.arange(1, 100).astype(dtype) / np.array(10, dtype=dtype)
+    column = ColumnMap.learn(values.astype(float), 5)
+    assert column.decimals == 1
+    drawn = column.value(rng.random(500)).astype(dtype)
+    np.testing.assert_array_equal(drawn, np.round(drawn.astype(float), 1).astype(dtype))
+    # such a type has all decimals there, and none of these are the column's
+    smooth = rng.uniform(1, 2, 300).astype(dtype)
+    assert ColumnMap.learn(smooth.astype(float), 1).decimals in (None, 10)
+    eighths = np.arange(1, 200) / 8 + 100
+    assert ColumnMap.learn(eighths, 10).decimals == 3
+
+
 def test_many_values_are_thinned_and_keep_their_ends_and_atoms():
     rng = np.random.default_rng(0)
     values = np.r_[np.zeros(30_000), rng.lognormal(size=70_000)]

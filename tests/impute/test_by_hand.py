@@ -166,9 +166,8 @@ def test_shares_are_drawn_to_those_of_all_columns_and_these_to_a_prior():
     # each expert says 1 in a third of the rows: no two of them in the same ones
     experts = [np.repeat((kind == k)[:, None], 5, 1).astype(np.float32) for k in range(3)]
     ranks = np.zeros((300, 3)), np.ones((300, 3))
-    cells.parts.append(
-        (x, hidden, *ranks, *experts, np.ones((300, 3)), np.ones((300, 3, 0)))
-    )
+    cells.parts.append((x, hidden, *ranks, *experts, np.ones((300, 3))))
+    cells.bins = {j: [np.ones((150, 0))] for j in range(2)}
     module = SimpleNamespace(share=torch.zeros(3, 5), likelihood=likelihood)
     cells.finish(module)
     # 300 cells say (1/2, 1/2, 0) and a prior of 200 (1/4, 1/4, 1/2): 0.6 and 0.4 of them
@@ -197,7 +196,7 @@ def test_errors_of_a_category_are_cells_whose_level_was_not_the_likeliest():
     expert = np.array([right, right, wrong, wrong, wrong], dtype=np.float32)
     hidden = np.ones((5, 1), dtype=bool)
     none = np.ones((5, 0))
-    cells.parts.append((x, hidden, none, none, expert, expert, expert, none, none))
+    cells.parts.append((x, hidden, none, none, expert, expert, expert, none))
     cells.finish(SimpleNamespace(share=torch.zeros(3, 2), likelihood=likelihood))
     # the second and the last; by the mode, 1, the first and the last
     assert cells.wrong.tolist() == [2 / 5]
@@ -281,3 +280,18 @@ def test_columns_in_the_same_units_are_drawn_to_the_mean_of_all(monkeypatch):
     # (1.6^2 + 0.4^2 + 1.5^2) / 3
     np.testing.assert_allclose(pooled.variance, [4.97 / 3] * 2)
     assert pooled.constant.tolist() == [False, False]
+
+
+def test_a_guess_takes_no_rare_level_for_likelier_than_it_is():
+    n = 1000
+    codes = np.repeat([0.0, 1, 2], [900, 97, 3])
+    X = np.c_[np.linspace(-1, 1, n), codes]
+    likelihood = module_of(X, {1: 3})
+    generator = torch.Generator().manual_seed(0)
+    x = torch.from_numpy(likelihood.standardize(X))
+    folds = torch.zeros(X.shape)
+    module = ImputationModule(likelihood, x, folds, (), 0.0, 1, generator)
+    params = module._params(torch.tensor([[0.3, 1.2, -0.2, -0.1]]))
+    assert params[0, 0] == pytest.approx(0.3)
+    # 0.99 at most, 0.01 at least, or the frequency: (3 + 1 / 3) / 1001
+    np.testing.assert_allclose(params[0, 1:].exp(), [0.99, 0.01, 0.00333], rtol=1e-3)

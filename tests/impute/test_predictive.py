@@ -11,9 +11,14 @@ import skae.impute._predictive as predictive
 from skae import AutoencoderImputer
 from skae._data.ranks import ColumnMap
 from skae.impute._draws import Source
-from skae.impute._head import BINS, cost, overlap
+from skae.impute._head import ABSOLUTE, BINS, SPREAD_EVENLY, Head, cost, overlap
 from skae.impute._predictive import Cells, Errors, Predictive, below, weigh
 from skae.impute._train import ranks_of
+
+
+def column(values, low=-np.inf, high=np.inf, spread=10.0):
+    return Predictive(ColumnMap.learn(values, spread), np.asarray, low, high)
+
 
 # Errors
 
@@ -58,11 +63,40 @@ def test_what_a_number_costs():
     assert float(cost(logits, scale, error, first, last)) == pytest.approx(expected)
 
 
+def test_what_lies_below_the_bins_ends():
+    # 48 values: of ends i / 24, two values each lie between; knots are 0, 1, ..., 47
+    ends = column(np.arange(48.0), spread=100).edges
+    low = np.r_[-np.inf, np.arange(2, 48, 2) - 0.5]
+    np.testing.assert_allclose(ends[0][:-1], low)
+    np.testing.assert_allclose(ends[2][:-1], 0)
+    assert (ends[1][-1], ends[2][-1]) == (np.inf, 1)
+    # 8 of 48 are alike, at ranks from 16 / 48 on: ends 8 to 12 are 0, 1/4, ..., 1 of them
+    atom = column(np.r_[np.arange(16.0), [16.0] * 8, np.arange(17.0, 41)], spread=100).edges
+    np.testing.assert_allclose(atom[2][8:12], [0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(atom[0][8:13], [15.5] * 4 + [16.5])
+    # a large one: bins start alike
+    flat = column(np.r_[np.zeros(30), np.arange(1, 19)], spread=100).edges
+    assert np.isinf(flat[:2]).all()
+    np.testing.assert_allclose(flat[2], np.arange(BINS + 1) / BINS)
+
+
+def test_bins_start_where_a_number_is_expected():
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.linspace(-3, 3, BINS + 1)
+    edges = torch.stack([ends, ends, torch.zeros(BINS + 1)])[:, None]
+    head = Head(2, 5, 6, edges, generator)
+    mean, sd = torch.tensor([[[0.5]], [[-1.0]]]), torch.tensor([[0.4]])
+    logits, log_scale = head(torch.ones(1, 5), torch.ones(2, 1, 6), mean, sd)
+    assert (log_scale == 0).all()
+    for i, centre in enumerate([0.5, -1.0]):
+        # a logistic distribution whose mean absolute value is 0.4
+        below_ends = 1 / (1 + np.exp(-(ends.numpy() - centre) / (0.4 / ABSOLUTE)))
+        p = np.diff(below_ends) + SPREAD_EVENLY / BINS
+        found = logits[i, 0, 0].softmax(-1).detach().numpy()
+        np.testing.assert_allclose(found, p / p.sum(), rtol=1e-3)
+
+
 # A mixture
-
-
-def column(values, low=-np.inf, high=np.inf, spread=10.0):
-    return Predictive(ColumnMap.learn(values, spread), np.asarray, low, high)
 
 
 def cells(expected, width, n, probabilities=None):
@@ -109,8 +143,21 @@ def test_bounds_cut_the_distribution_and_pile_nothing_up():
     of.share = 1.0
     found = of.quantile(cells(0, 1, 99, [1]), np.linspace(0.01, 0.99, 99))
     np.testing.assert_allclose(found, np.linspace(0.005, 0.495, 99), atol=0.006)
+    atoms = column(np.repeat([0.0, 1, 2, 3], 3), 1.0, 2.0)  # which are within
+    atoms.share = 1.0
+    assert atoms.quantile(cells(0, 1, 2, [1]), np.array([0.4, 0.6])).tolist() == [1, 2]
     beyond = column(np.linspace(-1, 1, 401), 3.0, 4.0)
     assert (beyond.quantile(cells(0, 1, 9, [1]), np.linspace(0, 1, 9)) == 1).all()
+
+
+@pytest.mark.parametrize(("expected", "end"), [(-3, 0), (3, 0.5)])
+def test_what_is_all_beyond_bounds_is_put_at_the_nearer_one(expected, end):
+    of = column(np.linspace(-3, 3, 601), 0.0, 0.5)
+    of.share, of.errors = 0.0, Errors(np.zeros(20), np.linspace(-0.1, 0.1, 20))
+    found = of.quantile(cells(expected, 1, 9), np.linspace(0.01, 0.99, 9))
+    np.testing.assert_allclose(found, end, atol=0.011)
+    some = of.quantile(cells(0, 1, 9), np.linspace(0.01, 0.99, 9))
+    np.testing.assert_allclose(some, np.linspace(0.001, 0.099, 9), atol=0.011)
 
 
 def test_the_share_of_bins_has_the_least_ranked_probability_score():
@@ -280,6 +327,29 @@ def test_bounds_that_are_told_hold_without_a_pile(odd):
     assert drawn.min() >= -1
     assert drawn.max() <= 1.5
     assert np.isin(drawn, [-1, 1.5]).mean() < 0.01
+
+
+def test_what_goes_together_goes_together_in_draws():
+    rng = np.random.default_rng(0)
+    x, e = rng.normal(size=(2, 600))
+    y = 0.7 * x + 0.7 * e
+    z = x + y + 0.7 * rng.normal(size=600)
+    X = np.c_[x, y, z]
+    holed = X.copy()
+    holed[rng.uniform(size=600) < 0.4, 2] = np.nan
+    model = AutoencoderImputer(n_estimators=2, max_iter=40, random_state=0).fit(holed)
+    for predictive_ in model._cells_.predictives.values():
+        predictive_.share = 1.0  # what is worst
+    gone = np.isnan(holed[:, 2])
+    A = np.c_[np.ones(gone.sum()), X[gone, :2]]
+    slopes = np.mean(
+        [
+            np.linalg.lstsq(A, t[gone, 2], rcond=None)[0]
+            for t in model.sample_imputations(holed, 10, random_state=0)
+        ],
+        axis=0,
+    )
+    assert slopes[1:] == pytest.approx([1, 1], abs=0.15)
 
 
 def test_a_draw_is_of_its_row_alone(odd):
