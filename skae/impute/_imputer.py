@@ -574,9 +574,8 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
         expected = self._likelihood.standardize(self._expected(np.where(hidden, np.nan, x)))
-        middle, power = np.zeros(x.shape[1]), 2
-        if self.statistic == "median":
-            power = 1
+        middle, power = np.zeros(x.shape[1]), {"mean": 2, "median": 1}[self.statistic]
+        if power == 1:
             for j, predictive in self._cells_.predictives.items():
                 middle[j] = predictive.map.value(0.5)
             middle = self._likelihood.standardize(middle[None], check=False)[0]

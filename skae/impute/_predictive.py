@@ -13,32 +13,57 @@ STRIDE = NEIGHBORS // 4
 LEAST_ERRORS = 10  # fewer say nothing of a distribution
 NODES = 128  # ranks at which two distributions are compared
 LARGE_ATOM = 0.2  # share of the values that are one
+ATOM, PRIOR_OF_ATOM = 0.03, 20.0  # the same, of one that errors leave apart; and its cells
 LEAST_WITHIN = 0.01  # of a distribution within bounds; of less, the nearest value is taken
 PRIOR_CELLS = 20.0  # that the share of all columns counts as, in that of one
 
 
 class Errors:
-    """A column's errors by what was predicted, in units of their expected width."""
+    """A column's errors by what was predicted, in units of their expected width.
 
-    def __init__(self, predicted, errors):
+    Cells that hold the column's commonest value, where that is often there, are left out
+    and counted: `is_atom` (n,) says which they are, `share` how often it is there.
+    """
+
+    def __init__(self, predicted, errors, is_atom=None, share=0.0):
         order = np.argsort(predicted, kind="stable")
-        self.predicted, errors = predicted[order], errors[order]
+        is_atom = np.zeros(len(order), bool) if is_atom is None else is_atom[order]
+        predicted, errors = predicted[order], errors[order]
+        self.all_predicted, size = predicted, min(NEIGHBORS, len(errors))
+        counts = [is_atom[s : s + size].sum() for s in _starts(len(errors), size)]
+        shares = (np.array(counts) + PRIOR_OF_ATOM * share) / (size + PRIOR_OF_ATOM)
+        self.shares = shares * (share > 0)
+        self.predicted, errors = predicted[~is_atom], errors[~is_atom]
         self.size = size = min(NEIGHBORS, len(errors))
-        starts = np.arange(0, len(errors) - size + 1, STRIDE)
-        self.windows = np.sort(np.stack([errors[s : s + size] for s in starts]), axis=1)
+        windows = [errors[s : s + size] for s in _starts(len(errors), size)]
+        self.windows = np.sort(np.stack(windows), axis=1)
 
     def near(self, predicted):
         """Return the sorted errors near what is predicted (n,); (n, size)."""
-        start = np.searchsorted(self.predicted, predicted) - self.size // 2
-        window = (start / STRIDE).round().astype(int).clip(0, len(self.windows) - 1)
-        return self.windows[window]
+        return self.windows[_window(self.predicted, predicted, self.size, self.windows)]
+
+    def share(self, predicted):
+        """Return how often the commonest value is there, near what is predicted; (n,)."""
+        size = min(NEIGHBORS, len(self.all_predicted))
+        return self.shares[_window(self.all_predicted, predicted, size, self.shares)]
+
+
+def _starts(n, size):
+    """Return where windows of n errors start, the last of them included."""
+    return np.unique(np.append(np.arange(0, n - size + 1, STRIDE), n - size))
+
+
+def _window(known, predicted, size, windows):
+    """Return the places of the windows around what is predicted (n,)."""
+    start = np.searchsorted(known, predicted) - size // 2
+    return (start / STRIDE).round().astype(int).clip(0, len(windows) - 1)
 
 
 def below(errors, z):
-    """Return the share of sorted errors (n, size) below z (n,); of normal ones, if None."""
-    if errors is None:
+    """Return the share of sorted errors (n, size) below z (n,); of normal ones, if none."""
+    size = 0 if errors is None else errors.shape[1]
+    if not size:
         return ndtr(z)
-    size = errors.shape[1]
     rows, number = np.arange(len(z)), (errors < z[:, None]).sum(1)
     a = errors[rows, (number - 1).clip(0)]
     b = errors[rows, number.clip(max=size - 1)]
@@ -95,8 +120,25 @@ class Predictive:
         knots = column_map.knots
         middle = standardize((knots[:-1] + knots[1:]) / 2)
         self.borders = np.concatenate([[-np.inf], middle, [np.inf]])  # (s + 1,)
+        self.inner, self.atom, self.atom_share = self.borders, None, 0.0
+        self.step = np.zeros(len(knots) + 1)  # below the commonest value, by node
+        values, number = np.unique(knots, return_counts=True)
+        if number.max() > max(1, ATOM * len(knots)):
+            self._set_apart(values[number.argmax()], standardize)
         self.first = column_map.ranks(low)[0]
         self.last = column_map.ranks(high)[1]
+
+    def _set_apart(self, value, standardize):
+        """Let errors, which are of all other values, leave the commonest one out."""
+        knots = self.map.knots
+        first, last = (np.searchsorted(knots, value, s) for s in ("left", "right"))
+        self.atom_share = (last - first) / len(knots)
+        self.atom = np.float32(standardize(np.array([value]))[0])
+        self.step = ((np.arange(len(knots) + 1) - first) / (last - first)).clip(0, 1)
+        between = knots[[first - 1]] / 2 + knots[[min(last, len(knots) - 1)]] / 2
+        ends = {0: -np.inf, len(knots) - (last - first): np.inf}
+        self.inner = self.borders.copy()
+        self.inner[first : last + 1] = ends.get(first, standardize(between)[0])
 
     @property
     def has_atoms(self):
@@ -127,13 +169,24 @@ class Predictive:
         if share:
             total = share * cells.of_bins(node / len(self.map.knots))
         if share < 1:
-            z = (self.borders[node] - cells.expected) / cells.width
-            total = total + (1 - share) * below(errors, z)
+            total = total + (1 - share) * self._by_errors(cells, errors, node)
         return total
+
+    def _by_errors(self, cells, errors, node):
+        """Return the probability of `cells` below a node, by what `_near` returns; (n,)."""
+        near, share = errors
+        z = (self.inner[node] - cells.expected) / cells.width
+        return share * self.step[node] + (1 - share) * below(near, z)
+
+    def _near(self, cells, errors):
+        """Return the errors near what is expected of `cells`, and the share of the atom."""
+        if errors is None:
+            return None, np.full(len(cells.expected), self.atom_share)
+        return errors.near(cells.expected), errors.share(cells.expected)
 
     def quantile(self, cells, q):
         """Return the q-th (n,) quantiles of `cells`, in the column's units; (n,)."""
-        errors = self.errors and self.errors.near(cells.expected)
+        errors = self._near(cells, self.errors)
         n, size = len(q), len(self.map.knots)
         low, high = np.zeros(n, dtype=int), np.full(n, size)
         at_low, at_high = np.zeros(n), np.ones(n)
@@ -162,7 +215,13 @@ class Predictive:
     def learn(self, cells, truth):
         """Take the errors of hidden cells, of which the truth is known, standardised."""
         if len(truth) >= LEAST_ERRORS:
-            self.errors = Errors(cells.expected, (truth - cells.expected) / cells.width)
+            self.errors = self._errors(cells, truth, slice(None))
+
+    def _errors(self, cells, truth, some):
+        """Return the errors of some cells, of which the truth is known."""
+        error = (truth[some] - cells.expected[some]) / cells.width[some]
+        is_atom = truth[some] == self.atom  # never, if there is none
+        return Errors(cells.expected[some], error, is_atom, self.atom_share)
 
     def compared(self, cells, truth, first, last):
         """Return what the best share of the bins is a quotient of, over hidden cells.
@@ -177,22 +236,18 @@ class Predictive:
         if n < 2 * LEAST_ERRORS or cells.cumulated is None:
             return 0.0, 0.0
         nodes = np.unique(np.rint(np.linspace(0, size, NODES + 1)).astype(int))
-        error = (truth - cells.expected) / cells.width
         of_errors = np.empty((n, len(nodes)))
         for half in (np.arange(n) % 2 == 0, np.arange(n) % 2 == 1):
-            others = Errors(cells.expected[half], error[half])
-            near = others.near(cells.expected[~half])
+            rest = Cells(cells.expected[~half], cells.width[~half], np.empty((n, 0)))
+            near = self._near(rest, self._errors(cells, truth, half))
             for k, node in enumerate(nodes):
-                z = self.borders[node] - cells.expected[~half]
-                of_errors[~half, k] = below(near, z / cells.width[~half])
+                of_errors[~half, k] = self._by_errors(rest, near, node)
         rank = nodes / size
         of_bins = np.stack([cells.of_bins(np.full(n, r)) for r in rank], axis=1)
         step = ((rank - first[:, None]) / (last - first)[:, None]).clip(0, 1)
         apart = of_bins - of_errors
         ends = np.clip(self.borders[nodes], *self.borders[[1, -2]])
-        width = np.sqrt(
-            np.gradient(ends)
-        )  # of what a node stands for, in the column's units
+        width = np.sqrt(np.gradient(ends))  # of what a node stands for
         product = -(apart * (of_errors - step)).sum(0) @ width
         return product, np.square(apart).sum(0) @ width
 

@@ -117,7 +117,7 @@ def test_quantiles_of_bins_are_values_at_their_ranks():
 
 
 def test_quantiles_of_errors_are_the_nearest_values():
-    of = column([0.0, 0, 1, 5], spread=0.1)
+    of = column([0.0, 1, 5], spread=0.1)
     of.share, of.errors = 0.0, Errors(np.zeros(3), np.array([-1.0, 0, 2]))
     # errors in widths of 2 around 1: -1, 1 and 5; the middle between 0 and 1 is 0.5
     found = of.quantile(cells(1, 2, 3), np.array([0.25, 0.5, 0.75]))
@@ -127,6 +127,38 @@ def test_quantiles_of_errors_are_the_nearest_values():
     grid.share = 0.0
     found = grid.quantile(cells(1, 0.5, 3), np.array([0.025, 0.5, 0.975]))
     np.testing.assert_allclose(found, [0.02, 1, 1.98], atol=0.01)
+
+
+def test_the_commonest_value_is_as_often_as_near_what_is_predicted(monkeypatch):
+    monkeypatch.setattr(predictive, "NEIGHBORS", 4)
+    monkeypatch.setattr(predictive, "STRIDE", 1)
+    monkeypatch.setattr(predictive, "PRIOR_OF_ATOM", 4.0)
+    monkeypatch.setattr(predictive, "LEAST_ERRORS", 8)
+    of = column([-2.0, 0, 0, 0, 1, 3], spread=0.1)
+    assert (of.atom, of.atom_share) == (0, 0.5)
+    # below what is no 0, none of it: -2 ends and 1 begins at -0.5
+    assert of.inner.tolist() == [-np.inf, -0.5, -0.5, -0.5, -0.5, 2, np.inf]
+    predicted = np.arange(8.0)
+    truth = np.array([0.0, 0, 0, 0, 1, 1, 3, 3])
+    of.share = 0.0
+    of.learn(Cells(predicted, np.ones(8), np.zeros((8, 0))), truth)
+    # 4 of the first four cells and none of the last, and 4 more with a half
+    assert of.errors.share(np.array([-1.0, 9])).tolist() == [0.75, 0.25]
+    assert of.errors.windows.tolist() == [[-4, -4, -3, -3]]
+    found = of.quantile(cells(-1, 1, 4), np.array([0.2, 0.3, 0.5, 0.99]))
+    # errors of -4 and -3 are -2, in a quarter; all others are 0
+    assert found.tolist() == [-2, 0, 0, 0]
+    found = of.quantile(cells(9, 1, 3), np.array([0.1, 0.3, 0.9]))
+    assert found.tolist() == [0, 3, 3]
+    constant = column([1.0, 1, 1])
+    assert constant.quantile(cells(0, 1, 3), np.array([0.1, 0.5, 0.9])).tolist() == [1] * 3
+
+
+def test_the_last_errors_are_in_a_window(monkeypatch):
+    monkeypatch.setattr(predictive, "NEIGHBORS", 4)
+    monkeypatch.setattr(predictive, "STRIDE", 3)
+    errors = Errors(np.arange(9.0), np.arange(9.0))
+    assert errors.windows[:, 0].tolist() == [0, 3, 5]
 
 
 def test_a_mixture_has_the_quantiles_of_its_distribution():
@@ -271,6 +303,20 @@ def test_whatever_is_drawn_could_have_been_there(odd):
                 assert (put_in == put_in.round(2)).all()
         assert (np.diff(told, axis=1) >= 0).all()
     assert drawn[0]["children"].dtype == "Int64"
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2])
+def test_a_rarer_atom_far_from_the_mean_is_drawn_as_often(rate):
+    rng = np.random.default_rng(0)
+    z, q = rng.normal(size=(2, 500))
+    table = pd.DataFrame({"z": z, "q": q})
+    table["v"] = np.where(rng.uniform(size=500) < rate, 0, 4 + z + q)
+    gone = rng.uniform(size=500) < 0.25
+    table.loc[gone, "v"] = np.nan
+    model = AutoencoderImputer(max_iter=20, random_state=0).fit(table)
+    drawn = [t["v"][gone] == 0 for t in model.sample_imputations(table, 20, random_state=0)]
+    seen = (table["v"][~gone] == 0).mean()
+    assert abs(np.mean(drawn) - seen) < 3 * (rate * (1 - rate) / gone.sum()) ** 0.5
 
 
 @pytest.mark.parametrize(("name", "atom"), [("children", 0), ("spend", 0), ("flag", 1)])
