@@ -124,7 +124,7 @@ def test_classes_are_asked_for_where_they_are_needed(conditional):
     ):
         with pytest.raises(ValueError, match="conditional=True needs y"):
             call()
-    with pytest.raises(ValueError, match="inconsistent numbers"):
+    with pytest.raises(ValueError, match="one for each of n_samples=2"):
         conditional.sample(2, y=["a", "b", "c"])
 
 
