@@ -609,7 +609,7 @@ def test_a_median_has_the_smaller_absolute_error_and_is_a_value():
         error = (done - table).iloc[:, 1:].to_numpy()[gone]
         wrong[statistic] = np.abs(error).mean(), np.square(error).mean()
         scores[statistic] = model.score(holed)
-    assert wrong["median"][0] < 0.95 * wrong["mean"][0]
+    assert wrong["median"][0] < 0.97 * wrong["mean"][0]
     assert wrong["median"][1] > wrong["mean"][1]
     assert np.isin(done["visits"], table["visits"]).all()
     baseline = np.abs(table - holed.median()).iloc[:, 1:].to_numpy()[gone].mean()
