@@ -11,7 +11,7 @@ import skae.impute._predictive as predictive
 from skae import AutoencoderImputer
 from skae._data.ranks import ColumnMap
 from skae.impute._draws import Source
-from skae.impute._head import ABSOLUTE, BINS, SPREAD_EVENLY, Head, cost, overlap
+from skae.impute._head import ABSOLUTE, BINS, SPREAD_EVENLY, Head, add_head, cost, overlap
 from skae.impute._predictive import Cells, Errors, Predictive, below, weigh
 from skae.impute._train import ranks_of
 
@@ -448,3 +448,49 @@ def test_nothing_beyond_what_was_seen_is_put_in(seed, dtype):
             pd.testing.assert_series_equal(new[~gone[:, j]], holed[name][~gone[:, j]])
             assert new.min() >= seen.min()
             assert new.max() <= seen.max()
+
+
+def test_a_head_learns_from_no_cell_of_its_members_fold():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    X[::7, 0] = np.nan
+    model = AutoencoderImputer(2, network=(8,), max_iter=2, random_state=0).fit(X)
+    module = model.net_.module_
+    assert module.fold_of_member.flatten().tolist() == [1, 2]
+    x = torch.from_numpy(model._likelihood.standardize(X))
+    folds = torch.zeros(60, 3, dtype=torch.int8)
+    folds[:20, 1], folds[20:40, 1] = 1, 2
+    seen = ~torch.isnan(x) & (folds == 0)
+    known = seen, folds, *module.guesses(x, seen)
+    edges, weights = module.head.edges, []
+    for moved in (0.0, 1.0):
+        other = torch.where(folds == 1, x + moved, x)
+        first = torch.special.ndtr(other.nan_to_num())
+        generator = torch.Generator().manual_seed(0)
+        add_head(module, other, first, first + 0.01, edges, known, 5, generator)
+        weights.append(module.head.last.weight.clone())
+    # the first cells are of the first member's fold
+    torch.testing.assert_close(weights[0][0], weights[1][0], rtol=0, atol=0)
+    assert not torch.equal(weights[0][1], weights[1][1])
+
+
+def test_hidden_cells_of_some_rows_are_looked_at(monkeypatch):
+    monkeypatch.setattr("skae.impute._calibration.MOST_ROWS", 10)
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    model = AutoencoderImputer(2, network=(8,), max_iter=2, random_state=0).fit(X)
+    assert 20 <= model.column_scores_["n_cells"].sum() <= 80
+    assert model.column_scores_["n_cells"].max() <= 20
+
+
+def test_what_is_expected_is_not_rounded_beyond_the_ends():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=300)
+    ends = np.array([0.1, 0.7, 1.1, 3.3, 1e5 / 3, 9.9])
+    X = np.c_[z, (z > 0)[:, None] * ends - ends / 7]
+    holed = X.copy()
+    for j in range(1, 7):
+        holed[j::7, j] = np.nan
+    model = AutoencoderImputer(2, network=(8,), max_iter=30, random_state=0).fit(holed)
+    done = model.transform(holed)
+    assert (done.max(0) <= np.nanmax(holed, axis=0)).all()
+    assert (done.min(0) >= np.nanmin(holed, axis=0)).all()
