@@ -23,7 +23,8 @@ ERRORS = [
 RESULTS = [(pd.Series(q, NAMES), s) for q, s in zip(MEANS, ERRORS, strict=True)]
 
 
-def test_published_means_are_pooled_as_published():
+def test_published_means_are_pooled():
+    # the means are SAS's, the figures worked out by Barnard and Rubin's formulas
     oxygen = pool(RESULTS, df_complete=30).loc["Oxygen"]
     np.testing.assert_allclose(
         oxygen[["estimate", "standard_error", "df"]],
