@@ -11,10 +11,10 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.special import ndtri
 
-from skae._data.ranks import ColumnMap
+from skae._data.ranks import ColumnMap, most_knots
 
 ROWS, CELLS = 10_000, 2**22  # that are looked at
-KNOT_CELLS, KNOTS = 2**18, (64, 1024)  # that are kept in all, and of a column
+KNOT_CELLS = 2**18  # that are kept in all
 PATTERN_BYTES = 2**18  # that are kept of which cells are missing together
 MOST_RELATED = 256  # numbers of which it is kept how they go together
 LEAST = 1e-4  # eigenvalue of their correlations
@@ -53,13 +53,13 @@ class Margins(NamedTuple):
         rows = np.asarray(X[index], dtype=np.float64)
         weight = np.ones(len(index)) if weight is None else weight[index]
         weight = weight * (n / weight.sum())
-        there, columns = ~np.isnan(rows), []
+        there, columns, knots = ~np.isnan(rows), [], most_knots(d, KNOT_CELLS)
         for j, (values, seen) in enumerate(zip(rows.T, there.T, strict=True)):
             values, w = values[seen], weight[seen]
             if j in levels:
                 columns.append(np.bincount(values.astype(int), w, levels[j]))
             elif len(values):
-                columns.append(ColumnMap.learn(values, spread[j], _most_knots(d), w))
+                columns.append(ColumnMap.learn(values, spread[j], knots, w))
             else:
                 columns.append(None)
         gaps = _together(np.packbits(~there, axis=1), weight)
@@ -74,7 +74,7 @@ class Margins(NamedTuple):
                 column = other if column is None else column
             elif isinstance(column, ColumnMap):
                 weights = self.total[j], now.total[j]
-                most = _most_knots(len(self.columns))
+                most = most_knots(len(self.columns), KNOT_CELLS)
                 column = column.merged(other, weights, spread[j], most)
             else:
                 column = column + other
@@ -123,11 +123,6 @@ class Margins(NamedTuple):
         share = self.gap_weight / self.gap_weight.sum()
         drawn = self.gaps[random_state.choice(len(share), n, p=share)]
         return np.unpackbits(drawn, axis=1, count=len(self.columns)).astype(bool)
-
-
-def _most_knots(d):
-    """Return how many knots each of d columns may have."""
-    return int(np.clip(KNOT_CELLS // d, *KNOTS))
 
 
 def _together(gaps, weight):

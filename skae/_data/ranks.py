@@ -101,9 +101,9 @@ class ColumnMap(NamedTuple):
         return first / size, last / size
 
 
-def most_knots(d):
-    """Return how many knots each of d columns may have."""
-    return int(np.clip(KNOT_CELLS // max(d, 1), 64, KNOTS))
+def most_knots(d, cells=KNOT_CELLS):
+    """Return how many knots each of d columns may have, of so many in all."""
+    return int(np.clip(cells // max(d, 1), 64, KNOTS))
 
 
 def _n_distinct(values):

@@ -64,12 +64,13 @@ def folds_of(x, rng):
 
 def predictives_of(X, likelihood, columns):
     """Return the `Predictive` of each number by its place among columns of X (n, d)."""
-    found, most = {}, most_knots(X.shape[1])
-    values = pooled = X[~np.isnan(X)] if likelihood.is_pooled else None
-    for j in likelihood.numbers.tolist():
-        if pooled is None:
+    found, most, numbers = {}, most_knots(X.shape[1]), likelihood.numbers.tolist()
+    if likelihood.is_pooled and numbers:  # one map, as all are of one unit and scale
+        column_map = ColumnMap.learn(X[~np.isnan(X)], likelihood.scale[numbers[0]], most)
+    for j in numbers:
+        if not likelihood.is_pooled:
             values = X[~np.isnan(X[:, j]), j]
-        column_map = ColumnMap.learn(values, likelihood.scale[j], most)
+            column_map = ColumnMap.learn(values, likelihood.scale[j], most)
         standardize = partial(_standardized, likelihood, j)
         found[j] = Predictive(column_map, standardize, *columns[j].ends)
     return found
