@@ -26,12 +26,13 @@ from skae._training.train import train
 from skae.corruption._named import NAMED as CORRUPTIONS
 from skae.corruption._named import as_corruption
 from skae.likelihoods._mixed import as_mixed
-from skae.likelihoods._named import NAMED, as_likelihood, reads_tables
+from skae.likelihoods._named import AUTO, NAMED, as_likelihood, reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
 from skae.networks._layers import ACTIVATIONS
 
 MIXED = "likelihood='mixed'"
+ONE_OR_MORE = Number(Integral, 1, None, closed="left")
 EXAMPLES = {
     "network": "skae.networks.DenseNetwork((128,), linear_path=True), which is 'auto'",
     "likelihood": "skae.likelihoods.Gaussian()",
@@ -68,12 +69,15 @@ class BaseAutoencoder(
         beside a linear path that starts as PCA. A `skae.networks.DenseNetwork` sets
         activations, dropout, normalisation, tied weights and more; a
         `skae.networks.ConvolutionalNetwork` is for pictures and signals.
-    likelihood : str or likelihood object, default="gaussian"
+    likelihood : str or likelihood object, default="auto"
         What a close reconstruction is: "gaussian" (squared error), "bernoulli"
         (binary cross-entropy of values in [0, 1]), "categorical" (cross-entropy of
         rows that sum to 1), "poisson" (counts) or "mixed" (tables of numbers,
-        categories and dates with missing cells, also as DataFrames). The objects in
-        `skae.likelihoods` set scales and output activations.
+        categories and dates with missing cells, also as DataFrames). "auto" is "mixed"
+        for a DataFrame with a column of categories, texts, dates, durations or times
+        of day by its dtype, and "gaussian" for all else (numbers and booleans; arrays;
+        wherever the network is convolutional). The objects in `skae.likelihoods` set
+        scales and output activations.
     corruption : str, corruption object, list of such or None, default=None
         What training does to the input of each batch, while the target stays clean:
         the name of one of `skae.corruption` ("gaussian", "masking", ...), an object
@@ -136,6 +140,10 @@ class BaseAutoencoder(
         ``early_stopping=True`` in a call.
     n_iter_ : int
         Number of epochs in the last call of `fit` (1 after `partial_fit`).
+    likelihood_ : likelihood object
+        What a close reconstruction is taken to be: the object that `likelihood` names, or
+        that "auto" chose in the first fit. A `skae.likelihoods.Mixed` tells which columns
+        are categories.
     n_components_ : int
         Width of the code.
     compression_ratio_ : float
@@ -154,7 +162,7 @@ class BaseAutoencoder(
 
     n_components: int | str | None = field(default="auto", kw_only=False)
     network: object = "auto"
-    likelihood: object = "gaussian"
+    likelihood: object = AUTO
     corruption: object = None
     code_activation: str = "linear"
     learning_rate: float = 5e-3
@@ -173,13 +181,9 @@ class BaseAutoencoder(
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_components": [
-            Number(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-            None,
-        ],
+        "n_components": [ONE_OR_MORE, StrOptions({"auto"}), None],
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
-        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
+        "likelihood": [StrOptions({AUTO, *NAMED}), HasMethods(["build"])],
         "corruption": [
             StrOptions(set(CORRUPTIONS)),
             HasMethods(["apply"]),
@@ -230,10 +234,13 @@ class BaseAutoencoder(
     def _further_rate(self):
         """Return the learning rate of the code's further losses, if there are any."""
 
-    @property
-    def _reads_tables(self):
-        """Whether the parameters ask for tables of numbers and categories."""
-        return reads_tables(self.likelihood)
+    def _likelihood(self):
+        """Return the likelihood object, which "auto" leaves to the rows that came."""
+        return as_likelihood(self.likelihood, self._reads_tables_)
+
+    def _reads_tables(self, X):
+        """Tell whether X is to be read as a table of numbers and categories."""
+        return reads_tables(self.likelihood, X if self._mixed_way else None)
 
     @property
     def _mixed_way(self):
@@ -242,7 +249,7 @@ class BaseAutoencoder(
 
     def _recipe(self, code, has_pairs, one_pass):
         """Return what to train, checked, or raise a ``ValueError``."""
-        likelihood = as_likelihood(self.likelihood)
+        likelihood = self._likelihood()
         network, corruption = self._network(), self._corruption(has_pairs)
         check_parts(network=network, likelihood=likelihood, corruption=corruption)
         is_picture = isinstance(network, ConvolutionalNetwork)
@@ -293,8 +300,9 @@ class BaseAutoencoder(
             DataFrame, a pyarrow table, a torch tensor, a memory-mapped array (read by
             batches), a CSR matrix
             (densified by batches), or pictures of shape (n_samples, H, W) or
-            (n_samples, C, H, W). With ``likelihood="mixed"`` columns may hold
-            categories, dates and durations, and cells be missing.
+            (n_samples, C, H, W). Columns of a DataFrame may hold categories, dates and
+            durations, and cells are then missing where nothing is known (of numbers
+            alone, and of an array, with ``likelihood="mixed"`` only).
         y : Ignored
             Not used, present for API consistency by convention.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -404,6 +412,7 @@ class BaseAutoencoder(
             **trained.curves(),
             "mean_": columns.centre,
             "var_": np.where(columns.constant, 0.0, np.square(columns.spread)),
+            "likelihood_": trained.recipe.likelihood,
             "n_components_": trained.n_components,
             "compression_ratio_": self.n_features_in_ / trained.n_components,
             "_trained_": trained._replace(described={}, signs=()),
@@ -489,8 +498,9 @@ class BaseAutoencoder(
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect of X; codes are float32."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self._reads_tables
-        tags.input_tags.allow_nan = tags.input_tags.categorical = self._reads_tables
+        always = reads_tables(self.likelihood)  # tags are of arrays, which "auto" does not
+        tags.input_tags.sparse = not always
+        tags.input_tags.allow_nan = tags.input_tags.categorical = always
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 

@@ -88,7 +88,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         if self.corruption == "auto":
             if has_pairs:
                 return None
-            return SwapNoise() if self._reads_tables else Gaussian()
+            return SwapNoise() if self._reads_tables_ else Gaussian()
         return super()._corruption(has_pairs)
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -19,7 +19,6 @@ from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
 from skae._data.frames import row_labels
 from skae.likelihoods._gaussian import Gaussian
-from skae.likelihoods._named import as_likelihood
 from skae.networks._dense import DenseNetwork
 
 PENALTIES = {"topk": TopK, "batch_topk": BatchTopK, "l1": L1, "kl": KL}
@@ -195,7 +194,7 @@ class SparseAutoencoder(BaseAutoencoder):
     @property
     def _code_class(self):
         """The code: units are chosen one after another, or as the penalty says."""
-        likelihood = as_likelihood(self.likelihood)
+        likelihood = self._likelihood()
         least_squares = isinstance(likelihood, Gaussian) and likelihood.link == "identity"
         if self.penalty == "topk" and isinstance(self.network, str) and least_squares:
             return MatchingPursuit

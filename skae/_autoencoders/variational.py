@@ -319,7 +319,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         -------
         X_original : ndarray of shape (n_samples, n_features) or DataFrame
             Reconstructions: float32 if `fit` saw float32, else float64. Pictures
-            have the shape that `fit` saw. With ``likelihood="mixed"`` a DataFrame if
+            have the shape that `fit` saw. Where the likelihood is mixed, a DataFrame if
             `fit` saw one, of the same names and dtypes.
         """
         Z = self._check_codes(X)

@@ -62,9 +62,8 @@ class CheckedRowsMixin:
 
     _fills_pictures = False  # whether lost pixels can be filled in
 
-    @property
-    def _reads_tables(self):
-        """Whether the parameters ask for tables of numbers and categories."""
+    def _reads_tables(self, X):
+        """Tell whether X is to be read as a table of numbers and categories."""
         return False
 
     @property
@@ -79,7 +78,7 @@ class CheckedRowsMixin:
     def _check_fit(self, X, sample_weight, *, reset, ensure_min_samples=2, only_seen=True):
         X, sample_shape = taken(X), None
         if reset:
-            self._reads_tables_, self._schema_ = self._reads_tables, None
+            self._reads_tables_, self._schema_ = self._reads_tables(X), None
             self._names_ = names_of(X)
         if self._reads_tables_:
             X = self._read_table(

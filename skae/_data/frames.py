@@ -29,7 +29,8 @@ from skae._data.times import (
     remade,
 )
 
-CATEGORIES = nw.String, nw.Categorical, nw.Enum, nw.Boolean
+TEXTS = nw.String, nw.Categorical, nw.Enum
+CATEGORIES = *TEXTS, nw.Boolean
 OBJECT = np.dtype(object)  # of pandas, for columns of strings or of anything
 
 
@@ -79,19 +80,34 @@ class NoNumbers(NamedTuple):
     look: object  # of texts that are no category, None of others
 
 
+def has_other_than_numbers(X):
+    """Tell whether X is a table with categories, texts or times in some column.
+
+    It goes by the columns' types, not by what cells hold, so that parts of a table are
+    taken for the same: "1" is a text, and a number without a value is a number.
+    """
+    return is_frame(X) and any(
+        column.dtype in TEXTS or not _is_numeric(column) for column in _columns(X)
+    )
+
+
 def not_numbers(X):
     """Return the columns of a table that cannot be numbers, as `NoNumbers`."""
-    if nw.dependencies.is_pandas_like_dataframe(X):  # which may have names twice
-        parts = (X.iloc[:, i] for i in range(X.shape[1]))
-        columns = (nw.from_native(part, series_only=True) for part in parts)
-    else:
-        check_names(X)
-        columns = nw.from_native(X, eager_only=True).iter_columns()
     return [
         NoNumbers(_name(column), _dtype(column), _is_time(column), _look(column))
-        for column in columns
+        for column in _columns(X)
         if not _is_numeric(column)
     ]
+
+
+def _columns(X):
+    """Yield the columns of a table."""
+    if nw.dependencies.is_pandas_like_dataframe(X):  # which may have names twice
+        parts = (X.iloc[:, i] for i in range(X.shape[1]))
+        yield from (nw.from_native(part, series_only=True) for part in parts)
+    else:
+        check_names(X)
+        yield from nw.from_native(X, eager_only=True).iter_columns()
 
 
 def _is_pandas(column):

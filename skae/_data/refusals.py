@@ -12,6 +12,7 @@ DATES = (
     "durations to seconds, t.dt.total_seconds()"
 )
 FRAME = "Pass a DataFrame, whose columns may hold categories, dates and durations."
+AUTO = "likelihood='auto' (the default)"
 FILL = "Fill missing cells first with skae.AutoencoderImputer"
 COMMON = {
     "Complex data": "Pass its parts as columns: numpy.hstack([X.real, X.imag]).",
@@ -83,7 +84,7 @@ def of_numbers(X, mixed, is_picture=False):
     else:
         known = f", or learn from the cells that are known: {mixed}" if mixed else ""
         fill = f"{FILL}{known}."
-    strings = _encode(mixed and f"pass a DataFrame and use {mixed}")
+    strings = _encode(mixed and f"pass a DataFrame, which {AUTO} reads as it is")
     return {
         "contains NaN": fill,
         "contains infinity": (

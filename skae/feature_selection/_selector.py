@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skae._autoencoders.base import EXAMPLES, BaseAutoencoder, check_net_params
@@ -28,7 +28,7 @@ from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
 from skae.likelihoods._gaussian import Gaussian
-from skae.likelihoods._named import as_likelihood, reads_tables
+from skae.likelihoods._named import NAMED, as_likelihood, reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._dense import as_network
 
@@ -188,6 +188,7 @@ class AutoencoderFeatureSelector(
         "temperatures": [tuple, list],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         **{name: BaseAutoencoder._parameter_constraints[name] for name in SHARED},
+        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
     }
 
     _examples = EXAMPLES

@@ -33,6 +33,8 @@ class Mixed(Parameters):
     cross-entropy counts 1 / (2 log(levels)), unless a variational autoencoder learns how
     noisy the numbers are. Scores are log-probabilities as they are.
 
+    It is what ``likelihood="auto"`` takes for a DataFrame of more than numbers.
+
     X may be a DataFrame (pandas, polars or pyarrow) with columns of numbers, booleans,
     strings, categories, dates, durations and times of day; what comes back is one with
     the same names and dtypes. A date is a number, of days since 1970 by the clocks of its

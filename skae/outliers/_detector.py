@@ -109,11 +109,12 @@ class AutoencoderOutlierDetector(
     Scores of rows that were trained on are a little too high. That matters little for
     ranking them, and much for a false-alarm rate: take fresh rows for `calibrate`.
 
-    An autoencoder with ``likelihood="mixed"`` takes tables of numbers, categories and dates
-    with missing cells. Neighbours are then sought among standardised numbers beside a one
-    for each category's value: two that differ are 1.4 standard deviations apart. A missing
-    cell is the mean of a number, and no value of a category; it counts as reconstructed,
-    and so does a value that `fit` has not seen.
+    A DataFrame with columns of categories, texts, dates, durations or times is taken as it
+    is, with its missing cells; one of numbers, and an array, may have such with an
+    autoencoder of ``likelihood="mixed"``. Neighbours are then sought among standardised
+    numbers beside a one for each category's value: two that differ are 1.4 standard
+    deviations apart. A missing cell is the mean of a number, and no value of a category; it
+    counts as reconstructed, and so does a value that `fit` has not seen.
 
     References
     ----------
@@ -175,13 +176,17 @@ class AutoencoderOutlierDetector(
         self.random_state = random_state
 
     @property
-    def _reads_tables(self):
-        return self.autoencoder is not None and reads_tables(self.autoencoder.likelihood)
+    def _kind(self):
+        """The autoencoder that is asked for, unfitted: the plain one by default."""
+        return Autoencoder() if self.autoencoder is None else self.autoencoder
+
+    def _reads_tables(self, X):
+        return reads_tables(self._kind.likelihood, X if self._mixed_way else None)
 
     @property
     def _mixed_way(self):
         """How a detector is made to read tables; None if its autoencoder cannot be."""
-        one = Autoencoder() if self.autoencoder is None else self.autoencoder
+        one = self._kind
         if isinstance(one, ConvolutionalAutoencoder) or isinstance(
             one.network, ConvolutionalNetwork
         ):
@@ -218,7 +223,7 @@ class AutoencoderOutlierDetector(
             random_state = check_random_state(self.random_state)
             mixed = None
             if self._reads_tables_:  # what columns hold is known from here on
-                mixed = as_mixed(self.autoencoder.likelihood, self._schema_)
+                mixed = as_mixed(self._kind.likelihood, self._schema_)
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify:
                 keep = learnt_from(X, random_state.randint(LARGEST_SEED), mixed)
@@ -288,7 +293,7 @@ class AutoencoderOutlierDetector(
         epochs = max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE)))
         most = int(max(1, min(SHARE_OF_COLUMNS * n_columns, MOST_COMPONENTS)))
         is_table = len(self._sample_shape_) == 1  # a rare level may be what is abnormal
-        likelihood = Gaussian(scale="column" if is_table else "auto", clip=CLIP)
+        likelihood = mixed or Gaussian(scale="column" if is_table else "auto", clip=CLIP)
         members = []
         for _ in range(self.n_estimators):
             if self.autoencoder is not None:
@@ -577,6 +582,5 @@ class AutoencoderOutlierDetector(
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: the input that the autoencoder takes."""
         tags = super().__sklearn_tags__()
-        inner = Autoencoder() if self.autoencoder is None else self.autoencoder
-        tags.input_tags = inner.__sklearn_tags__().input_tags
+        tags.input_tags = self._kind.__sklearn_tags__().input_tags
         return tags

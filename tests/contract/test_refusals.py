@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
 
 from skae import (
@@ -56,6 +57,15 @@ def replaced(value, data=X):
     return data
 
 
+def of_numbers(estimator):
+    """The same for numbers only, whatever a DataFrame holds."""
+    estimator = clone(estimator)
+    if isinstance(estimator, AutoencoderOutlierDetector | LatentSampler):
+        inner = clone(estimator.autoencoder or Autoencoder())
+        return estimator.set_params(autoencoder=inner.set_params(likelihood="gaussian"))
+    return estimator.set_params(likelihood="gaussian")
+
+
 def refusal(call, X, **kwargs):
     with pytest.raises((TypeError, ValueError)) as caught:
         call(X, **kwargs)
@@ -76,7 +86,7 @@ def test_missing_cells_strings_and_infinity_name_what_reads_them(estimator, way)
         assert message.startswith("Input X contains NaN")
         assert "skae.AutoencoderImputer" in message
         assert way in message
-    message = refusal(estimator.fit, FRAME.assign(e="x"))
+    message = refusal(of_numbers(estimator).fit, FRAME.assign(e="x"))
     assert "not numbers in column 'e'" in message
     assert "OneHotEncoder" in message
     assert way in message
@@ -133,16 +143,17 @@ def test_fitted_ones_name_the_remedy_too(fitted, methods):
 def test_times_are_told_what_to_become(values):
     table = FRAME.assign(when=values)
     for estimator in (Autoencoder(2), AutoencoderOutlierDetector()):
-        message = refusal(estimator.fit, table)
+        message = refusal(of_numbers(estimator).fit, table)
         assert "'when'" in message
         assert DAYS in message
         assert "OneHotEncoder" not in message  # of no use to a date
-    message = refusal(Autoencoder(2).fit, table.assign(kind="x"))
+    message = refusal(of_numbers(Autoencoder(2)).fit, table.assign(kind="x"))
     assert DAYS in message
     assert "OneHotEncoder" in message
     assert "learn from them as they are: likelihood='mixed'" in message
-    mixed = Autoencoder(2, likelihood="mixed", max_iter=1)
-    assert mixed.fit(table).n_features_in_ == 5
+    for likelihood in ("auto", "mixed"):
+        mixed = Autoencoder(2, likelihood=likelihood, max_iter=1)
+        assert mixed.fit(table).n_features_in_ == 5
     converted = table.assign(when=np.arange(40.0))
     assert Autoencoder(2, max_iter=1).fit(converted).n_features_in_ == 5
 
@@ -251,7 +262,9 @@ def test_other_refusals_say_what_to_do():
     assert "X.imag" in refusal(fit, X + 1j)
     assert re.search(r"minimum of 2.*Pass more", refusal(fit, X[:1]))
     assert "AutoencoderImputer" in refusal(fit, [[1, pd.NA], [2, 3]])
-    assert "pass a DataFrame and use likelihood='mixed'" in refusal(fit, X.astype(str))
+    way = "drop them, or pass a DataFrame, which likelihood='auto' (the default) reads"
+    for make in (Autoencoder, AutoencoderOutlierDetector):
+        assert way in refusal(make().fit, X.astype(str))
     assert re.search(
         r"X_clean: .*contains NaN.*AutoencoderImputer",
         refusal(DenoisingAutoencoder().fit, X, X_clean=replaced(np.nan)),

@@ -273,6 +273,8 @@ def test_columns_that_are_named_alike_are_told_from_those_that_are_no_numbers():
     frame = pd.DataFrame(WINE[:, :3], columns=["a", "a", "k"])
     frame["k"] = "text"
     with pytest.raises(ValueError, match="not numbers in column 'k'"):
+        Autoencoder(1, likelihood="gaussian").fit(frame)
+    with pytest.raises(ValueError, match=r"columns \['a'\] are there more than once"):
         Autoencoder(1).fit(frame)
 
 
