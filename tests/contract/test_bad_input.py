@@ -47,9 +47,9 @@ def parameters(*cases):
     return [(name, params, X, {}, error, message) for name, params, error, message in cases]
 
 
-def data(*cases):
-    """Cases whose X is at fault: parameters are the defaults."""
-    return [(name, {}, bad, {}, error, message) for name, bad, error, message in cases]
+def data(*cases, **params):
+    """Cases whose X is at fault, where parameters are the defaults or these."""
+    return [(name, params, bad, {}, error, message) for name, bad, error, message in cases]
 
 
 NET = DenseNetwork
@@ -69,24 +69,17 @@ FIT_CASES = [
             ValueError,
             r"could not convert string to float: 'deep'",
         ),
-        ("string_column", FRAME.assign(e="x"), (ValueError, TypeError), r"\be\b"),
         (
-            "category_column",
-            FRAME.assign(e=pd.Categorical(["x", "y"] * 20)),
-            (ValueError, TypeError),
-            r"\be\b",
+            "interval_column",
+            FRAME.assign(span=pd.interval_range(0, N)),
+            ValueError,
+            r"neither numbers nor categories.*'span'",
         ),
         (
-            "datetime_column",
-            FRAME.assign(when=pd.Timestamp("2026-11-23")),
-            (ValueError, TypeError),
-            r"\bwhen\b",
-        ),
-        (
-            "only_datetimes",
-            pd.DataFrame({"when": pd.date_range("2026-01-01", periods=N)}),
-            (ValueError, TypeError),
-            r"\bwhen\b",
+            "inf_beside_categories",
+            FRAME.assign(e="x", far=np.inf),
+            ValueError,
+            r"'far' holds infinity",
         ),
         (
             "datetime_array",
@@ -123,6 +116,28 @@ FIT_CASES = [
             TypeError,
             r"[Ff]eature names.*str",
         ),
+    ),
+    *data(
+        ("string_column", FRAME.assign(e="x"), (ValueError, TypeError), r"\be\b"),
+        (
+            "category_column",
+            FRAME.assign(e=pd.Categorical(["x", "y"] * 20)),
+            (ValueError, TypeError),
+            r"\be\b",
+        ),
+        (
+            "datetime_column",
+            FRAME.assign(when=pd.Timestamp("2026-11-23")),
+            (ValueError, TypeError),
+            r"\bwhen\b",
+        ),
+        (
+            "only_datetimes",
+            pd.DataFrame({"when": pd.date_range("2026-01-01", periods=N)}),
+            (ValueError, TypeError),
+            r"\bwhen\b",
+        ),
+        likelihood="gaussian",
     ),
     (
         "beyond_float32_unscaled",
