@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skae._data.body import bend
 from skae._data.containers import taken
-from skae._data.frames import is_frame
+from skae._data.frames import is_frame, not_numbers
 from skae._data.refusals import of_numbers, remedied
 from skae._data.rows import blocks, densify
 from skae._data.statistics import column_statistics
@@ -428,6 +428,12 @@ def _as_rows(X, name):
         X = X if hasattr(X, "shape") else np.asarray(X)
         if len(X.shape) > 2:
             X = X.reshape(X.shape[0], int(np.prod(X.shape[1:])))
+        bad = [column.name for column in not_numbers(X)] if is_frame(X) else []
+        if bad:
+            raise ValueError(
+                f"columns {bad} hold no numbers, which these measures are of. Drop them, "
+                "or take the estimator's own score (scoring=None in a search)."
+            )
         return check_array(X, accept_sparse="csr", dtype="numeric")
     except ValueError as error:
         raise ValueError(f"{name}: {remedied(error, of_numbers(X, None))}") from error

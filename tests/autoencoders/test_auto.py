@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import re
 import warnings
 
 import numpy as np
@@ -27,6 +28,7 @@ from skae import (
 )
 from skae._data.frames import has_other_than_numbers
 from skae.likelihoods import Gaussian, Mixed
+from skae.metrics import explained_variance_scorer, reconstruction_error_scorer
 from skae.networks import ConvolutionalNetwork
 from tests.mixed import FRAME, POLARS
 
@@ -176,6 +178,14 @@ def test_a_search_over_likelihoods():
     assert type(search.best_estimator_.likelihood_) is Mixed
 
 
+@pytest.mark.parametrize("scorer", [explained_variance_scorer, reconstruction_error_scorer])
+def test_measures_of_numbers_name_the_columns_that_are_none(scorer):
+    names = ["category", "string", "object"]
+    fitted = Autoencoder(2, **QUICK).fit(FRAME)
+    with pytest.raises(ValueError, match=rf"X: columns {re.escape(str(names))}.*own score"):
+        scorer(fitted, FRAME)
+
+
 def test_what_is_announced_is_of_arrays():
     auto, gaussian = Autoencoder(), Autoencoder(likelihood="gaussian")
     assert auto.likelihood == "auto"
@@ -202,6 +212,12 @@ def test_one_column_of_names_is_told_of_and_left_alone(estimator):
         np.testing.assert_array_equal(
             estimator.transform(table), estimator.transform(others)
         )
+
+
+def test_numbers_as_texts_are_told_of():
+    table = NUMBERS.assign(price=[f"{price:.2f}" for price in ROWS[:, 0]])
+    with pytest.warns(UserWarning, match=r"'price' \(numbers as texts.*pd.to_numeric"):
+        assert Autoencoder(2, **QUICK).fit(table).likelihood_ == Mixed({2: 2})
 
 
 def test_marks_of_missing_cells_are_told_of():
