@@ -109,6 +109,12 @@ class AutoencoderOutlierDetector(
     Scores of rows that were trained on are a little too high. That matters little for
     ranking them, and much for a false-alarm rate: take fresh rows for `calibrate`.
 
+    A training row is not its own neighbour, in `fit` as after it: a nearest row, or code,
+    at less than a tenth of the distance to those behind it counts in part, and not at all
+    at no distance. So nothing hangs on the last bit: the score of a training row that is
+    given again as float32, or times 1 + 1e-6, or with other threads, processors or
+    devices, moves by less than 0.001.
+
     An autoencoder with ``likelihood="mixed"`` takes tables of numbers, categories and dates
     with missing cells. Neighbours are then sought among standardised numbers beside a one
     for each category's value: two that differ are 1.4 standard deviations apart. A missing
