@@ -27,7 +27,7 @@ from skae.networks._convolutional import ConvolutionalNetwork
 from skae.outliers._abnormality import CRITERIA, Abnormality
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, ranked
-from skae.outliers._thresholds import chosen_way, conformal_p_values, threshold
+from skae.outliers._thresholds import chosen_way, conformal_p_values, cut, threshold
 
 AUTO_CONTAMINATION = 0.1
 STEPS, BATCH_SIZE = 1500, 128  # of the default autoencoders' training
@@ -331,7 +331,7 @@ class AutoencoderOutlierDetector(
         contamination = self.contamination
         if contamination == "auto":
             contamination = AUTO_CONTAMINATION
-        self.offset_ = np.quantile(scores, contamination)
+        self.offset_ = cut(scores, contamination)
         self.estimators_, self._abnormality_ = members, abnormality
         self._training_scores_ = scores
         self.n_iter_ = max(member.n_iter_ for member in members)
@@ -420,7 +420,7 @@ class AutoencoderOutlierDetector(
         ------
         ValueError
             If not exactly one way is given, rows are missing or not wanted, or too few
-            for the rate.
+            for the rate, or if no threshold tells the labels apart better than chance.
 
         Examples
         --------

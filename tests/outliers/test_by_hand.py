@@ -31,6 +31,20 @@ def test_p_values_count_ties_as_no_higher():
     np.testing.assert_allclose(conformal_p_values(scores, calibration), expected)
 
 
+@pytest.mark.parametrize("scores", [[1.0] * 5, [1.0, 1, 2, 2, 2], [1.0, 2, 2, 3, 3]])
+@pytest.mark.parametrize("rounding", [0, -1e-6, 1e-6])
+def test_p_values_of_heavy_ties_keep_their_promise(scores, rounding):
+    scores = np.array(scores)
+    # any of the five may be the new one, scored on another processor
+    p = [
+        conformal_p_values(s[None] + rounding, np.sort(np.delete(scores, i)))[0]
+        for i, s in enumerate(scores)
+    ]
+    np.testing.assert_allclose(p, [(scores <= s).mean() for s in scores])
+    for t in np.arange(1, 6) / 5:
+        assert np.mean(np.array(p) <= t + 1e-12) <= t + 1e-12
+
+
 def test_a_p_value_of_tied_rows_is_at_most_t_with_a_probability_of_at_most_t():
     detector = quick(max_iter=1).fit(X[:50])
     order = np.argsort(detector.score_samples(CLEAN[:5]))
@@ -46,13 +60,33 @@ def test_a_p_value_of_tied_rows_is_at_most_t_with_a_probability_of_at_most_t():
 
 def test_thresholds_by_hand():
     scores = np.array([5.0, 1, 3, 2, 4, 6, 7, 9, 8])
-    # of 9 + 1 rows two may be below: the second lowest, and none at it
-    assert threshold(scores, "false_alarm_rate", 0.2) == 2
-    assert threshold(scores, "false_alarm_rate", 0.29) == 2
-    assert threshold(scores, "quantile", 0.25) == 3  # 0.25 * 8 = 2 places up from 1
+    # of 9 + 1 rows two may be below: the second lowest, and none at it, but for rounding
+    assert threshold(scores, "false_alarm_rate", 0.2) == 2 - 1e-4
+    assert threshold(scores, "false_alarm_rate", 0.29) == 2 - 1e-4
+    # 0.25 * 8 = 2 places up from 1: what is below 3, and halfway to it
+    assert threshold(scores, "quantile", 0.25) == 2.5
+    assert threshold(scores, "quantile", 0.2) == 2.5
+    assert threshold(scores, "contamination", 0.1) == 1.5
+    assert threshold(scores, "quantile", 0.3 / 8 / 0.1) == 3.5  # 3 places, rounded up
+    # 3 are tied, and none is below
+    assert threshold(np.array([2.0, 2, 3, 2]), "quantile", 0.5) == 2 - 3e-4
+    assert threshold(np.array([2.0, 3, 3, 1]), "quantile", 0.6) == 2.5
     y = np.array([1, -1, 1, -1, -1, 1, 1, 1, 1])
-    # 3 leaves 6 of 6 inliers and 2 of 3 outliers where they belong, 5 leaves 5 of 6 and all
-    assert threshold(scores, "y", y) == 5
+    # up to 3, 6 of 6 inliers and 2 of 3 outliers are where they belong; beyond 4, 5 and all
+    assert threshold(scores, "y", y) == 4.5
+    assert threshold(scores, "y", y.astype(object)) == 4.5
+
+
+@pytest.mark.parametrize("scores", [[1.0, 2, 3, 4], [2.0, 2, 2, 2], [1.0, 4, 1, 4]])
+def test_labels_that_contradict_the_scores(scores):
+    with pytest.raises(ValueError, match="y and the scores of X contradict"):
+        threshold(np.array(scores), "y", np.array([1, 1, -1, -1]))
+
+
+def test_a_threshold_by_labels_is_finite_where_one_is_better_than_chance():
+    # 1 is an outlier, all others contradict: (1/4 of the outliers + all inliers) / 2
+    scores, y = np.arange(1.0, 9), np.array([-1, 1, 1, 1, 1, -1, -1, -1])
+    assert threshold(scores, "y", y) == 1.5
 
 
 # The units of the measures
@@ -124,7 +158,7 @@ def test_rows_that_are_dropped_are_nobodys_neighbours(monkeypatch):
     # a kept row's nearest is at 1, which is the unit; from 12 to 2 it is 10, not 0.5
     expected = [-1, -10, -1, -10.5, -1, -11, -12]
     np.testing.assert_allclose(detector.score_samples(rows), expected, rtol=1e-5)
-    assert detector.offset_ == pytest.approx(np.quantile(expected, 0.1), rel=1e-5)
+    assert detector.offset_ == pytest.approx(-11.5, rel=1e-5)
 
 
 # Which rows are dropped
