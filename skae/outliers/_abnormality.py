@@ -62,10 +62,13 @@ class Abnormality:
         return Expectation(self.reference, columns_of(active).numpy(), owner)
 
     def expected(self, X):
-        """Return what is expected in place of each cell of X given the others; (n, d)."""
+        """Return what is expected of each cell of X given the others, and how odd it is.
+
+        Both are of shape (n, d); see `Expectation`.
+        """
         x = torch.from_numpy(self.likelihood.standardize(X))
-        means = self.expectation(self.likelihood.target(x).numpy())
-        return self.likelihood.restore(self.likelihood.collapse(means))
+        means, away = self.expectation(self.likelihood.target(x).numpy())
+        return self.likelihood.restore(self.likelihood.collapse(means)), away
 
     def _seen(self, X):
         """Yield rows X by blocks, standardised and as points."""

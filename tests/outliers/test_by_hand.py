@@ -11,7 +11,6 @@ import skae.outliers._abnormality
 import skae.outliers._detector
 from skae import Autoencoder
 from skae.outliers._abnormality import CodeDistance, Measure, Seen, Shortfall
-from skae.outliers._expectation import Expectation
 from skae.outliers._purify import most_normal, with_varying
 from skae.outliers._reasons import contributions, normalized, ranked
 from skae.outliers._thresholds import conformal_p_values, threshold
@@ -205,20 +204,8 @@ def test_a_column_that_varies_in_dropped_rows_only_brings_the_best_of_them_back(
 # Reasons
 
 
-def test_what_is_expected_of_a_column_given_the_other():
-    rows = np.array([[-3.0, -3], [3, 3], [3, -3], [-3, 3]])
-    expectation = Expectation(rows, np.array([True, True]), np.array([0, 1]))
-    expectation.precision = np.array([[2.0, 1], [1, 4]])
-    # -P_01 x_1 / P_00 = -2 / 2, and -P_10 x_0 / P_11 = -1 / 4
-    np.testing.assert_allclose(expectation(np.array([[1.0, 2]])), [[-1, -0.25]])
-    # a missing cell counts as the mean; nothing is beyond the rows' range: -10 / 2 is -5
-    np.testing.assert_allclose(expectation(np.array([[np.nan, 10]])), [[-3, 0]])
-    still = Expectation(rows, np.array([True, False]), np.array([0, 1]))
-    np.testing.assert_allclose(still(np.array([[1.0, 2]]))[0, 1], 2)
-
-
 def test_shares_of_a_row():
-    parts = np.array([[1.0, 3], [0, 0], [-1, 2]])
+    parts = np.array([[1.0, 3], [0, 0], [0, 2]])
     expected = [[0.25, 0.75], [0.5, 0.5], [0, 1]]
     np.testing.assert_allclose(normalized(parts), expected)
 
@@ -227,8 +214,10 @@ class Size:
     """An abnormality that is a row's length in the first norm."""
 
     likelihood = SimpleNamespace(is_of_rows=False)
+    n_scored = 0
 
     def __call__(self, X):
+        self.n_scored += len(X)
         return np.abs(np.nan_to_num(X)).sum(1)
 
 
@@ -238,15 +227,29 @@ def test_contributions_by_hand(monkeypatch, n_bytes):
     rows = np.array([[3.0, 1], [1, 4], [np.nan, 2]])
     expected = np.array([[0.0, 0], [2, 1], [0, 0]])
     # 4 less 1 and 3; 5 less 6, which is no gain, and 2; 2 less 2, as it is missing, and 0
-    shares = contributions(Size(), rows, expected)
-    np.testing.assert_allclose(shares, [[0.75, 0.25], [0, 1], [0, 1]])
+    parts = contributions(Size(), rows, expected, np.zeros((3, 2)))
+    np.testing.assert_allclose(parts, [[3, 1], [0, 3], [0, 2]])
+
+
+def test_the_oddest_columns_of_a_wide_row_are_tried(monkeypatch):
+    monkeypatch.setattr(skae.outliers._reasons, "MOST_COLUMNS", 2)
+    size, rows = Size(), np.array([[1.0, 2, 3], [3, 2, 1]])
+    away = np.array([[9.0, 1, 2], [0, 1, 2]])
+    parts = contributions(size, rows, np.zeros((2, 3)), away)
+    np.testing.assert_allclose(parts, [[1, 0, 3], [0, 2, 1]])
+    assert size.n_scored == 2 + 4
 
 
 def test_columns_by_their_rank():
-    shares = pd.DataFrame([[0.2, 0.5, 0.3]], columns=list("abc"), index=["r"])
-    table = ranked(shares, np.array([[1, 2, 3]]), np.array([[4, 5, 6]]), 2)
-    assert table["feature"].tolist() == ["b", "c"]
-    assert table["contribution"].tolist() == [0.5, 0.3]
-    assert table["observed"].tolist() == [2, 3]
-    assert table["expected"].tolist() == [5, 6]
-    assert table.index.tolist() == [("r", 1), ("r", 2)]
+    parts = pd.DataFrame(
+        [[2.0, 5, 3], [0, 4, 0], [0, 0, 0]], columns=list("abc"), index=list("rst")
+    )
+    observed = np.arange(9).reshape(3, 3)
+    table = ranked(parts, observed, -observed, 2)
+    # of s only one column adds anything, of t none
+    assert table.index.tolist() == [("r", 1), ("r", 2), ("s", 1)]
+    assert table.index.names == ["row", "rank"]
+    assert table["feature"].tolist() == ["b", "c", "b"]
+    assert table["contribution"].tolist() == [0.5, 0.3, 1]
+    assert table["observed"].tolist() == [1, 2, 4]
+    assert table["expected"].tolist() == [-1, -2, -4]
