@@ -15,7 +15,8 @@ from skae._training.blocks import encode
 from skae.outliers._expectation import Expectation
 
 CRITERIA = ("reconstruction", "code", "neighbors")
-CLOSEST = 1e-6  # least distance, in those of the median row: a logarithm needs one
+CLOSEST = 0.01  # least distance, in those of the median row: nearer is rounding's to say
+ITSELF = 0.1  # of the distance to the others, from which on the nearest counts in full
 
 
 class Abnormality:
@@ -61,10 +62,13 @@ class Abnormality:
         return Expectation(self.reference, columns_of(active).numpy(), owner)
 
     def expected(self, X):
-        """Return what is expected in place of each cell of X given the others; (n, d)."""
+        """Return what is expected of each cell of X given the others, and how odd it is.
+
+        Both are of shape (n, d); see `Expectation`.
+        """
         x = torch.from_numpy(self.likelihood.standardize(X))
-        means = self.expectation(self.likelihood.target(x).numpy())
-        return self.likelihood.restore(self.likelihood.collapse(means))
+        means, away = self.expectation(self.likelihood.target(x).numpy())
+        return self.likelihood.restore(self.likelihood.collapse(means)), away
 
     def _seen(self, X):
         """Yield rows X by blocks, standardised and as points."""
@@ -137,10 +141,12 @@ class Shortfall(Measure):
 
 
 class Neighbors(Measure):
-    """The mean distance to the nearest of some rows (n, d).
+    """The mean distance to the k nearest of some rows (n, d), a row itself left out.
 
-    One neighbour at distance zero is ignored, as that is the row itself if it is one
-    of them: so a training row is scored as a new one is.
+    Which of them a row is, if any, is told by how near the nearest is compared with the k
+    behind it: the one is left out at a distance of zero, counts in full from a tenth of
+    their mean on, and in part between. So a training row is scored as a new one is, and
+    what changes it by a rounding error changes its distance by no more than some ten.
     """
 
     def __init__(self, rows, n_neighbors):
@@ -157,8 +163,10 @@ class Neighbors(Measure):
         x = x.astype(np.float64)[:, None]
         distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2))
         distances.sort(1)
-        itself = distances[:, 0] == 0
-        return np.where(itself, distances[:, 1:].mean(1), distances[:, :-1].mean(1))
+        first, others = distances[:, 0], distances[:, 1:].mean(1)
+        whole = np.maximum(ITSELF * others, np.finfo(float).tiny)
+        counts = np.minimum(first / whole, 1)
+        return others - counts * (distances[:, -1] - first) / self.k
 
 
 class CodeDistance(Measure):

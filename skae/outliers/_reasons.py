@@ -5,34 +5,34 @@ import pandas as pd
 
 from skae._data.rows import BLOCK_BYTES
 
+MOST_COLUMNS = 500  # of a row that are tried, the oddest
 
-def contributions(abnormality, X, expected):
-    """Return each column's share of the rows' abnormality; (n, d), rows sum to 1.
 
-    It is how much less abnormal the row is with what is expected in the column's
-    place, or 0 if it is not or if the cell is missing.
+def contributions(abnormality, X, expected, away):
+    """Return how much less abnormal rows X (n, d) are with what is expected of a cell.
+
+    That is 0 if they are not, if the cell is missing, or if `MOST_COLUMNS` others of the
+    row are farther `away` (n, d) from what is expected of them.
     """
-    expected = np.where(np.isnan(X), np.nan, expected)
-    X = X.astype(np.float64)
-    n, d = X.shape
-    whole, shares = abnormality(X), np.empty((n, d))
-    of_rows = abnormality.likelihood.is_of_rows
-    at_a_time = max(1, BLOCK_BYTES // (8 * d * d))
-    column = np.arange(d)
-    for start in range(0, n, at_a_time):
-        rows = slice(start, start + at_a_time)
-        replaced = np.repeat(X[rows, None], d, axis=1)  # (rows, d, d)
-        replaced[:, column, column] = expected[rows]
-        if of_rows:  # what is put in leaves the others their proportions
-            replaced /= np.maximum(replaced.sum(2, keepdims=True), 1e-12)
-        without = abnormality(replaced.reshape(-1, d)).reshape(-1, d)
-        shares[rows] = normalized(whole[rows, None] - without)
-    return shares
+    X, d = X.astype(np.float64), X.shape[1]
+    whole, parts = abnormality(X), np.zeros(X.shape)
+    oddest = np.argsort(-away, axis=1, kind="stable")[:, :MOST_COLUMNS]
+    tried = np.zeros(X.shape, dtype=bool)
+    np.put_along_axis(tried, oddest, True, axis=1)
+    row, column = np.nonzero(tried & ~np.isnan(X))
+    at_a_time = max(1, BLOCK_BYTES // (8 * d))
+    for start in range(0, len(row), at_a_time):
+        i, j = row[start : start + at_a_time], column[start : start + at_a_time]
+        replaced = X[i]
+        replaced[np.arange(len(i)), j] = expected[i, j]
+        if abnormality.likelihood.is_of_rows:  # the others keep their proportions
+            replaced /= np.maximum(replaced.sum(1, keepdims=True), 1e-12)
+        parts[i, j] = whole[i] - abnormality(replaced)
+    return np.maximum(parts, 0)
 
 
 def normalized(parts):
     """Return non-negative parts (n, d) of 1: all alike where there are none."""
-    parts = np.maximum(parts, 0)
     total = parts.sum(1, keepdims=True)
     return np.divide(parts, total, out=np.full(parts.shape, 1 / parts.shape[1]),
                      where=total > 0)  # fmt: skip
@@ -47,15 +47,24 @@ def heat_map(members, inverse_scale, X):
     return normalized(total)
 
 
-def ranked(shares, observed, expected, top):
-    """Return the columns of the largest shares (n, d), a DataFrame, row by row."""
-    order = np.argsort(-shares.to_numpy(), axis=1, kind="stable")[:, :top]
-    parts = {
-        "feature": np.asarray(shares.columns)[order],
-        "contribution": np.take_along_axis(shares.to_numpy(), order, 1),
-        "observed": np.take_along_axis(observed, order, 1),
-        "expected": np.take_along_axis(expected, order, 1),
-    }
-    ranks = np.arange(1, order.shape[1] + 1)
-    index = pd.MultiIndex.from_product([shares.index, ranks], names=["row", "rank"])
-    return pd.DataFrame({k: v.ravel() for k, v in parts.items()}, index=index)
+def ranked(parts, observed, expected, top):
+    """Return the columns of the largest parts (n, d), a DataFrame, row by row.
+
+    A column without a part is none of them.
+    """
+    rows, columns, parts = parts.index, parts.columns, parts.to_numpy()
+    shares = normalized(parts)
+    order = np.argsort(-parts, axis=1, kind="stable")[:, :top]
+    row, rank = np.nonzero(np.take_along_axis(parts, order, 1) > 0)
+    at = row, order[row, rank]
+    labels = rows.to_flat_index()[row], rank + 1
+    index = pd.MultiIndex.from_arrays(labels, names=["row", "rank"])
+    return pd.DataFrame(
+        {
+            "feature": columns[at[1]],
+            "contribution": shares[at],
+            "observed": observed[at],
+            "expected": expected[at],
+        },
+        index=index,
+    )

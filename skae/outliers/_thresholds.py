@@ -1,9 +1,14 @@
 """From scores to decisions: thresholds and p-values."""
 
+from numbers import Real
+
 import numpy as np
+import pandas as pd
 from sklearn.metrics import roc_curve
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
+
+SAME = 1e-4  # what rounding may change a score by: on another processor, as float32
 
 
 def chosen_way(X, **given):
@@ -36,20 +41,36 @@ def threshold(scores, way, value):
         return _best_offset(scores, value)
     if way == "false_alarm_rate":
         return _conformal_offset(np.sort(scores), value)
-    return np.quantile(scores, value)
+    return cut(scores, value)
+
+
+def cut(scores, share):
+    """Return a threshold with a share of scores (n,) below it, and none near if it can."""
+    scores = np.sort(scores)
+    # a quantile's place; 1e-9 against rounding
+    at = int(np.ceil(share * (len(scores) - 1) - 1e-9))
+    return _just_below(scores, scores[at])
+
+
+def _just_below(scores, score):
+    """Return what is midway between one of some scores (n,) and those below it."""
+    lower = scores[scores < score]
+    return (score + lower.max()) / 2 if len(lower) else score - SAME * (1 + abs(score))
 
 
 def conformal_p_values(scores, calibration):
     """Return the conformal p-values of scores (n,), by sorted ones of clean rows."""
-    lower = np.searchsorted(calibration, scores, side="right")
+    lower = np.searchsorted(calibration, scores + SAME, side="right")
     return (1 + lower) / (1 + len(calibration))
 
 
 def _check_share(name, value, largest):
-    inside = 0 < value < 1 and value <= largest
+    inside = isinstance(value, Real) and 0 < value < 1 and value <= largest
     if not inside:
         end = "0.5]" if largest == 0.5 else "1)"
-        raise ValueError(f"set_threshold: {name} must be in (0, {end}. Got {value!r}.")
+        raise ValueError(
+            f"set_threshold: {name} must be a number in (0, {end}. Got {value!r}."
+        )
 
 
 def _conformal_offset(scores, rate):
@@ -59,22 +80,31 @@ def _conformal_offset(scores, rate):
     if n_below < 1:
         raise ValueError(
             f"set_threshold: a false_alarm_rate of {rate:g} needs at least "
-            f"{int(np.ceil(1 / rate)) - 1} clean rows. Got {len(scores)}."
+            f"{np.ceil(1 / float(rate)) - 1:.0f} clean rows. Got {len(scores)}."
         )
-    return scores[n_below - 1]
+    return scores[n_below - 1] - SAME
 
 
 def _best_offset(scores, y):
     """Return the threshold of the best balanced accuracy."""
     y = column_or_1d(y)
     check_consistent_length(scores, y)
-    if set(np.unique(y)) != {-1, 1}:
+    labels = pd.unique(y).tolist()
+    if len(labels) != 2 or set(labels) != {-1, 1}:
         raise ValueError(
-            "set_threshold: y must hold both -1 for outliers and 1 for inliers. Got "
-            f"{np.unique(y).tolist()}."
+            "set_threshold: y must hold both -1 for outliers and 1 for inliers, and "
+            f"nothing else. Got {labels}."
         )
     # inliers are the scores that reach a threshold
     false_inlier, true_inlier, thresholds = roc_curve(
-        y, scores, pos_label=1, drop_intermediate=False
+        y.astype(int), scores, pos_label=1, drop_intermediate=False
     )
-    return thresholds[np.argmax(true_inlier - false_inlier)]
+    gain = true_inlier - false_inlier
+    best = np.argmax(gain)
+    if gain[best] < 1e-9:
+        raise ValueError(
+            "set_threshold: y and the scores of X contradict each other: no threshold "
+            "tells the rows of label -1 from those of 1 better than chance. Check that -1 "
+            "is for outliers, or fit a detector that knows these."
+        )
+    return _just_below(scores, thresholds[best])

@@ -11,7 +11,6 @@ import skae.outliers._abnormality
 import skae.outliers._detector
 from skae import Autoencoder
 from skae.outliers._abnormality import CodeDistance, Measure, Seen, Shortfall
-from skae.outliers._expectation import Expectation
 from skae.outliers._purify import most_normal, with_varying
 from skae.outliers._reasons import contributions, normalized, ranked
 from skae.outliers._thresholds import conformal_p_values, threshold
@@ -31,6 +30,20 @@ def test_p_values_count_ties_as_no_higher():
     np.testing.assert_allclose(conformal_p_values(scores, calibration), expected)
 
 
+@pytest.mark.parametrize("scores", [[1.0] * 5, [1.0, 1, 2, 2, 2], [1.0, 2, 2, 3, 3]])
+@pytest.mark.parametrize("rounding", [0, -1e-6, 1e-6])
+def test_p_values_of_heavy_ties_keep_their_promise(scores, rounding):
+    scores = np.array(scores)
+    # any of the five may be the new one, scored on another processor
+    p = [
+        conformal_p_values(s[None] + rounding, np.sort(np.delete(scores, i)))[0]
+        for i, s in enumerate(scores)
+    ]
+    np.testing.assert_allclose(p, [(scores <= s).mean() for s in scores])
+    for t in np.arange(1, 6) / 5:
+        assert np.mean(np.array(p) <= t + 1e-12) <= t + 1e-12
+
+
 def test_a_p_value_of_tied_rows_is_at_most_t_with_a_probability_of_at_most_t():
     detector = quick(max_iter=1).fit(X[:50])
     order = np.argsort(detector.score_samples(CLEAN[:5]))
@@ -46,13 +59,33 @@ def test_a_p_value_of_tied_rows_is_at_most_t_with_a_probability_of_at_most_t():
 
 def test_thresholds_by_hand():
     scores = np.array([5.0, 1, 3, 2, 4, 6, 7, 9, 8])
-    # of 9 + 1 rows two may be below: the second lowest, and none at it
-    assert threshold(scores, "false_alarm_rate", 0.2) == 2
-    assert threshold(scores, "false_alarm_rate", 0.29) == 2
-    assert threshold(scores, "quantile", 0.25) == 3  # 0.25 * 8 = 2 places up from 1
+    # of 9 + 1 rows two may be below: the second lowest, and none at it, but for rounding
+    assert threshold(scores, "false_alarm_rate", 0.2) == 2 - 1e-4
+    assert threshold(scores, "false_alarm_rate", 0.29) == 2 - 1e-4
+    # 0.25 * 8 = 2 places up from 1: what is below 3, and halfway to it
+    assert threshold(scores, "quantile", 0.25) == 2.5
+    assert threshold(scores, "quantile", 0.2) == 2.5
+    assert threshold(scores, "contamination", 0.1) == 1.5
+    assert threshold(scores, "quantile", 0.3 / 8 / 0.1) == 3.5  # 3 places, rounded up
+    # 3 are tied, and none is below
+    assert threshold(np.array([2.0, 2, 3, 2]), "quantile", 0.5) == 2 - 3e-4
+    assert threshold(np.array([2.0, 3, 3, 1]), "quantile", 0.6) == 2.5
     y = np.array([1, -1, 1, -1, -1, 1, 1, 1, 1])
-    # 3 leaves 6 of 6 inliers and 2 of 3 outliers where they belong, 5 leaves 5 of 6 and all
-    assert threshold(scores, "y", y) == 5
+    # up to 3, 6 of 6 inliers and 2 of 3 outliers are where they belong; beyond 4, 5 and all
+    assert threshold(scores, "y", y) == 4.5
+    assert threshold(scores, "y", y.astype(object)) == 4.5
+
+
+@pytest.mark.parametrize("scores", [[1.0, 2, 3, 4], [2.0, 2, 2, 2], [1.0, 4, 1, 4]])
+def test_labels_that_contradict_the_scores(scores):
+    with pytest.raises(ValueError, match="y and the scores of X contradict"):
+        threshold(np.array(scores), "y", np.array([1, 1, -1, -1]))
+
+
+def test_a_threshold_by_labels_is_finite_where_one_is_better_than_chance():
+    # 1 is an outlier, all others contradict: (1/4 of the outliers + all inliers) / 2
+    scores, y = np.arange(1.0, 9), np.array([-1, 1, 1, 1, 1, -1, -1, -1])
+    assert threshold(scores, "y", y) == 1.5
 
 
 # The units of the measures
@@ -93,7 +126,7 @@ def test_the_median_row_scores_minus_one_by_each_criterion(by_criterion):
 
 
 def test_criteria_go_together_by_their_geometric_mean(by_criterion):
-    r, c, n, whole = (np.maximum(-scores, 1e-6) for scores in by_criterion)
+    r, c, n, whole = (np.maximum(-scores, 0.01) for scores in by_criterion)
     np.testing.assert_allclose(whole, (r * c * n) ** (1 / 3), rtol=1e-9)
 
 
@@ -124,7 +157,7 @@ def test_rows_that_are_dropped_are_nobodys_neighbours(monkeypatch):
     # a kept row's nearest is at 1, which is the unit; from 12 to 2 it is 10, not 0.5
     expected = [-1, -10, -1, -10.5, -1, -11, -12]
     np.testing.assert_allclose(detector.score_samples(rows), expected, rtol=1e-5)
-    assert detector.offset_ == pytest.approx(np.quantile(expected, 0.1), rel=1e-5)
+    assert detector.offset_ == pytest.approx(-11.5, rel=1e-5)
 
 
 # Which rows are dropped
@@ -171,20 +204,8 @@ def test_a_column_that_varies_in_dropped_rows_only_brings_the_best_of_them_back(
 # Reasons
 
 
-def test_what_is_expected_of_a_column_given_the_other():
-    rows = np.array([[-3.0, -3], [3, 3], [3, -3], [-3, 3]])
-    expectation = Expectation(rows, np.array([True, True]), np.array([0, 1]))
-    expectation.precision = np.array([[2.0, 1], [1, 4]])
-    # -P_01 x_1 / P_00 = -2 / 2, and -P_10 x_0 / P_11 = -1 / 4
-    np.testing.assert_allclose(expectation(np.array([[1.0, 2]])), [[-1, -0.25]])
-    # a missing cell counts as the mean; nothing is beyond the rows' range: -10 / 2 is -5
-    np.testing.assert_allclose(expectation(np.array([[np.nan, 10]])), [[-3, 0]])
-    still = Expectation(rows, np.array([True, False]), np.array([0, 1]))
-    np.testing.assert_allclose(still(np.array([[1.0, 2]]))[0, 1], 2)
-
-
 def test_shares_of_a_row():
-    parts = np.array([[1.0, 3], [0, 0], [-1, 2]])
+    parts = np.array([[1.0, 3], [0, 0], [0, 2]])
     expected = [[0.25, 0.75], [0.5, 0.5], [0, 1]]
     np.testing.assert_allclose(normalized(parts), expected)
 
@@ -193,8 +214,10 @@ class Size:
     """An abnormality that is a row's length in the first norm."""
 
     likelihood = SimpleNamespace(is_of_rows=False)
+    n_scored = 0
 
     def __call__(self, X):
+        self.n_scored += len(X)
         return np.abs(np.nan_to_num(X)).sum(1)
 
 
@@ -204,15 +227,29 @@ def test_contributions_by_hand(monkeypatch, n_bytes):
     rows = np.array([[3.0, 1], [1, 4], [np.nan, 2]])
     expected = np.array([[0.0, 0], [2, 1], [0, 0]])
     # 4 less 1 and 3; 5 less 6, which is no gain, and 2; 2 less 2, as it is missing, and 0
-    shares = contributions(Size(), rows, expected)
-    np.testing.assert_allclose(shares, [[0.75, 0.25], [0, 1], [0, 1]])
+    parts = contributions(Size(), rows, expected, np.zeros((3, 2)))
+    np.testing.assert_allclose(parts, [[3, 1], [0, 3], [0, 2]])
+
+
+def test_the_oddest_columns_of_a_wide_row_are_tried(monkeypatch):
+    monkeypatch.setattr(skae.outliers._reasons, "MOST_COLUMNS", 2)
+    size, rows = Size(), np.array([[1.0, 2, 3], [3, 2, 1]])
+    away = np.array([[9.0, 1, 2], [0, 1, 2]])
+    parts = contributions(size, rows, np.zeros((2, 3)), away)
+    np.testing.assert_allclose(parts, [[1, 0, 3], [0, 2, 1]])
+    assert size.n_scored == 2 + 4
 
 
 def test_columns_by_their_rank():
-    shares = pd.DataFrame([[0.2, 0.5, 0.3]], columns=list("abc"), index=["r"])
-    table = ranked(shares, np.array([[1, 2, 3]]), np.array([[4, 5, 6]]), 2)
-    assert table["feature"].tolist() == ["b", "c"]
-    assert table["contribution"].tolist() == [0.5, 0.3]
-    assert table["observed"].tolist() == [2, 3]
-    assert table["expected"].tolist() == [5, 6]
-    assert table.index.tolist() == [("r", 1), ("r", 2)]
+    parts = pd.DataFrame(
+        [[2.0, 5, 3], [0, 4, 0], [0, 0, 0]], columns=list("abc"), index=list("rst")
+    )
+    observed = np.arange(9).reshape(3, 3)
+    table = ranked(parts, observed, -observed, 2)
+    # of s only one column adds anything, of t none
+    assert table.index.tolist() == [("r", 1), ("r", 2), ("s", 1)]
+    assert table.index.names == ["row", "rank"]
+    assert table["feature"].tolist() == ["b", "c", "b"]
+    assert table["contribution"].tolist() == [0.5, 0.3, 1]
+    assert table["observed"].tolist() == [1, 2, 4]
+    assert table["expected"].tolist() == [-1, -2, -4]

@@ -76,7 +76,7 @@ def test_a_detector_takes_arrays_polars_and_further_rows():
         assert detector.score_samples(X).shape == (300,)
         detector.partial_fit(X[:100])
         assert len(detector.feature_contributions(X[:3])) == 3
-        assert len(detector.explain(X[:3])) == 9
+        assert detector.explain(X[:3])["contribution"].between(1e-12, 1).all()
     again = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
     variational = VariationalAutoencoder(2, **QUICK)

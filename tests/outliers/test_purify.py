@@ -17,6 +17,15 @@ def test_the_forests_opinion_survives_large_offsets():
     assert scores[:5].max() < scores[5:].min()
 
 
+def test_rounding_errors_are_no_opinion():
+    rng = np.random.default_rng(0)
+    parts = rng.random((300, 1))
+    noisy = (parts + 0.1) - parts  # 0.1, but for the last bits
+    assert 0 < np.ptp(noisy) < 1e-15
+    still = opinion(np.c_[X[:300], np.full(300, 0.1), np.full(300, 1e9)], 0)
+    np.testing.assert_array_equal(opinion(np.c_[X[:300], noisy, 1e9 * noisy], 0), still)
+
+
 def test_the_forests_opinion_is_by_blocks(monkeypatch):
     from skae._data import rows as _rows
 

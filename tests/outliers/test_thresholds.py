@@ -3,12 +3,13 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skae import AutoencoderOutlierDetector
-from skae.outliers._thresholds import _best_offset, _conformal_offset
+from skae.outliers._thresholds import SAME, _best_offset, _conformal_offset
 from tests.outliers.rows import CLEAN, FAR, X, rows_near_a_plane
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -46,14 +47,23 @@ def test_threshold_by_labels(detector):
         ((), {"quantile": 0.1, "contamination": 0.1}, "exactly one"),
         ((), {"quantile": 0.1}, "needs the rows X"),
         ((CLEAN,), {"contamination": 0.1}, "quantile"),
-        ((), {"contamination": 0.7}, "contamination must be in"),
-        ((CLEAN,), {"quantile": 1.0}, "quantile must be in"),
-        ((CLEAN,), {"false_alarm_rate": 0.0}, "false_alarm_rate must be in"),
+        ((), {"contamination": 0.7}, "contamination must be a number in"),
+        ((), {"contamination": "x"}, r"contamination must be a number .* Got 'x'"),
+        ((), {"contamination": np.nan}, "contamination must be a number in"),
+        ((CLEAN,), {"quantile": 1.0}, "quantile must be a number in"),
+        ((CLEAN,), {"quantile": [0.1]}, "quantile must be a number in"),
+        ((CLEAN,), {"false_alarm_rate": 0.0}, "false_alarm_rate must be a number in"),
+        ((CLEAN,), {"false_alarm_rate": 1e-320}, "at least inf clean rows"),
         ((), {"false_alarm_rate": 0.1}, "calibrate"),
         ((CLEAN[:50],), {"false_alarm_rate": 0.01}, "at least 99 clean rows"),
         ((CLEAN, np.ones(len(CLEAN))), {}, "both -1"),
         ((CLEAN, np.arange(len(CLEAN)) % 2), {}, "both -1"),
         ((CLEAN, np.ones(3)), {}, "inconsistent"),
+        ((CLEAN, np.r_[np.nan, -1, np.ones(len(CLEAN) - 2)]), {}, "both -1"),
+        ((CLEAN, [None, -1] + [1] * (len(CLEAN) - 2)), {}, "both -1"),
+        ((CLEAN, [pd.NA, -1] + [1] * (len(CLEAN) - 2)), {}, "both -1"),
+        ((CLEAN, ["-1"] + ["1"] * (len(CLEAN) - 1)), {}, "both -1"),
+        ((CLEAN, np.arange(len(CLEAN)) % 2 == 0), {}, "both -1"),
     ],
 )
 def test_thresholds_that_cannot_be(detector, args, kwargs, message):
@@ -90,7 +100,7 @@ def test_false_alarms_are_as_promised(detector):
         drawn = rng.permutation(len(scores))
         detector.calibration_scores_ = np.sort(scores[drawn[:299]])
         new = scores[drawn[299:1299]]
-        lower = np.searchsorted(detector.calibration_scores_, new, side="right")
+        lower = np.searchsorted(detector.calibration_scores_, new + SAME, side="right")
         p = (1 + lower) / 300
         offsets = [_conformal_offset(detector.calibration_scores_, a) for a in levels]
         by_offset = [(new < offset).mean() for offset in offsets]
@@ -135,4 +145,8 @@ def test_the_best_offset_is_the_best(pairs):
         return (found == y)[y == 1].mean() + (found == y)[y == -1].mean()
 
     best = max(balanced(offset) for offset in (*np.unique(scores), np.inf))
+    if best == 1:  # as good as chance
+        with pytest.raises(ValueError, match="contradict"):
+            _best_offset(scores, y)
+        return
     assert balanced(_best_offset(scores, y)) == pytest.approx(best)
