@@ -150,12 +150,14 @@ class CheckedRowsMixin:
         ensure_all_finite=True,
         is_learnt=False,
         only_seen=True,
+        unseen=np.nan,
         **kwargs,
     ):
         """Return a table's numbers and codes (n, d), NaN where a cell is missing.
 
         Infinity is refused, unless `ensure_all_finite` is False; `is_learnt` says
-        whether the rows are learnt from.
+        whether the rows are learnt from, `unseen` what stands for a category's value that
+        `fit` has not seen.
         """
         if sp.issparse(X):
             raise ValueError(
@@ -170,7 +172,9 @@ class CheckedRowsMixin:
                 self._schema_ = Schema.of(columns, read.source)
             elif is_learnt:
                 self._schema_ = self._schema_.widened(read.source)
-            return read.codes
+            is_category = [column.kind == "category" for column in self._schema_.columns]
+            is_new = np.isnan(read.codes) & ~read.missing & is_category
+            return np.where(is_new, unseen, read.codes)
         if not reset and self._schema_ is not None:
             self._schema_.check_codes()
         check_columns(X, reads_tables=True)

@@ -292,8 +292,12 @@ class MixedModule(LikelihoodModule):
         """Return what each cell costs (..., d): nothing where it is missing."""
         if self.log_variance is not None:
             return self._cost(params, x, LEARNT_FLOOR + self.log_variance.exp())
-        cost = self._cost(params, x, None)
+        cost = self.costs(params, x)
         return cost * self.share.to(cost) if self.is_even else cost
+
+    def costs(self, params, x):
+        """Return what each cell costs in nats, numbers for a noise of 1; (..., d)."""
+        return self._cost(params, x, None)
 
     def _cost(self, params, x, variance):
         """Return each cell's cost (..., d), given the numbers' noise or for a unit one."""

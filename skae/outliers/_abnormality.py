@@ -14,7 +14,8 @@ from skae._data.rows import blocks
 from skae._training.blocks import encode
 from skae.outliers._expectation import Expectation
 
-CRITERIA = ("reconstruction", "code", "neighbors")
+DISTANCES = ("reconstruction", "code", "neighbors")
+CRITERIA = ("cells", *DISTANCES)
 CLOSEST = 0.01  # least distance, in those of the median row: nearer is rounding's to say
 ITSELF = 0.1  # of the distance to the others, from which on the nearest counts in full
 
@@ -22,6 +23,8 @@ ITSELF = 0.1  # of the distance to the others, from which on the nearest counts 
 class Abnormality:
     """The geometric mean of distances, each in units of the training rows' median.
 
+    - "cells": the root of the nats that the row's cells cost, each given the others, above
+      the least of the training rows;
     - "reconstruction": the root of the lack of likelihood (for squared errors, the
       length of the residual), a mean over the autoencoders;
     - "code": the mean distance to the nearest codes of reference rows, where the codes
@@ -31,19 +34,26 @@ class Abnormality:
     Parameters
     ----------
     members : list of BaseAutoencoder
-        Fitted on the normal rows, with the same scales of the columns.
+        Fitted on the normal rows, with the same scales of the columns; none if cells alone
+        count.
     criteria : tuple of str
         Which of the distances count.
     n_neighbors : int
         How many of the nearest rows a distance to them is a mean over.
     reference : ndarray or CSR matrix of shape (n_reference, d)
         Normal rows, in data units.
+    cells : Cells or None
+        What prices cells, if they count.
     """
 
-    def __init__(self, members, criteria, n_neighbors, reference):
-        self.likelihood = members[0].net_.module_.likelihood
-        self.reference = np.concatenate([seen.points for seen in self._seen(reference)])
-        self.measures = []
+    def __init__(self, members, criteria, n_neighbors, reference, cells=None):
+        self.cells, self.likelihood, self.measures = cells, None, []
+        if cells is not None:
+            self.measures.append(CellCosts(cells))
+        if members:
+            self.likelihood = members[0].net_.module_.likelihood
+            seen = self._seen(reference)
+            self.reference = np.concatenate([block.points for block in seen])
         if "reconstruction" in criteria:
             self.measures += [Shortfall(member) for member in members]
         if "code" in criteria:
@@ -71,10 +81,16 @@ class Abnormality:
         return self.likelihood.restore(self.likelihood.collapse(means)), away
 
     def _seen(self, X):
-        """Yield rows X by blocks, standardised and as points."""
+        """Yield rows X by blocks, and for their distances standardised and as points."""
         for _, block in blocks(X):
-            x = torch.from_numpy(self.likelihood.standardize(block))
-            yield Seen(block, x, self.likelihood.spread(x).numpy())
+            if self.likelihood is None:
+                yield Seen(block, block, None, None)
+                continue
+            known = block
+            if np.isinf(block).any():  # values of categories that fit has not seen
+                known = np.where(np.isinf(block), np.nan, block)
+            x = torch.from_numpy(self.likelihood.standardize(known))
+            yield Seen(block, known, x, self.likelihood.spread(x).numpy())
 
     def fit(self, X, keep):
         """Take what is far and near from rows X[keep]; return that of all rows X."""
@@ -100,7 +116,8 @@ class Abnormality:
 class Seen(NamedTuple):
     """A block of n rows."""
 
-    rows: np.ndarray  # (n, d) in data units
+    cells: np.ndarray  # (n, d) in data units, infinite where fit has not seen the like
+    rows: np.ndarray  # (n, d) the same, NaN there
     standardized: torch.Tensor  # (n, d)
     points: np.ndarray  # (n, P) the same without missing cells
 
@@ -119,15 +136,8 @@ class Measure:
         return distances / self.unit
 
 
-class Shortfall(Measure):
+class Lack(Measure):
     """The root of how much likelier the likeliest training row is than a row."""
-
-    def __init__(self, member):
-        self.member = member
-
-    def distance(self, seen):
-        highest = self.member.net_.module_.likelihood.highest(seen.standardized)
-        return highest.numpy() - self.member.score_samples(seen.rows)
 
     def set_unit(self, distances):
         self.least = distances.min()
@@ -138,6 +148,27 @@ class Shortfall(Measure):
 
     def in_units(self, distances):
         return super().in_units(self._root(distances))
+
+
+class CellCosts(Lack):
+    """The same of a row's cells, each given the others."""
+
+    def __init__(self, cells):
+        self.cells = cells
+
+    def distance(self, seen):
+        return self.cells.excess(seen.cells).sum(1)
+
+
+class Shortfall(Lack):
+    """The same of a row given its code, by one autoencoder."""
+
+    def __init__(self, member):
+        self.member = member
+
+    def distance(self, seen):
+        highest = self.member.net_.module_.likelihood.highest(seen.standardized)
+        return highest.numpy() - self.member.score_samples(seen.rows)
 
 
 class Neighbors(Measure):

@@ -21,10 +21,11 @@ from skae._data.rows import densify
 from skae._params import Explaining, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
-from skae.likelihoods._mixed import as_mixed
+from skae.likelihoods._mixed import Mixed, as_mixed
 from skae.likelihoods._named import reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
-from skae.outliers._abnormality import CRITERIA, Abnormality
+from skae.outliers._abnormality import CRITERIA, DISTANCES, Abnormality
+from skae.outliers._cells import RATE, Cells, Shapes, cell_autoencoder
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, normalized, ranked
 from skae.outliers._thresholds import chosen_way, conformal_p_values, cut, threshold
@@ -146,7 +147,7 @@ class AutoencoderOutlierDetector(
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "contamination": [Interval(Real, 0, 0.5, closed="right"), StrOptions({"auto"})],
         "purify": ["boolean"],
-        "criteria": [tuple, list],
+        "criteria": [StrOptions({"auto"}), tuple, list],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_reference": [Interval(Integral, 2, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -163,7 +164,7 @@ class AutoencoderOutlierDetector(
         n_estimators=8,
         contamination="auto",
         purify=True,
-        criteria=CRITERIA,
+        criteria="auto",
         n_neighbors="auto",
         n_reference=10_000,
         max_iter="auto",
@@ -227,22 +228,31 @@ class AutoencoderOutlierDetector(
             X, _ = self._check_fit(X, None, reset=True)
             self._tell_of_marks(X)
             random_state = check_random_state(self.random_state)
-            mixed = None
+            mixed = self._shapes_ = None
             if self._reads_tables_:  # what columns hold is known from here on
                 mixed = as_mixed(self._kind.likelihood, self._schema_)
+            criteria = self._chosen(X, mixed)
+            distances = [name for name in criteria if name != "cells"]
             keep = np.ones(X.shape[0], dtype=bool)
-            if self.purify:
+            if self.purify and (distances or mixed is None):
                 keep = learnt_from(X, random_state.randint(LARGEST_SEED), mixed)
-            members = self._members(keep.sum(), X.shape[1], mixed, random_state)
-            fit_together(
-                members,
-                X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
-                sample_weight=None if keep.all() else keep.astype(float),
-                report=self.autoencoder is not None,
-            )
+            members = []
+            if distances:
+                members = self._members(keep.sum(), X.shape[1], mixed, random_state)
+                fit_together(
+                    members,
+                    X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
+                    sample_weight=None if keep.all() else keep.astype(float),
+                    report=self.autoencoder is not None,
+                )
+            if "cells" in criteria:
+                # a quarter by rarity may be all that a category holds
+                rows = X if mixed is not None else X[keep]
+                members = [*members, self._learn_cells(rows, mixed, random_state)]
             index = np.arange(X.shape[0])
             if len(index) > self.n_reference:
                 index = random_state.permutation(len(index))[: self.n_reference]
+            self._criteria_ = criteria
             self._finish(members, X[index], keep[index], X, keep)
         return self
 
@@ -275,8 +285,12 @@ class AutoencoderOutlierDetector(
         if self.purify:
             keep = most_normal(-self._abnormality_(X))
         members = copy.deepcopy(self.estimators_)
-        for member in members:
-            member.partial_fit(X[keep])
+        for i, member in enumerate(members):
+            if self._shapes_ is not None and i == len(members) - 1:
+                member.set_params(learning_rate=RATE / 10)  # where a schedule has ended
+                member.partial_fit(self._shapes_(X[keep]))
+            else:
+                member.partial_fit(X[keep])
         old, kept = self._latest_
         if sp.issparse(old):
             recent = sp.vstack([old, sp.csr_array(X)], format="csr")
@@ -291,8 +305,38 @@ class AutoencoderOutlierDetector(
 
     def _check_criteria(self):
         unknown = [name for name in self.criteria if name not in CRITERIA]
-        if unknown or not self.criteria:
-            raise ValueError(f"criteria must be some of {CRITERIA}. Got {self.criteria!r}.")
+        if self.criteria != "auto" and (unknown or not self.criteria):
+            raise ValueError(
+                f"criteria must be 'auto' or some of {CRITERIA}. Got {self.criteria!r}."
+            )
+
+    def _chosen(self, X, mixed):
+        """Return which criteria count for checked rows."""
+        if self.criteria == "auto":
+            is_ours = mixed is not None and self.autoencoder is None
+            return ("cells",) if is_ours else DISTANCES
+        if "cells" in self.criteria and (sp.issparse(X) or len(self._sample_shape_) > 1):
+            what = "a sparse matrix" if sp.issparse(X) else "pictures"
+            raise ValueError(
+                f"criteria: 'cells' is for dense tables, and X holds {what}. Use some of "
+                f"{DISTANCES}."
+            )
+        return tuple(self.criteria)
+
+    def _learn_cells(self, X, mixed, random_state):
+        """Return the autoencoder that predicts cells of rows X (n, d), and set shapes."""
+        mixed = Mixed() if mixed is None else mixed
+        others = {*(mixed.categories or ()), *(mixed.cycles or ())}
+        self._shapes_ = Shapes(X, np.setdiff1d(np.arange(X.shape[1]), sorted(others)))
+        member = cell_autoencoder(mixed, X.shape[0], random_state.randint(LARGEST_SEED))
+        return self._tuned(member).fit(self._shapes_(X))
+
+    def _tuned(self, member):
+        """Return an autoencoder with what is asked for all."""
+        for name, value in (("max_iter", self.max_iter), ("device", self.device)):
+            if value != "auto":
+                member.set_params(**{name: value})
+        return member
 
     def _members(self, n_rows, n_columns, mixed, random_state):
         """Return the autoencoders, unfitted, of codes if a mixed likelihood is given."""
@@ -317,10 +361,7 @@ class AutoencoderOutlierDetector(
                     alpha=0.0,
                 )
             member.set_params(random_state=random_state.randint(LARGEST_SEED))
-            for name, value in (("max_iter", self.max_iter), ("device", self.device)):
-                if value != "auto":
-                    member.set_params(**{name: value})
-            members.append(member)
+            members.append(self._tuned(member))
         return members
 
     def _finish(self, members, latest, is_reference, X, keep):
@@ -331,7 +372,10 @@ class AutoencoderOutlierDetector(
         reference = latest[is_reference]
         if reference.shape[0] < 2:  # a few rows left of a tiny or drifted sample
             reference = latest
-        abnormality = Abnormality(members, tuple(self.criteria), n_neighbors, reference)
+        of_rows, cells = members, None
+        if self._shapes_ is not None:
+            of_rows, cells = members[:-1], Cells(members[-1], self._shapes_, reference)
+        abnormality = Abnormality(of_rows, self._criteria_, n_neighbors, reference, cells)
         scores = -abnormality.fit(X, keep)
         contamination = self.contamination
         if contamination == "auto":
@@ -359,8 +403,12 @@ class AutoencoderOutlierDetector(
         scores : ndarray of shape (n_samples,), dtype float64
             Higher is more normal.
         """
-        X = self._check_rows(X)
-        return -self._abnormality_(X)
+        return -self._abnormality_(self._rows(X))
+
+    def _rows(self, X):
+        """Return checked rows, infinite where a category's value is new; (n, d)."""
+        check_is_fitted(self)
+        return self._check_rows(X, **({"unseen": np.inf} if self._reads_tables_ else {}))
 
     def decision_function(self, X):
         """Return how far the scores are above the threshold.
@@ -527,12 +575,12 @@ class AutoencoderOutlierDetector(
             Shares, under the columns' names; each row sums to 1. For pictures an array
             of X's shape, a heat map: each pixel's share of the squared residuals.
         """
-        rows = densify(self._check_rows(X))
+        rows = densify(self._rows(X))
         if len(self._sample_shape_) > 1:
             scale = self._abnormality_.likelihood.inverse_scale
             shares = heat_map(self.estimators_, scale, rows)
             return shares.reshape(-1, *self._sample_shape_)
-        parts = self._parts(rows, *self._abnormality_.expected(rows), X)
+        parts, _ = self._parts(rows, X)
         parts.loc[:] = normalized(parts.to_numpy())
         return parts
 
@@ -573,18 +621,26 @@ class AutoencoderOutlierDetector(
                 "explain names columns, and pictures have none: feature_contributions "
                 "returns their heat map."
             )
-        observed = densify(self._check_rows(X))
-        expected, away = self._abnormality_.expected(observed)
-        parts = self._parts(observed, expected, away, X)
+        observed = densify(self._rows(X))
+        parts, expected = self._parts(observed, X)
         if self._schema_ is not None and is_frame(X):
             observed, expected = self._schema_.values(X), self._schema_.labels(expected)
         return ranked(parts, observed, expected, top)
 
-    def _parts(self, rows, expected, away, X):
-        """Return what columns add to checked rows (n, d), under the index of X."""
-        parts = contributions(self._abnormality_, rows, expected, away)
-        index = row_labels(X)
-        return pd.DataFrame(parts, index=index, columns=_check_feature_names_in(self))
+    def _parts(self, rows, X):
+        """Return what columns add to checked rows (n, d), under the index of X.
+
+        And what is expected of their cells; (n, d).
+        """
+        abnormality = self._abnormality_
+        if abnormality.cells is not None:
+            parts, expected = abnormality.cells.reasons(rows)
+        else:
+            rows = np.where(np.isinf(rows), np.nan, rows)
+            expected, away = abnormality.expected(rows)
+            parts = contributions(abnormality, rows, expected, away)
+        names = _check_feature_names_in(self)
+        return pd.DataFrame(parts, index=row_labels(X), columns=names), expected
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""

@@ -1,0 +1,198 @@
+"""How surprising each cell of a row is, given the row's others.
+
+n is the number of rows, d of the columns.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.preprocessing import PowerTransformer
+
+from skae._autoencoders.denoising import DenoisingAutoencoder
+from skae._data.rows import densify
+from skae._training.blocks import encode
+from skae.corruption._masking import Masking
+
+STEPS, BATCH_SIZE, RATE = 800, 128, 3e-3  # of training
+WIDTH, CODE = 128, 64
+HIDDEN = (0.1, 0.6)  # share of a row's cells that training hides
+MOST_PASSES = 64  # of a row: in a wider table some columns are hidden together
+SHAPED = 10_000  # rows that columns' shapes are learnt from
+FARTHEST = 20.0  # deviations
+LEAST_NOISE = 1e-4  # variance of a number given the others
+MOST_BLAMED, BLAMED = 4, 2.0  # cells of a row, and the nats of one, that others do without
+
+
+class Shapes:
+    """Numbers made as normal as a power of them can be, column by column, and back.
+
+    Beyond the ends of the rows that shapes were learnt from, which powers would bend as
+    well, a deviation stays one.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        NaN where a cell is missing.
+    numbers : ndarray of int
+        The columns concerned; others stay as they are.
+    """
+
+    def __init__(self, X, numbers):
+        self.numbers = numbers
+        n = min(len(X), SHAPED)
+        values = X[np.linspace(0, len(X) - 1, n).astype(int)][:, numbers].astype(float)
+        values[:, np.isnan(values).all(0)] = 0.0
+        self.mean, scale = np.nanmean(values, 0), np.nanstd(values, 0)
+        self.scale = np.where(scale > 1e-12 * np.abs(self.mean), scale, 1.0)
+        u = (values - self.mean) / self.scale
+        self.ends = np.nanmin(u, 0), np.nanmax(u, 0)
+        self.power = PowerTransformer()
+        if len(numbers):
+            self._quiet(self.power.fit, u)
+            ends = (self._quiet(self.power.transform, e[None])[0] for e in self.ends)
+            self.shaped_ends = tuple(ends)
+
+    @staticmethod
+    def _quiet(function, values):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return function(values)
+
+    def centre(self, X):
+        """Return the mean of each column of rows, 0 of categories; (d,)."""
+        centre = np.zeros(X.shape[1])
+        centre[self.numbers] = self.mean
+        return centre
+
+    def __call__(self, X):
+        """Return rows (n, d) with numbers so shaped; float64."""
+        X = densify(X).astype(float)
+        if len(self.numbers):
+            u = (X[:, self.numbers] - self.mean) / self.scale
+            inside = u.clip(*self.ends)
+            u = self._quiet(self.power.transform, inside) + (u - inside)
+            X[:, self.numbers] = u.clip(-FARTHEST, FARTHEST)
+        return X
+
+    def back(self, X):
+        """Return shaped rows (n, d) as they were, no number beyond the ends."""
+        X = X.copy()
+        if len(self.numbers):
+            u = X[:, self.numbers].clip(*self.shaped_ends)
+            u = self._quiet(self.power.inverse_transform, u).clip(*self.ends)
+            X[:, self.numbers] = u * self.scale + self.mean
+        return X
+
+
+def cell_autoencoder(likelihood, n_rows, seed):
+    """Return the autoencoder, unfitted, that cells are predicted by."""
+    return DenoisingAutoencoder(
+        CODE,
+        network=(WIDTH,),
+        likelihood=likelihood,
+        corruption=Masking(HIDDEN),
+        early_stopping=False,
+        learning_rate=RATE,
+        batch_size=BATCH_SIZE,
+        max_iter=max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE))),
+        alpha=0.0,
+        random_state=seed,
+    )
+
+
+class Cells:
+    """What each cell costs when it alone is hidden from an autoencoder, in nats.
+
+    Parameters
+    ----------
+    member : DenoisingAutoencoder
+        As `cell_autoencoder` returns it, fitted on shaped rows.
+    shapes : Shapes
+    X : ndarray of shape (n, d)
+        Normal rows, NaN where a cell is missing.
+    """
+
+    def __init__(self, member, shapes, X):
+        self.member, self.shapes = member, shapes
+        likelihood = member.net_.module_.likelihood
+        is_number, self.active = likelihood.n_levels == 0, likelihood.active
+        self.constant = np.where(is_number & ~self.active, shapes.centre(X), np.nan)
+        self.new = np.log(len(X) + 1.0)  # nats of what is in none of the rows
+        d = len(self.active)
+        self.groups = [torch.arange(i, d, MOST_PASSES) for i in range(min(d, MOST_PASSES))]
+        self.scale = np.ones(d)
+        rows = shapes(X)
+        cost, n = self.cost(rows), np.maximum((~np.isnan(rows)).sum(0), 1)
+        noise = np.maximum(2 * cost.sum(0) / n, LEAST_NOISE)
+        self.scale = np.where(is_number, 1 / noise, 1.0)
+        self.usual = cost.sum(0) / n * self.scale
+
+    def cost(self, rows):
+        """Return what cells of shaped rows cost in nats, 0 if missing; (n, d)."""
+        d = rows.shape[1]
+        return encode(self.member.net_, rows, self._costs, d, check=False) * self.scale
+
+    def _costs(self, x):
+        """Return each cell's cost with its column hidden; (B, d)."""
+        costs = self.member.net_.module_.likelihood.costs
+        return self._alone(x, lambda params: costs(params, x))
+
+    def _means(self, x):
+        """Return what is expected of each cell with its column hidden; (B, d)."""
+        return self._alone(x, self.member.net_.module_.likelihood.mean)
+
+    def _alone(self, x, fn):
+        module, out = self.member.net_.module_, torch.empty_like(x)
+        for group in self.groups:
+            group = group.to(x.device)
+            values = fn(module.params(x.index_fill(1, group, torch.nan)))
+            out[:, group] = values[:, group]
+        return out
+
+    def excess(self, X):
+        """Return how much more than usually each cell of rows costs; (n, d), in nats.
+
+        A value of a category that no row has had is infinite in X, and costs what one row
+        more would have had to tell; so does a number where all rows had another.
+        """
+        is_new = self._is_new(X)
+        excess = self._excess(self.shapes(np.where(is_new, np.nan, X)))
+        return np.where(is_new, self.new, excess)
+
+    def _is_new(self, X):
+        moved = ~np.isclose(X, self.constant) & ~np.isnan(X) & ~np.isnan(self.constant)
+        return np.isinf(X) | moved
+
+    def _excess(self, rows):
+        there = ~np.isnan(rows) & self.active
+        return np.where(there, self.cost(rows) - self.usual, 0.0)
+
+    def reasons(self, X):
+        """Return what cells of rows add to what a row costs, and what is expected there.
+
+        The worst cell is blamed first and hidden, so that the others are expected without
+        it; then the worst of those, and so on. (n, d) each.
+        """
+        blamed = self._is_new(X)
+        parts = np.where(blamed, self.new, 0.0)
+        rows = self.shapes(np.where(blamed, np.nan, X))
+        expected, every = self.means(rows), np.arange(len(rows))
+        for _ in range(MOST_BLAMED):
+            excess = self._excess(rows)
+            worst = excess.argmax(1)
+            bad = excess[every, worst] > BLAMED
+            if not bad.any():
+                break
+            mine = every[bad], worst[bad]
+            parts[mine], blamed[mine], rows[mine] = excess[mine], True, np.nan
+            expected = np.where(blamed, expected, self.means(rows))
+        parts = np.where(blamed, parts, np.maximum(self._excess(rows), 0))
+        likelihood = self.member.net_.module_.likelihood
+        expected = self.shapes.back(likelihood.restore(expected))
+        expected = np.where(np.isnan(self.constant), expected, self.constant)
+        return np.where(expected == X, 0.0, parts), expected
+
+    def means(self, rows):
+        """Return what is expected of shaped rows' cells, standardised; (n, d)."""
+        return encode(self.member.net_, rows, self._means, rows.shape[1], check=False)
