@@ -40,14 +40,19 @@ LARGEST_SEED = np.iinfo(np.int32).max
 class AutoencoderOutlierDetector(
     Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
 ):
-    """Outlier and novelty detection by an ensemble of autoencoders.
+    """Outlier and novelty detection by autoencoders.
 
-    Autoencoders of random widths learn the rows, all in one batched training [1]_. How
-    abnormal a row is, is the geometric mean of three distances, each in units of the
-    training rows' median: how badly it is reconstructed, how far its code is from the
-    nearest codes of the training rows, and how far it is from the nearest of those
-    rows itself. It takes raw data: columns are standardised, constant ones do not
+    Rows of numbers, and pictures: autoencoders of random widths learn them, all in one
+    batched training [1]_. How abnormal a row is, is the geometric mean of three distances,
+    each in units of the training rows' median: how badly it is reconstructed, how far its
+    code is from the nearest codes of the training rows, and how far it is from the nearest
+    of those rows itself. It takes raw data: columns are standardised, constant ones do not
     count, and cells beyond 20 standard deviations are taken to be there.
+
+    Tables with categories, texts or dates: one wide autoencoder learns to predict hidden
+    cells from the others of their row. A row's abnormality is what its cells cost in all,
+    each hidden in turn: minus the logarithm of its pseudo-likelihood [2]_. So a rare value
+    that fits the rest of its row costs little, and a common one that does not fit, much.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ class AutoencoderOutlierDetector(
         reconstructed. None takes `skae.Autoencoder` with one hidden layer of 16 to 64
         units and 1 to 24 components, both drawn for each, trained for 1,500 steps.
     n_estimators : int, default=8
-        Number of autoencoders.
+        Number of autoencoders by which distances are taken.
     contamination : float or "auto", default="auto"
         Share of the training rows that are outliers, in (0, 0.5]: it sets `offset_`,
         and nothing else. "auto" is 0.1. `set_threshold` knows better ways.
@@ -66,9 +71,13 @@ class AutoencoderOutlierDetector(
         Whether a quarter of the training rows, those that are the most abnormal to a
         `sklearn.ensemble.IsolationForest`, are not learnt from (but for one, where a
         column varies in them only). False is for training rows that are known to be
-        clean (novelty detection).
-    criteria : tuple of str, default=("reconstruction", "code", "neighbors")
-        The distances that count.
+        clean (novelty detection). Cells of tables with categories are learnt from all
+        rows: a quarter of the rarest would be all that some categories hold.
+    criteria : "auto" or tuple of str, default="auto"
+        What counts: some of "cells", "reconstruction", "code" and "neighbors", by their
+        geometric mean. "cells", for dense tables, takes an autoencoder of its own, trained
+        for 800 steps. "auto" is ("cells",) for tables of more than numbers where
+        `autoencoder` is None, else the other three.
     n_neighbors : int or "auto", default="auto"
         How many of the nearest rows, or codes, a distance to them is a mean over. "auto"
         is 1 if training rows are known to be clean, else 5, as a few of those that are
@@ -88,7 +97,8 @@ class AutoencoderOutlierDetector(
     Attributes
     ----------
     estimators_ : list of estimators
-        The fitted autoencoders.
+        The fitted autoencoders, last the one of cells, if they count: that is of numbers
+        made about normal by a power.
     offset_ : float
         Scores below it are those of outliers.
     calibration_scores_ : ndarray of shape (n_calibration,)
@@ -118,15 +128,21 @@ class AutoencoderOutlierDetector(
 
     A DataFrame with columns of categories, texts, dates, durations or times is taken as it
     is, with its missing cells; one of numbers, and an array, may have such with an
-    autoencoder of ``likelihood="mixed"``. Neighbours are then sought among standardised
-    numbers beside a one for each category's value: two that differ are 1.4 standard
-    deviations apart. A missing cell is the mean of a number, and no value of a category; it
-    counts as reconstructed, and so does a value that `fit` has not seen.
+    autoencoder of ``likelihood="mixed"``. A missing cell costs nothing. A category's value
+    that `fit` has not seen, and a number in a column where all were the same, costs log(n +
+    1), n the rows that were learnt from: what one row more that had it would tell.
+
+    With an autoencoder of one's own, neighbours in such a table are sought among
+    standardised numbers beside a one for each category's value: two that differ are 1.4
+    standard deviations apart. A missing cell is the mean of a number, and no value of a
+    category; it counts as reconstructed, and so does a value that `fit` has not seen.
 
     References
     ----------
     .. [1] Chen, Sathe, Aggarwal and Turaga (2017). Outlier detection with autoencoder
        ensembles. SDM.
+    .. [2] Besag (1975). Statistical analysis of non-lattice data. The Statistician 24(3),
+       179-195.
 
     Examples
     --------
@@ -556,8 +572,10 @@ class AutoencoderOutlierDetector(
     def feature_contributions(self, X):
         """Return each column's share of a row's abnormality.
 
-        It is how much less abnormal the row is when the column's value is replaced by
-        what is expected given the other columns (by a normal distribution of the
+        Where cells count, it is what the cell costs beyond what those of its column usually
+        do; the worst is blamed first, and the others are then priced without it. Else it
+        is how much less abnormal the row is when the column's value is replaced by what is
+        expected given the other columns (by a normal distribution of the
         training rows; a category by its likeliest value), clipped at zero and divided
         by the sum. A missing cell has no share. Among the others, none counts that is
         missing, outside of what the training rows held, or odd itself given the rest.

@@ -143,7 +143,8 @@ def test_each_autoencoders_codes_have_a_variance_of_one_in_all(monkeypatch):
     np.testing.assert_allclose(measure.scales, [1 / 100, 1 / 5, 0])
     # side by side they are (x_0, 0.6 x_1, 0.8 x_1, 0): those of (1, 5) are (1, 3, 4, 0)
     # and their nearest (0 or 2, 1.2, 1.6, 0), at the root of 1 + 1.8^2 + 2.4^2 = 10
-    seen = Seen(np.array([[1.0, 5], [0, 0]]), None, None)
+    rows = np.array([[1.0, 5], [0, 0]])
+    seen = Seen(rows, rows, None, None)
     np.testing.assert_allclose(measure.distance(seen), [10**0.5, 2])
 
 
