@@ -270,6 +270,9 @@ def test_frames_sparse_and_memory_mapped_rows(tmp_path):
     )
     with pytest.raises(ValueError, match="feature names"):
         fitted.predict(frame[list("fedcba")])
+    text = frame.assign(c="text")
+    with pytest.raises(ValueError, match="not numbers in column 'c'"):
+        fitted.predict(text)
     counts = np.random.default_rng(0).poisson(0.3, size=(200, 20)).astype(float)
     dense, sparse = quick(), quick().fit(sp.csr_array(counts))
     dense.fit(counts)
