@@ -311,6 +311,17 @@ class Schema(NamedTuple):
         parts = zip(self.columns, codes.T, strict=True)
         return [_with_gaps(column, values) for column, values in parts]
 
+    def unseen(self, X):
+        """Return which cells (n, d) of a frame hold a second value of a category of one.
+
+        None if there is no such category.
+        """
+        of_one = [c.kind == "category" and len(c.levels) < 2 for c in self.columns]
+        if not any(of_one):
+            return None
+        read = codes_of(Table.read(X), self.columns)
+        return of_one & np.isnan(read.codes) & ~read.missing
+
     def labels(self, codes):
         """Return the columns' values for numbers (n, d) as one array (n, d)."""
         return np.array([list(values) for values in self.cells(codes)], dtype=object).T

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from skae._data.rows import blocks
 from skae._training.blocks import encode
+from skae.outliers._constants import Constants
 from skae.outliers._expectation import Expectation
 
 CRITERIA = ("reconstruction", "code", "neighbors")
@@ -28,6 +29,9 @@ class Abnormality:
       of all autoencoders stand side by side, each autoencoder's with a variance of 1;
     - "neighbors": the mean distance to the nearest reference rows, standardised.
 
+    In each, cells that differ from what their columns always were count by so many
+    deviations, as if they were coordinates in which no reference row differs.
+
     Parameters
     ----------
     members : list of BaseAutoencoder
@@ -42,12 +46,14 @@ class Abnormality:
 
     def __init__(self, members, criteria, n_neighbors, reference):
         self.likelihood = members[0].net_.module_.likelihood
+        self.constants = Constants(self.likelihood, reference)
         self.reference = np.concatenate([seen.points for seen in self._seen(reference)])
         self.measures = []
         if "reconstruction" in criteria:
             self.measures += [Shortfall(member) for member in members]
         if "code" in criteria:
-            self.measures.append(CodeDistance(members, reference, n_neighbors))
+            n_active = np.count_nonzero(self.likelihood.active)
+            self.measures.append(CodeDistance(members, reference, n_neighbors, n_active))
         if "neighbors" in criteria:
             self.measures.append(Neighbors(self.reference, n_neighbors))
         kinds = [type(measure) for measure in self.measures]
@@ -61,20 +67,24 @@ class Abnormality:
         owner = columns_of(torch.arange(len(active))).numpy()
         return Expectation(self.reference, columns_of(active).numpy(), owner)
 
-    def expected(self, X):
+    def expected(self, X, unseen=None):
         """Return what is expected of each cell of X given the others, and how odd it is.
 
         Both are of shape (n, d); see `Expectation`.
         """
         x = torch.from_numpy(self.likelihood.standardize(X))
         means, away = self.expectation(self.likelihood.target(x).numpy())
-        return self.likelihood.restore(self.likelihood.collapse(means)), away
+        expected = self.likelihood.restore(self.likelihood.collapse(means))
+        expected[:, self.constants.empty] = np.nan
+        return expected, np.maximum(away, self.constants.away(X, unseen))
 
-    def _seen(self, X):
+    def _seen(self, X, unseen=None):
         """Yield rows X by blocks, standardised and as points."""
-        for _, block in blocks(X):
+        for rows, block in blocks(X):
             x = torch.from_numpy(self.likelihood.standardize(block))
-            yield Seen(block, x, self.likelihood.spread(x).numpy())
+            moved = self.constants.away(block, None if unseen is None else unseen[rows])
+            points = self.likelihood.spread(x).numpy()
+            yield Seen(block, x, points, np.square(moved).sum(1))
 
     def fit(self, X, keep):
         """Take what is far and near from rows X[keep]; return that of all rows X."""
@@ -86,9 +96,13 @@ class Abnormality:
     def _distances(self, seen):
         return np.stack([measure.distance(seen) for measure in self.measures])
 
-    def __call__(self, X):
-        """Return the abnormality of rows X (n, d) in any container; (n,) float64."""
-        return np.concatenate([self._mean(self._distances(s)) for s in self._seen(X)])
+    def __call__(self, X, unseen=None):
+        """Return the abnormality of rows X (n, d) in any container; (n,) float64.
+
+        Cells that are `unseen` (n, d) hold another value than their column ever did.
+        """
+        parts = self._seen(X, unseen)
+        return np.concatenate([self._mean(self._distances(s)) for s in parts])
 
     def _mean(self, distances):
         units = zip(self.measures, distances, strict=True)
@@ -103,6 +117,7 @@ class Seen(NamedTuple):
     rows: np.ndarray  # (n, d) in data units
     standardized: torch.Tensor  # (n, d)
     points: np.ndarray  # (n, P) the same without missing cells
+    moved: np.ndarray  # (n,) squares of how far constants have moved
 
 
 class Measure:
@@ -127,7 +142,7 @@ class Shortfall(Measure):
 
     def distance(self, seen):
         highest = self.member.net_.module_.likelihood.highest(seen.standardized)
-        return highest.numpy() - self.member.score_samples(seen.rows)
+        return highest.numpy() - self.member.score_samples(seen.rows) + seen.moved / 2
 
     def set_unit(self, distances):
         self.least = distances.min()
@@ -155,13 +170,15 @@ class Neighbors(Measure):
         self.search.fit(rows)
 
     def distance(self, seen):
-        return self.of(seen.points)
+        return self.of(seen.points, seen.moved)
 
-    def of(self, x):
+    def of(self, x, beside=0.0):
+        """Return the distances of x (m, d), with squares (m,) that are there beside."""
         nearest = self.search.kneighbors(x, return_distance=False)
         # the search's own distances are rounded, and zero is not always zero
         x = x.astype(np.float64)[:, None]
-        distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2))
+        beside = np.reshape(beside, (-1, 1))
+        distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2) + beside)
         distances.sort(1)
         first, others = distances[:, 0], distances[:, 1:].mean(1)
         whole = np.maximum(ITSELF * others, np.finfo(float).tiny)
@@ -172,15 +189,17 @@ class Neighbors(Measure):
 class CodeDistance(Measure):
     """The mean distance to the nearest codes, those of all autoencoders side by side.
 
-    Each autoencoder's codes are scaled to a variance of 1 in all.
+    Each autoencoder's codes are scaled to a variance of 1 in all; so the square of a
+    deviation in one of the varying columns is, for each, a part of that.
     """
 
-    def __init__(self, members, reference, n_neighbors):
+    def __init__(self, members, reference, n_neighbors, n_active):
         self.members = members
         codes = self._codes(reference)
         variances = [c.var(0).sum() for c in codes]
         self.scales = [1 / v**0.5 if v > 0 else 0.0 for v in variances]
         self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
+        self.gain = np.count_nonzero(self.scales) / max(1, n_active)
 
     def _codes(self, rows):
         # rows that are scored have been checked when they were standardised
@@ -191,4 +210,5 @@ class CodeDistance(Measure):
         return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])
 
     def distance(self, seen):
-        return self.neighbors.of(self._side_by_side(self._codes(seen.rows)))
+        codes = self._side_by_side(self._codes(seen.rows))
+        return self.neighbors.of(codes, self.gain * seen.moved)

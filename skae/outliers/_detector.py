@@ -45,8 +45,9 @@ class AutoencoderOutlierDetector(
     abnormal a row is, is the geometric mean of three distances, each in units of the
     training rows' median: how badly it is reconstructed, how far its code is from the
     nearest codes of the training rows, and how far it is from the nearest of those
-    rows itself. It takes raw data: columns are standardised, constant ones do not
-    count, and cells beyond 20 standard deviations are taken to be there.
+    rows itself. It takes raw data: columns are standardised, and cells beyond 20 standard
+    deviations are taken to be there, as are cells that differ in a column that was
+    constant in training.
 
     Parameters
     ----------
@@ -113,13 +114,14 @@ class AutoencoderOutlierDetector(
     at less than a tenth of the distance to those behind it counts in part, and not at all
     at no distance. So nothing hangs on the last bit: the score of a training row that is
     given again as float32, or times 1 + 1e-6, or with other threads, processors or
-    devices, moves by less than 0.001.
+    devices, moves by less than 0.001. A constant is what it was within a hundred-thousandth
+    of itself.
 
     An autoencoder with ``likelihood="mixed"`` takes tables of numbers, categories and dates
     with missing cells. Neighbours are then sought among standardised numbers beside a one
     for each category's value: two that differ are 1.4 standard deviations apart. A missing
     cell is the mean of a number, and no value of a category; it counts as reconstructed,
-    and so does a value that `fit` has not seen.
+    and so does a value that `fit` has not seen, unless it saw one only in that column.
 
     References
     ----------
@@ -354,8 +356,12 @@ class AutoencoderOutlierDetector(
         scores : ndarray of shape (n_samples,), dtype float64
             Higher is more normal.
         """
-        X = self._check_rows(X)
-        return -self._abnormality_(X)
+        return -self._abnormality_(self._check_rows(X), self._unseen(X))
+
+    def _unseen(self, X):
+        """Return which cells (n, d) hold the second value of a category of one, if any."""
+        reads = self._schema_ is not None and is_frame(X)
+        return self._schema_.unseen(X) if reads else None
 
     def decision_function(self, X):
         """Return how far the scores are above the threshold.
@@ -527,7 +533,7 @@ class AutoencoderOutlierDetector(
             scale = self._abnormality_.likelihood.inverse_scale
             shares = heat_map(self.estimators_, scale, rows)
             return shares.reshape(-1, *self._sample_shape_)
-        parts = self._parts(rows, *self._abnormality_.expected(rows), X)
+        parts, _ = self._parts(rows, X)
         parts.loc[:] = normalized(parts.to_numpy())
         return parts
 
@@ -569,17 +575,18 @@ class AutoencoderOutlierDetector(
                 "returns their heat map."
             )
         observed = densify(self._check_rows(X))
-        expected, away = self._abnormality_.expected(observed)
-        parts = self._parts(observed, expected, away, X)
+        parts, expected = self._parts(observed, X)
         if self._schema_ is not None and is_frame(X):
             observed, expected = self._schema_.values(X), self._schema_.labels(expected)
         return ranked(parts, observed, expected, top)
 
-    def _parts(self, rows, expected, away, X):
-        """Return what columns add to checked rows (n, d), under the index of X."""
-        parts = contributions(self._abnormality_, rows, expected, away)
-        index = row_labels(X)
-        return pd.DataFrame(parts, index=index, columns=_check_feature_names_in(self))
+    def _parts(self, rows, X):
+        """Return what columns add to rows X (n, d), as checked, and what is expected."""
+        unseen = self._unseen(X)
+        expected, away = self._abnormality_.expected(rows, unseen)
+        parts = contributions(self._abnormality_, rows, expected, away, unseen)
+        names = _check_feature_names_in(self)
+        return pd.DataFrame(parts, index=row_labels(X), columns=names), expected
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""

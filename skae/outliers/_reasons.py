@@ -8,26 +8,27 @@ from skae._data.rows import BLOCK_BYTES
 MOST_COLUMNS = 500  # of a row that are tried, the oddest
 
 
-def contributions(abnormality, X, expected, away):
+def contributions(abnormality, X, expected, away, unseen=None):
     """Return how much less abnormal rows X (n, d) are with what is expected of a cell.
 
-    That is 0 if they are not, if the cell is missing, or if `MOST_COLUMNS` others of the
-    row are farther `away` (n, d) from what is expected of them.
+    That is 0 if they are not, if the cell is missing and not `unseen` (n, d), or if
+    `MOST_COLUMNS` others of the row are farther `away` (n, d) from what is expected.
     """
     X, d = X.astype(np.float64), X.shape[1]
-    whole, parts = abnormality(X), np.zeros(X.shape)
+    unseen = np.zeros(X.shape, dtype=bool) if unseen is None else unseen
+    whole, parts = abnormality(X, unseen), np.zeros(X.shape)
     oddest = np.argsort(-away, axis=1, kind="stable")[:, :MOST_COLUMNS]
     tried = np.zeros(X.shape, dtype=bool)
     np.put_along_axis(tried, oddest, True, axis=1)
-    row, column = np.nonzero(tried & ~np.isnan(X))
+    row, column = np.nonzero(tried & (unseen | ~np.isnan(X)))
     at_a_time = max(1, BLOCK_BYTES // (8 * d))
     for start in range(0, len(row), at_a_time):
         i, j = row[start : start + at_a_time], column[start : start + at_a_time]
-        replaced = X[i]
-        replaced[np.arange(len(i)), j] = expected[i, j]
+        replaced, left, at = X[i], unseen[i], (np.arange(len(i)), j)
+        replaced[at], left[at] = expected[i, j], False
         if abnormality.likelihood.is_of_rows:  # the others keep their proportions
             replaced /= np.maximum(replaced.sum(1, keepdims=True), 1e-12)
-        parts[i, j] = whole[i] - abnormality(replaced)
+        parts[i, j] = whole[i] - abnormality(replaced, left)
     return np.maximum(parts, 0)
 
 
