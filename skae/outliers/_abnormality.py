@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 
 from skae._data.rows import blocks
 from skae._training.blocks import encode
 from skae.outliers._constants import Constants
 from skae.outliers._expectation import Expectation
+from skae.outliers._search import Search
 
 CRITERIA = ("reconstruction", "code", "neighbors")
 CLOSEST = 0.01  # least distance, in those of the median row: nearer is rounding's to say
@@ -42,9 +42,11 @@ class Abnormality:
         How many of the nearest rows a distance to them is a mean over.
     reference : ndarray or CSR matrix of shape (n_reference, d)
         Normal rows, in data units.
+    search : {"exact", "approximate"}, default="exact"
+        How the nearest are found.
     """
 
-    def __init__(self, members, criteria, n_neighbors, reference):
+    def __init__(self, members, criteria, n_neighbors, reference, search="exact"):
         self.likelihood = members[0].net_.module_.likelihood
         self.constants = Constants(self.likelihood, reference)
         self.reference = np.concatenate([seen.points for seen in self._seen(reference)])
@@ -53,9 +55,10 @@ class Abnormality:
             self.measures += [Shortfall(member) for member in members]
         if "code" in criteria:
             n_active = np.count_nonzero(self.likelihood.active)
-            self.measures.append(CodeDistance(members, reference, n_neighbors, n_active))
+            of_codes = CodeDistance(members, reference, n_neighbors, n_active, search)
+            self.measures.append(of_codes)
         if "neighbors" in criteria:
-            self.measures.append(Neighbors(self.reference, n_neighbors))
+            self.measures.append(Neighbors(self.reference, n_neighbors, search))
         kinds = [type(measure) for measure in self.measures]
         self.groups = [[k is kind for k in kinds] for kind in dict.fromkeys(kinds)]
 
@@ -164,17 +167,16 @@ class Neighbors(Measure):
     what changes it by a rounding error changes its distance by no more than some ten.
     """
 
-    def __init__(self, rows, n_neighbors):
+    def __init__(self, rows, n_neighbors, search="exact"):
         self.rows, self.k = rows, min(n_neighbors, len(rows) - 1)
-        self.search = NearestNeighbors(n_neighbors=self.k + 1, algorithm="brute")
-        self.search.fit(rows)
+        self.search = Search(rows, self.k + 1, search)
 
     def distance(self, seen):
         return self.of(seen.points, seen.moved)
 
     def of(self, x, beside=0.0):
         """Return the distances of x (m, d), with squares (m,) that are there beside."""
-        nearest = self.search.kneighbors(x, return_distance=False)
+        nearest = self.search(x)
         # the search's own distances are rounded, and zero is not always zero
         x = x.astype(np.float64)[:, None]
         beside = np.reshape(beside, (-1, 1))
@@ -193,12 +195,12 @@ class CodeDistance(Measure):
     deviation in one of the varying columns is, for each, a part of that.
     """
 
-    def __init__(self, members, reference, n_neighbors, n_active):
+    def __init__(self, members, reference, n_neighbors, n_active, search="exact"):
         self.members = members
         codes = self._codes(reference)
         variances = [c.var(0).sum() for c in codes]
         self.scales = [1 / v**0.5 if v > 0 else 0.0 for v in variances]
-        self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
+        self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors, search)
         self.gain = np.count_nonzero(self.scales) / max(1, n_active)
 
     def _codes(self, rows):

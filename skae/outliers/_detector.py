@@ -27,6 +27,7 @@ from skae.networks._convolutional import ConvolutionalNetwork
 from skae.outliers._abnormality import CRITERIA, Abnormality
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, normalized, ranked
+from skae.outliers._search import check_search
 from skae.outliers._thresholds import chosen_way, conformal_p_values, cut, threshold
 
 AUTO_CONTAMINATION = 0.1
@@ -76,6 +77,11 @@ class AutoencoderOutlierDetector(
     n_reference : int, default=10000
         Largest number of training rows, drawn at random, among which neighbours are
         looked for; `partial_fit` keeps the latest.
+    neighbor_search : {"exact", "approximate"}, default="exact"
+        How they are looked for. "approximate" needs faiss (``pip install 'skae[index]'``)
+        and is there for an `n_reference` above 20,000, below which it is exact, too:
+        scoring is then several times faster, and a few distances are some percent too
+        long.
     max_iter : int or "auto", default="auto"
         Largest number of epochs. "auto" leaves it to `autoencoder`; by default, it is
         what makes 1,500 steps.
@@ -150,6 +156,7 @@ class AutoencoderOutlierDetector(
         "criteria": [tuple, list],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_reference": [Interval(Integral, 2, None, closed="left")],
+        "neighbor_search": [StrOptions({"exact", "approximate"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str],
         "random_state": ["random_state"],
@@ -167,6 +174,7 @@ class AutoencoderOutlierDetector(
         criteria=CRITERIA,
         n_neighbors="auto",
         n_reference=10_000,
+        neighbor_search="exact",
         max_iter="auto",
         device="auto",
         random_state=None,
@@ -178,6 +186,7 @@ class AutoencoderOutlierDetector(
         self.criteria = criteria
         self.n_neighbors = n_neighbors
         self.n_reference = n_reference
+        self.neighbor_search = neighbor_search
         self.max_iter = max_iter
         self.device = device
         self.random_state = random_state
@@ -220,6 +229,7 @@ class AutoencoderOutlierDetector(
             The estimator is then what it was before the call.
         """
         self._check_criteria()
+        check_search(self.neighbor_search)
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             self._tell_of_marks(X)
@@ -267,6 +277,7 @@ class AutoencoderOutlierDetector(
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_criteria()
+        check_search(self.neighbor_search)
         X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify:
@@ -328,7 +339,9 @@ class AutoencoderOutlierDetector(
         reference = latest[is_reference]
         if reference.shape[0] < 2:  # a few rows left of a tiny or drifted sample
             reference = latest
-        abnormality = Abnormality(members, tuple(self.criteria), n_neighbors, reference)
+        abnormality = Abnormality(
+            members, tuple(self.criteria), n_neighbors, reference, self.neighbor_search
+        )
         scores = -abnormality.fit(X, keep)
         contamination = self.contamination
         if contamination == "auto":
