@@ -17,6 +17,7 @@ from skae.outliers._search import Search
 
 CRITERIA = ("reconstruction", "code", "neighbors")
 CLOSEST = 0.01  # least distance, in those of the median row: nearer is rounding's to say
+FARTHEST = 1e15  # deviations of a cell: its square must be a number
 ITSELF = 0.1  # of the distance to the others, from which on the nearest counts in full
 
 
@@ -176,6 +177,7 @@ class Neighbors(Measure):
 
     def of(self, x, beside=0.0):
         """Return the distances of x (m, d), with squares (m,) that are there beside."""
+        x = x.clip(-FARTHEST, FARTHEST)
         nearest = self.search(x)
         # the search's own distances are rounded, and zero is not always zero
         x = x.astype(np.float64)[:, None]
