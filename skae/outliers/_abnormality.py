@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 
 from skae._data.rows import blocks
 from skae._training.blocks import encode
+from skae.outliers._constants import Constants
 from skae.outliers._expectation import Expectation
+from skae.outliers._search import Search
 
 DISTANCES = ("reconstruction", "code", "neighbors")
 CRITERIA = ("cells", *DISTANCES)
 CLOSEST = 0.01  # least distance, in those of the median row: nearer is rounding's to say
+FARTHEST = 1e15  # deviations of a cell: its square must be a number
 ITSELF = 0.1  # of the distance to the others, from which on the nearest counts in full
 
 
@@ -31,6 +33,9 @@ class Abnormality:
       of all autoencoders stand side by side, each autoencoder's with a variance of 1;
     - "neighbors": the mean distance to the nearest reference rows, standardised.
 
+    In each, cells that differ from what their columns always were count by so many
+    deviations, as if they were coordinates in which no reference row differs.
+
     Parameters
     ----------
     members : list of BaseAutoencoder
@@ -42,24 +47,31 @@ class Abnormality:
         How many of the nearest rows a distance to them is a mean over.
     reference : ndarray or CSR matrix of shape (n_reference, d)
         Normal rows, in data units.
-    cells : Cells or None
+    search : {"exact", "approximate"}, default="exact"
+        How the nearest are found.
+    cells : Cells, default=None
         What prices cells, if they count.
     """
 
-    def __init__(self, members, criteria, n_neighbors, reference, cells=None):
+    def __init__(
+        self, members, criteria, n_neighbors, reference, search="exact", cells=None
+    ):
         self.cells, self.likelihood, self.measures = cells, None, []
         if cells is not None:
             self.measures.append(CellCosts(cells))
         if members:
             self.likelihood = members[0].net_.module_.likelihood
+            self.constants = Constants(self.likelihood, reference)
             seen = self._seen(reference)
             self.reference = np.concatenate([block.points for block in seen])
         if "reconstruction" in criteria:
             self.measures += [Shortfall(member) for member in members]
         if "code" in criteria:
-            self.measures.append(CodeDistance(members, reference, n_neighbors))
+            n_active = np.count_nonzero(self.likelihood.active)
+            of_codes = CodeDistance(members, reference, n_neighbors, n_active, search)
+            self.measures.append(of_codes)
         if "neighbors" in criteria:
-            self.measures.append(Neighbors(self.reference, n_neighbors))
+            self.measures.append(Neighbors(self.reference, n_neighbors, search))
         kinds = [type(measure) for measure in self.measures]
         self.groups = [[k is kind for k in kinds] for kind in dict.fromkeys(kinds)]
 
@@ -76,21 +88,23 @@ class Abnormality:
 
         Both are of shape (n, d); see `Expectation`.
         """
-        x = torch.from_numpy(self.likelihood.standardize(X))
+        known = np.where(np.isinf(X), np.nan, X)
+        x = torch.from_numpy(self.likelihood.standardize(known))
         means, away = self.expectation(self.likelihood.target(x).numpy())
-        return self.likelihood.restore(self.likelihood.collapse(means)), away
+        expected = self.likelihood.restore(self.likelihood.collapse(means))
+        expected[:, self.constants.empty] = np.nan
+        return expected, np.maximum(away, self.constants.away(X))
 
     def _seen(self, X):
         """Yield rows X by blocks, and for their distances standardised and as points."""
         for _, block in blocks(X):
             if self.likelihood is None:
-                yield Seen(block, block, None, None)
+                yield Seen(block, block, None, None, None)
                 continue
-            known = block
-            if np.isinf(block).any():  # values of categories that fit has not seen
-                known = np.where(np.isinf(block), np.nan, block)
+            known = np.where(np.isinf(block), np.nan, block)
             x = torch.from_numpy(self.likelihood.standardize(known))
-            yield Seen(block, known, x, self.likelihood.spread(x).numpy())
+            moved = np.square(self.constants.away(block)).sum(1)
+            yield Seen(block, known, x, self.likelihood.spread(x).numpy(), moved)
 
     def fit(self, X, keep):
         """Take what is far and near from rows X[keep]; return that of all rows X."""
@@ -120,6 +134,7 @@ class Seen(NamedTuple):
     rows: np.ndarray  # (n, d) the same, NaN there
     standardized: torch.Tensor  # (n, d)
     points: np.ndarray  # (n, P) the same without missing cells
+    moved: np.ndarray  # (n,) squares of how far constants have moved
 
 
 class Measure:
@@ -168,7 +183,7 @@ class Shortfall(Lack):
 
     def distance(self, seen):
         highest = self.member.net_.module_.likelihood.highest(seen.standardized)
-        return highest.numpy() - self.member.score_samples(seen.rows)
+        return highest.numpy() - self.member.score_samples(seen.rows) + seen.moved / 2
 
 
 class Neighbors(Measure):
@@ -180,19 +195,21 @@ class Neighbors(Measure):
     what changes it by a rounding error changes its distance by no more than some ten.
     """
 
-    def __init__(self, rows, n_neighbors):
+    def __init__(self, rows, n_neighbors, search="exact"):
         self.rows, self.k = rows, min(n_neighbors, len(rows) - 1)
-        self.search = NearestNeighbors(n_neighbors=self.k + 1, algorithm="brute")
-        self.search.fit(rows)
+        self.search = Search(rows, self.k + 1, search)
 
     def distance(self, seen):
-        return self.of(seen.points)
+        return self.of(seen.points, seen.moved)
 
-    def of(self, x):
-        nearest = self.search.kneighbors(x, return_distance=False)
+    def of(self, x, beside=0.0):
+        """Return the distances of x (m, d), with squares (m,) that are there beside."""
+        x = x.clip(-FARTHEST, FARTHEST)
+        nearest = self.search(x)
         # the search's own distances are rounded, and zero is not always zero
         x = x.astype(np.float64)[:, None]
-        distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2))
+        beside = np.reshape(beside, (-1, 1))
+        distances = np.sqrt(np.square(self.rows[nearest] - x).sum(2) + beside)
         distances.sort(1)
         first, others = distances[:, 0], distances[:, 1:].mean(1)
         whole = np.maximum(ITSELF * others, np.finfo(float).tiny)
@@ -203,15 +220,17 @@ class Neighbors(Measure):
 class CodeDistance(Measure):
     """The mean distance to the nearest codes, those of all autoencoders side by side.
 
-    Each autoencoder's codes are scaled to a variance of 1 in all.
+    Each autoencoder's codes are scaled to a variance of 1 in all; so the square of a
+    deviation in one of the varying columns is, for each, a part of that.
     """
 
-    def __init__(self, members, reference, n_neighbors):
+    def __init__(self, members, reference, n_neighbors, n_active, search="exact"):
         self.members = members
         codes = self._codes(reference)
         variances = [c.var(0).sum() for c in codes]
         self.scales = [1 / v**0.5 if v > 0 else 0.0 for v in variances]
-        self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors)
+        self.neighbors = Neighbors(self._side_by_side(codes), n_neighbors, search)
+        self.gain = np.count_nonzero(self.scales) / max(1, n_active)
 
     def _codes(self, rows):
         # rows that are scored have been checked when they were standardised
@@ -222,4 +241,5 @@ class CodeDistance(Measure):
         return np.hstack([c * s for c, s in zip(codes, self.scales, strict=True)])
 
     def distance(self, seen):
-        return self.neighbors.of(self._side_by_side(self._codes(seen.rows)))
+        codes = self._side_by_side(self._codes(seen.rows))
+        return self.neighbors.of(codes, self.gain * seen.moved)

@@ -13,6 +13,8 @@ from skae._autoencoders.denoising import DenoisingAutoencoder
 from skae._data.rows import densify
 from skae._training.blocks import encode
 from skae.corruption._masking import Masking
+from skae.likelihoods._mixed import Mixed
+from skae.outliers._constants import ROUNDING
 
 STEPS, BATCH_SIZE, RATE = 800, 128, 3e-3  # of training
 WIDTH, CODE = 128, 64
@@ -46,6 +48,7 @@ class Shapes:
         self.mean, scale = np.nanmean(values, 0), np.nanstd(values, 0)
         self.scale = np.where(scale > 1e-12 * np.abs(self.mean), scale, 1.0)
         u = (values - self.mean) / self.scale
+        self.unit = self.scale[scale > 0].min() if (scale > 0).any() else 0.0
         self.ends = np.nanmin(u, 0), np.nanmax(u, 0)
         self.power = PowerTransformer()
         if len(numbers):
@@ -85,20 +88,27 @@ class Shapes:
         return X
 
 
-def cell_autoencoder(likelihood, n_rows, seed):
-    """Return the autoencoder, unfitted, that cells are predicted by."""
-    return DenoisingAutoencoder(
+def unfitted(X, mixed, seed):
+    """Return the shapes of rows X (n, d), and what is to predict cells so shaped.
+
+    `mixed` is the likelihood of rows that hold codes of categories, else None.
+    """
+    mixed = Mixed() if mixed is None else mixed
+    others = {*(mixed.categories or ()), *(mixed.cycles or ())}
+    shapes = Shapes(X, np.setdiff1d(np.arange(X.shape[1]), sorted(others)))
+    autoencoder = DenoisingAutoencoder(
         CODE,
         network=(WIDTH,),
-        likelihood=likelihood,
+        likelihood=mixed,
         corruption=Masking(HIDDEN),
         early_stopping=False,
         learning_rate=RATE,
         batch_size=BATCH_SIZE,
-        max_iter=max(1, round(STEPS / np.ceil(n_rows / BATCH_SIZE))),
+        max_iter=max(1, round(STEPS / np.ceil(len(X) / BATCH_SIZE))),
         alpha=0.0,
         random_state=seed,
     )
+    return shapes, autoencoder
 
 
 class Cells:
@@ -107,7 +117,7 @@ class Cells:
     Parameters
     ----------
     member : DenoisingAutoencoder
-        As `cell_autoencoder` returns it, fitted on shaped rows.
+        As `unfitted` returns it, fitted on shaped rows.
     shapes : Shapes
     X : ndarray of shape (n, d)
         Normal rows, NaN where a cell is missing.
@@ -118,6 +128,7 @@ class Cells:
         likelihood = member.net_.module_.likelihood
         is_number, self.active = likelihood.n_levels == 0, likelihood.active
         self.constant = np.where(is_number & ~self.active, shapes.centre(X), np.nan)
+        self.empty = np.isnan(X).all(0)
         self.new = np.log(len(X) + 1.0)  # nats of what is in none of the rows
         d = len(self.active)
         self.groups = [torch.arange(i, d, MOST_PASSES) for i in range(min(d, MOST_PASSES))]
@@ -161,8 +172,8 @@ class Cells:
         return np.where(is_new, self.new, excess)
 
     def _is_new(self, X):
-        moved = ~np.isclose(X, self.constant) & ~np.isnan(X) & ~np.isnan(self.constant)
-        return np.isinf(X) | moved
+        near = ROUNDING * np.maximum(np.abs(self.constant), ROUNDING * self.shapes.unit)
+        return np.isinf(X) | (np.abs(X - self.constant) > near)
 
     def _excess(self, rows):
         there = ~np.isnan(rows) & self.active
@@ -191,6 +202,7 @@ class Cells:
         likelihood = self.member.net_.module_.likelihood
         expected = self.shapes.back(likelihood.restore(expected))
         expected = np.where(np.isnan(self.constant), expected, self.constant)
+        expected[:, self.empty] = np.nan
         return np.where(expected == X, 0.0, parts), expected
 
     def means(self, rows):

@@ -21,13 +21,14 @@ from skae._data.rows import densify
 from skae._params import Explaining, Versioned
 from skae._training.runtime import all_or_nothing
 from skae.likelihoods._gaussian import Gaussian
-from skae.likelihoods._mixed import Mixed, as_mixed
+from skae.likelihoods._mixed import as_mixed
 from skae.likelihoods._named import reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.outliers._abnormality import CRITERIA, DISTANCES, Abnormality
-from skae.outliers._cells import RATE, Cells, Shapes, cell_autoencoder
+from skae.outliers._cells import RATE, Cells, unfitted
 from skae.outliers._purify import learnt_from, most_normal
 from skae.outliers._reasons import contributions, heat_map, normalized, ranked
+from skae.outliers._search import check_search
 from skae.outliers._thresholds import chosen_way, conformal_p_values, cut, threshold
 
 AUTO_CONTAMINATION = 0.1
@@ -46,8 +47,9 @@ class AutoencoderOutlierDetector(
     batched training [1]_. How abnormal a row is, is the geometric mean of three distances,
     each in units of the training rows' median: how badly it is reconstructed, how far its
     code is from the nearest codes of the training rows, and how far it is from the nearest
-    of those rows itself. It takes raw data: columns are standardised, constant ones do not
-    count, and cells beyond 20 standard deviations are taken to be there.
+    of those rows itself. It takes raw data: columns are standardised, and cells beyond 20
+    standard deviations are taken to be there, as are cells that differ in a column that was
+    constant in training.
 
     Tables with categories, texts or dates: one wide autoencoder learns to predict hidden
     cells from the others of their row. A row's abnormality is what its cells cost in all,
@@ -85,6 +87,11 @@ class AutoencoderOutlierDetector(
     n_reference : int, default=10000
         Largest number of training rows, drawn at random, among which neighbours are
         looked for; `partial_fit` keeps the latest.
+    neighbor_search : {"exact", "approximate"}, default="exact"
+        How they are looked for. "approximate" needs faiss (``pip install 'skae[index]'``)
+        and is there for an `n_reference` above 20,000, below which it is exact, too:
+        scoring is then several times faster, and a few distances are some percent too
+        long.
     max_iter : int or "auto", default="auto"
         Largest number of epochs. "auto" leaves it to `autoencoder`; by default, it is
         what makes 1,500 steps.
@@ -124,7 +131,8 @@ class AutoencoderOutlierDetector(
     at less than a tenth of the distance to those behind it counts in part, and not at all
     at no distance. So nothing hangs on the last bit: the score of a training row that is
     given again as float32, or times 1 + 1e-6, or with other threads, processors or
-    devices, moves by less than 0.001.
+    devices, moves by less than 0.001. A constant is what it was within a hundred-thousandth
+    of itself.
 
     A DataFrame with columns of categories, texts, dates, durations or times is taken as it
     is, with its missing cells; one of numbers, and an array, may have such with an
@@ -135,7 +143,8 @@ class AutoencoderOutlierDetector(
     With an autoencoder of one's own, neighbours in such a table are sought among
     standardised numbers beside a one for each category's value: two that differ are 1.4
     standard deviations apart. A missing cell is the mean of a number, and no value of a
-    category; it counts as reconstructed, and so does a value that `fit` has not seen.
+    category; it counts as reconstructed, and so does a value that `fit` has not seen,
+    unless it saw one only in that column.
 
     References
     ----------
@@ -166,6 +175,7 @@ class AutoencoderOutlierDetector(
         "criteria": [StrOptions({"auto"}), tuple, list],
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_reference": [Interval(Integral, 2, None, closed="left")],
+        "neighbor_search": [StrOptions({"exact", "approximate"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str],
         "random_state": ["random_state"],
@@ -183,6 +193,7 @@ class AutoencoderOutlierDetector(
         criteria="auto",
         n_neighbors="auto",
         n_reference=10_000,
+        neighbor_search="exact",
         max_iter="auto",
         device="auto",
         random_state=None,
@@ -194,6 +205,7 @@ class AutoencoderOutlierDetector(
         self.criteria = criteria
         self.n_neighbors = n_neighbors
         self.n_reference = n_reference
+        self.neighbor_search = neighbor_search
         self.max_iter = max_iter
         self.device = device
         self.random_state = random_state
@@ -240,6 +252,7 @@ class AutoencoderOutlierDetector(
             The estimator is then what it was before the call.
         """
         self._check_criteria()
+        check_search(self.neighbor_search)
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             self._tell_of_marks(X)
@@ -264,7 +277,9 @@ class AutoencoderOutlierDetector(
             if "cells" in criteria:
                 # a quarter by rarity may be all that a category holds
                 rows = X if mixed is not None else X[keep]
-                members = [*members, self._learn_cells(rows, mixed, random_state)]
+                seed = random_state.randint(LARGEST_SEED)
+                self._shapes_, member = unfitted(rows, mixed, seed)
+                members = [*members, self._tuned(member).fit(self._shapes_(rows))]
             index = np.arange(X.shape[0])
             if len(index) > self.n_reference:
                 index = random_state.permutation(len(index))[: self.n_reference]
@@ -296,6 +311,7 @@ class AutoencoderOutlierDetector(
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_criteria()
+        check_search(self.neighbor_search)
         X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify:
@@ -338,14 +354,6 @@ class AutoencoderOutlierDetector(
                 f"{DISTANCES}."
             )
         return tuple(self.criteria)
-
-    def _learn_cells(self, X, mixed, random_state):
-        """Return the autoencoder that predicts cells of rows X (n, d), and set shapes."""
-        mixed = Mixed() if mixed is None else mixed
-        others = {*(mixed.categories or ()), *(mixed.cycles or ())}
-        self._shapes_ = Shapes(X, np.setdiff1d(np.arange(X.shape[1]), sorted(others)))
-        member = cell_autoencoder(mixed, X.shape[0], random_state.randint(LARGEST_SEED))
-        return self._tuned(member).fit(self._shapes_(X))
 
     def _tuned(self, member):
         """Return an autoencoder with what is asked for all."""
@@ -391,7 +399,10 @@ class AutoencoderOutlierDetector(
         of_rows, cells = members, None
         if self._shapes_ is not None:
             of_rows, cells = members[:-1], Cells(members[-1], self._shapes_, reference)
-        abnormality = Abnormality(of_rows, self._criteria_, n_neighbors, reference, cells)
+        search = self.neighbor_search
+        abnormality = Abnormality(
+            of_rows, self._criteria_, n_neighbors, reference, search, cells
+        )
         scores = -abnormality.fit(X, keep)
         contamination = self.contamination
         if contamination == "auto":
@@ -654,7 +665,6 @@ class AutoencoderOutlierDetector(
         if abnormality.cells is not None:
             parts, expected = abnormality.cells.reasons(rows)
         else:
-            rows = np.where(np.isinf(rows), np.nan, rows)
             expected, away = abnormality.expected(rows)
             parts = contributions(abnormality, rows, expected, away)
         names = _check_feature_names_in(self)

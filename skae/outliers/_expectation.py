@@ -119,7 +119,8 @@ class Expectation:
                 step[:, levels] = np.linalg.solve(precision, slope[:, levels].T).T
             own = step[:, levels]
             away[:, self.owner[levels[0]]] = ((own @ precision) * own).sum(1)
-        return z - step, np.sqrt(np.maximum(away, 0) / self.rest)
+        fitted[:, ~hidden] = z[:, ~hidden] - step[:, ~hidden]  # z may be infinite elsewhere
+        return fitted, np.sqrt(np.maximum(away, 0) / self.rest)
 
 
 def some(rows):

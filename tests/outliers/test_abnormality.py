@@ -128,3 +128,9 @@ def test_one_autoencoders_best_row_scores_as_in_training():
         np.testing.assert_allclose(
             again(name, detector), detector._training_scores_, rtol=0, atol=1e-3
         )
+
+
+def test_a_distance_is_a_number_however_far():
+    neighbors = Neighbors(np.arange(6.0).reshape(3, 2).astype(np.float32), 1)
+    far = np.array([[np.inf, -np.inf], [3e38, 0]], dtype=np.float32)
+    np.testing.assert_allclose(neighbors.of(far), [2**0.5 * 1e15, 1e15])

@@ -138,14 +138,18 @@ def test_each_autoencoders_codes_have_a_variance_of_one_in_all(monkeypatch):
     nets = [[[100.0], [0]], [[0.0, 0], [3, 4]], [[0.0], [0]]]
     members = [SimpleNamespace(net_=np.array(net)) for net in nets]
     rows = np.array([[0.0, 0], [2, 0], [0, 2], [2, 2]])
-    measure = CodeDistance(members, rows, 1)
+    measure = CodeDistance(members, rows, 1, n_active=4)
     # x_0 and x_1 vary by 1: the variances are 100^2, 3^2 + 4^2 and 0
     np.testing.assert_allclose(measure.scales, [1 / 100, 1 / 5, 0])
     # side by side they are (x_0, 0.6 x_1, 0.8 x_1, 0): those of (1, 5) are (1, 3, 4, 0)
     # and their nearest (0 or 2, 1.2, 1.6, 0), at the root of 1 + 1.8^2 + 2.4^2 = 10
     rows = np.array([[1.0, 5], [0, 0]])
-    seen = Seen(rows, rows, None, None)
+    seen = Seen(rows, rows, None, None, np.zeros(2))
     np.testing.assert_allclose(measure.distance(seen), [10**0.5, 2])
+    # constants that moved by 4 and 2 deviations: of 4 columns that vary by 1 each, which
+    # are the variance of 1 of each of two autoencoders' codes
+    seen = seen._replace(moved=np.array([16.0, 4]))
+    np.testing.assert_allclose(measure.distance(seen), [18**0.5, 2**0.5])
 
 
 def test_rows_that_are_dropped_are_nobodys_neighbours(monkeypatch):

@@ -11,8 +11,7 @@ from scipy.stats import skew
 from sklearn.metrics import average_precision_score
 
 from skae import Autoencoder, AutoencoderOutlierDetector
-from skae.likelihoods import Mixed
-from skae.outliers._cells import MOST_PASSES, Cells, Shapes, cell_autoencoder
+from skae.outliers._cells import MOST_PASSES, Cells, Shapes, unfitted
 
 KINDS = np.array(["small", "usual", "large", "rare"])
 
@@ -207,9 +206,8 @@ def test_shapes_beyond_the_ends_keep_deviations():
 
 def test_in_wide_tables_columns_are_hidden_together_each_once():
     X = np.random.default_rng(0).normal(size=(40, 2 * MOST_PASSES + 3))
-    shapes = Shapes(X, np.arange(X.shape[1]))
-    member = cell_autoencoder(Mixed(), len(X), 0).set_params(max_iter=1)
-    cells = Cells(member.fit(shapes(X)), shapes, X)
+    shapes, member = unfitted(X, None, 0)
+    cells = Cells(member.set_params(max_iter=1).fit(shapes(X)), shapes, X)
     assert len(cells.groups) == MOST_PASSES
     hidden = torch.cat(cells.groups).tolist()
     assert sorted(hidden) == list(range(X.shape[1]))

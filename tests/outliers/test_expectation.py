@@ -74,6 +74,8 @@ def test_cells_outside_lead_nowhere(d):
     holed[:, [2, 5]] = np.nan
     np.testing.assert_allclose(expectation(wild)[0], expectation(holed)[0], atol=1e-9)
     assert (expectation(wild)[1][:, [2, 5]] > 20).all()
+    wild[:, 2] = np.inf
+    np.testing.assert_allclose(expectation(wild)[0], expectation(holed)[0], atol=1e-9)
     assert (expectation(holed)[1][:, [2, 5]] == 0).all()
 
 
