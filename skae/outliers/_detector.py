@@ -252,7 +252,6 @@ class AutoencoderOutlierDetector(
             The estimator is then what it was before the call.
         """
         self._check_criteria()
-        check_search(self.neighbor_search)
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             self._tell_of_marks(X)
@@ -260,7 +259,7 @@ class AutoencoderOutlierDetector(
             mixed = self._shapes_ = None
             if self._reads_tables_:  # what columns hold is known from here on
                 mixed = as_mixed(self._kind.likelihood, self._schema_)
-            criteria = self._chosen(X, mixed)
+            criteria = self._criteria_ = self._chosen(X, mixed)
             distances = [name for name in criteria if name != "cells"]
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify and (distances or mixed is None):
@@ -283,7 +282,6 @@ class AutoencoderOutlierDetector(
             index = np.arange(X.shape[0])
             if len(index) > self.n_reference:
                 index = random_state.permutation(len(index))[: self.n_reference]
-            self._criteria_ = criteria
             self._finish(members, X[index], keep[index], X, keep)
         return self
 
@@ -311,7 +309,6 @@ class AutoencoderOutlierDetector(
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_criteria()
-        check_search(self.neighbor_search)
         X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify:
@@ -336,6 +333,7 @@ class AutoencoderOutlierDetector(
         return self
 
     def _check_criteria(self):
+        check_search(self.neighbor_search)
         unknown = [name for name in self.criteria if name not in CRITERIA]
         if self.criteria != "auto" and (unknown or not self.criteria):
             raise ValueError(
