@@ -55,7 +55,9 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         it that is the total correlation, the dependence of the code's components: the cost
         is ``KL + (beta - 1) * TC``. "tc" estimates it from the batch (beta-TCVAE [8]_),
         "factor" by a discriminator that is trained alongside (FactorVAE [9]_, whose gamma
-        is ``beta - 1``).
+        is ``beta - 1``). With four or more components that carry much, the estimate of
+        "tc" hardly sees whether they depend on one another, in batches of any usual size:
+        the published estimator's limit. Use "factor" there.
     kl_warm_up : float, default=0.25
         Share of the epochs in which `beta` (or `capacity`) rises from 0 to its value, in
         [0, 1). Held-out rows are judged by the final objective all the time.
