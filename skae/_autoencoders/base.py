@@ -18,7 +18,7 @@ from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Explaining, Number, Versioned, check_parts, equal
+from skae._params import Explaining, Number, Versioned, as_number, check_parts, equal
 from skae._training.callbacks import CallbackBridge, check_callbacks
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
@@ -217,7 +217,7 @@ class BaseAutoencoder(
     def _code(self):
         """Return the code, whose fields are the parameters of the same names."""
         code, params = self._code_class, self.get_params(deep=False)
-        return code(**{field.name: params[field.name] for field in fields(code)})
+        return code(**{f.name: as_number(params[f.name]) for f in fields(code)})
 
     def _network(self):
         """Return the network object."""
@@ -261,7 +261,7 @@ class BaseAutoencoder(
             self.batch_size,
             self.learning_rate,
             self._further_rate(),
-            self.alpha,
+            as_number(self.alpha),
             self.l1_ratio,
             self.n_iter_no_change,
             self.tol,

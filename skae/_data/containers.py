@@ -41,4 +41,7 @@ def _array(X):
         raise ValueError("X is a sparse tensor. Use X.to_dense(), or a scipy CSR matrix.")
     if X.dtype == NARROW:
         X = X.float()
-    return X.detach().cpu().resolve_conj().resolve_neg().numpy()
+    try:
+        return X.detach().cpu().resolve_conj().resolve_neg().numpy()
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        raise ValueError(f"X is a tensor that is no array of numbers: {error}") from None
