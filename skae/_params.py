@@ -74,7 +74,8 @@ def check_sizes(params, owner):
 
 
 def as_number(value):
-    """Return an integer that has more than 64 bits as a float, all else as it is."""
+    """Return a number as torch takes it: neither numpy's own nor of more than 64 bits."""
+    value = value.item() if isinstance(value, np.number) else value
     is_long = isinstance(value, Integral) and abs(value) >= 2**63
     return float(value) if is_long else value
 

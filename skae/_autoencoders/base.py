@@ -179,7 +179,7 @@ class BaseAutoencoder(
             None,
         ],
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
-        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
+        "likelihood": [StrOptions(set(NAMED)), HasMethods(["build", "check"])],
         "corruption": [
             StrOptions(set(CORRUPTIONS)),
             HasMethods(["apply"]),
@@ -261,7 +261,7 @@ class BaseAutoencoder(
             self.batch_size,
             self.learning_rate,
             self._further_rate(),
-            as_number(self.alpha),
+            self.alpha,
             self.l1_ratio,
             self.n_iter_no_change,
             self.tol,
@@ -270,6 +270,7 @@ class BaseAutoencoder(
         )
         net_params = dict(self.net_params or {})
         parts = network, likelihood, corruption, code, self.n_components, net_params
+        schedule = Schedule(*map(as_number, schedule))
         return Recipe(*parts, schedule, self.device, self._draw_seed(keep=one_pass))
 
     def _draw_seed(self, keep):

@@ -32,6 +32,8 @@ def taken(X):
         from pyarrow.interchange import from_dataframe
 
         return from_dataframe(X)
+    if hasattr(X, "__array__"):  # what it says of its shape may not be so
+        return np.asarray(X)
     return X
 
 

@@ -104,7 +104,6 @@ class Batches:
     """Rows by batches: shuffled, or in order."""
 
     def __init__(self, rows, index, batch_size, generator=None):
-        batch_size = int(batch_size)  # numpy's integers of few bits overflow
         self.rows, self.index, self.batch_size = rows, index, batch_size
         self.generator = generator
         per_chunk = CHUNK_BYTES // rows.bytes_per_row

@@ -299,7 +299,7 @@ class AutoencoderFeatureSelector(
         schedule = Schedule(
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            alpha=as_number(self.alpha),
+            alpha=self.alpha,
             l1_ratio=self.l1_ratio,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
@@ -307,6 +307,7 @@ class AutoencoderFeatureSelector(
         )
         code, net_params = Columns(), dict(self.net_params or {})
         parts = network, likelihood, None, code, None, net_params
+        schedule = Schedule(*map(as_number, schedule))
         return Recipe(*parts, schedule, self.device, seed)
 
     def _sample(self, recipe, X, sample_weight, statistics=None):

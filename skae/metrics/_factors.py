@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import validate_parameter_constraints
 
+from skae._data.containers import taken
 from skae._params import Number
 
 BULK = 0.01, 0.99  # quantiles between which the bulk of a code's values lies
@@ -30,7 +31,7 @@ def known(measure, codes, factors, discrete_factors, *, least=1, **params):
         "random_state": ["random_state"],
     }
     validate_parameter_constraints(constraints, params, measure)
-    codes = check_array(codes, dtype=np.float64, input_name="codes")
+    codes = check_array(taken(codes), dtype=np.float64, input_name="codes")
     columns = _columns(factors)
     check_consistent_length(codes, *columns)
     if len(columns) < least:
@@ -48,7 +49,7 @@ def known(measure, codes, factors, discrete_factors, *, least=1, **params):
 
 def _columns(factors):
     """Return the factors, each of shape (n,)."""
-    given, factors = factors, np.asarray(factors)
+    given, factors = factors, np.asarray(taken(factors))
     if factors.dtype.kind in "US":  # what was missing in a list is a text by now
         factors = np.asarray(given, dtype=object)
     if factors.ndim == 1:
