@@ -218,14 +218,18 @@ FIT_CASES = [
                 (
                     "alpha",
                     1e39,
-                    r"'alpha' parameter of Autoencoder must be at most 3.4e\+38",
+                    r"'alpha' parameter of Autoencoder must be",
                 ),
-                ("learning_rate", 2**200, r"'learning_rate'.*at most 3.4e\+38"),
+                (
+                    "learning_rate",
+                    2**200,
+                    r"'learning_rate' parameter of Autoencoder must be",
+                ),
                 ("likelihood", NET(), r"'likelihood' parameter of Autoencoder must be"),
                 (
                     "likelihood",
                     Gaussian(clip=1e300),
-                    r"likelihood: The 'clip' parameter of Gaussian must be at most 3.4e\+38",
+                    r"likelihood: The 'clip' parameter of Gaussian must be",
                 ),
             ]
         ),
