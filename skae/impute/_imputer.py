@@ -564,8 +564,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         score : float
             Mean over the columns of the share of the error that is gone, as in
-            `column_scores_`; NaN if no column has cells to hide that
-            differ. With
+            `column_scores_`; NaN if no column has cells to hide that differ. With
             ``statistic="median"`` errors of numbers are absolute ones, and the baseline
             is the column's median.
         """
