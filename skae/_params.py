@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+LARGEST = float(np.finfo(np.float32).max)
 WORDS = {  # of textbooks and other packages, by parameter: what they are here
     "activation": {"swish": "'silu'", "logistic": "'sigmoid'", "identity": "'linear'"},
     "corruption": {
@@ -62,6 +63,23 @@ def hinted(error, params, auto="'auto'"):
     return InvalidParameterError(f"{error}{meant(name, params.get(name), auto)}")
 
 
+def check_sizes(params, owner):
+    """Raise an ``InvalidParameterError`` for a number that single precision has not."""
+    for name, value in params.items():
+        if isinstance(value, Real) and LARGEST < abs(value) < np.inf:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {owner} must be at most {LARGEST:.2g}, the "
+                f"largest number of single precision. Got {value!r} instead."
+            )
+
+
+def as_number(value):
+    """Return a number as torch takes it: neither numpy's own nor of more than 64 bits."""
+    value = value.item() if isinstance(value, np.number) else value
+    is_long = isinstance(value, Integral) and abs(value) >= 2**63
+    return float(value) if is_long else value
+
+
 class Explaining:
     """An estimator whose refusals of parameters name what to pass."""
 
@@ -71,10 +89,11 @@ class Explaining:
     )
 
     def _validate_params(self):
+        params = self.get_params(deep=False)
         try:
             super()._validate_params()
+            check_sizes(params, type(self).__name__)
         except InvalidParameterError as error:
-            params = self.get_params(deep=False)
             raise hinted(error, params, self._auto_code) from None
 
     def set_params(self, **params):
@@ -141,6 +160,7 @@ class Parameters:
         params, owner = self.get_params(deep=False), type(self).__name__
         try:
             validate_parameter_constraints(self._parameter_constraints, params, owner)
+            check_sizes(params, owner)
         except InvalidParameterError as error:
             raise ValueError(f"{self._belongs_to}: {hinted(error, params)}") from None
 
@@ -199,7 +219,8 @@ def check_instance(name, value):
 def check_option(owner, name, value, options):
     """Raise a ``ValueError`` that names the parameter and what it may be."""
     options = tuple(options)
-    if value not in options:
+    is_plain = value is None or isinstance(value, str | Real | np.bool_)  # no array, say
+    if not is_plain or value not in options:
         allowed = ", ".join(repr(option) for option in options)
         hint = meant(name, value)
         raise ValueError(f"{owner}: {name} must be one of {allowed}. Got {value!r}.{hint}")

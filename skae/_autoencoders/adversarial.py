@@ -17,6 +17,7 @@ from skae._autoencoders.docs import documented
 from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._codes.adversarial import OF_LABELS, Adversarial, shares_of
 from skae._codes.normal import places
+from skae._params import check_option
 from skae.priors import NAMED, drawn
 
 
@@ -313,6 +314,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
             The clusters, only if ``return_cluster=True``.
         """
         check_is_fitted(self)
+        check_option("sample", "return_cluster", return_cluster, (True, False))
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)

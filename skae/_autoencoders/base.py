@@ -18,7 +18,7 @@ from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Explaining, Number, Versioned, check_parts, equal
+from skae._params import Explaining, Number, Versioned, as_number, check_parts, equal
 from skae._training.callbacks import CallbackBridge, check_callbacks
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
@@ -183,7 +183,7 @@ class BaseAutoencoder(
     _parameter_constraints: ClassVar[dict] = {
         "n_components": [ONE_OR_MORE, StrOptions({"auto"}), None],
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
-        "likelihood": [StrOptions({AUTO, *NAMED}), HasMethods(["build"])],
+        "likelihood": [StrOptions({AUTO, *NAMED}), HasMethods(["build", "check"])],
         "corruption": [
             StrOptions(set(CORRUPTIONS)),
             HasMethods(["apply"]),
@@ -221,7 +221,7 @@ class BaseAutoencoder(
     def _code(self):
         """Return the code, whose fields are the parameters of the same names."""
         code, params = self._code_class, self.get_params(deep=False)
-        return code(**{field.name: params[field.name] for field in fields(code)})
+        return code(**{f.name: as_number(params[f.name]) for f in fields(code)})
 
     def _network(self):
         """Return the network object."""
@@ -275,9 +275,9 @@ class BaseAutoencoder(
             self.verbose,
             one_pass,
         )
-        net_params = dict(self.net_params or {})
-        parts = network, likelihood, corruption, code, self.n_components, net_params
-        return Recipe(*parts, schedule, self.device, self._draw_seed(keep=one_pass))
+        parts = network, likelihood, corruption, code, self.n_components
+        more = dict(self.net_params or {}), Schedule(*map(as_number, schedule)), self.device
+        return Recipe(*parts, *more, self._draw_seed(keep=one_pass))
 
     def _draw_seed(self, keep):
         """Return a seed from `random_state`; `keep` goes on where it was left."""

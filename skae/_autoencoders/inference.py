@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skae._data.checks import CheckedRowsMixin, check_count
+from skae._data.checks import CheckedRowsMixin, check_count, check_weight
 from skae._data.containers import taken
 from skae._data.frames import is_frame
 from skae._data.rows import densify
@@ -99,7 +99,9 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     def _check_codes(self, X):
         check_is_fitted(self)
-        X = check_array(taken(X), accept_sparse="csr", dtype=np.float32, input_name="X")
+        X, kwargs = taken(X), {"accept_sparse": "csr", "input_name": "X"}
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is an error anyhow
+            X = check_array(X, dtype=np.float32, **kwargs)
         if X.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but the codes of this "
@@ -270,9 +272,7 @@ class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     @staticmethod
     def _mean_score(scores, sample_weight):
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, scores, ensure_non_negative=True
-            )
+            sample_weight = check_weight(sample_weight, scores)
         return float(np.average(scores, weights=sample_weight))
 
     def _standardize(self):

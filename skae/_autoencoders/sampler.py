@@ -15,7 +15,7 @@ from skae._autoencoders.generating import Ask, frame_of, framed
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._data.rows import densify
-from skae._params import Explaining, Versioned
+from skae._params import Explaining, Versioned, check_option
 from skae.priors import sample_density
 
 
@@ -181,6 +181,7 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
             The classes, only if ``return_y=True``.
         """
         check_is_fitted(self)
+        check_option("sample", "return_y", return_y, (True, False))
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)

@@ -18,6 +18,7 @@ from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
 from skae._data.frames import row_labels
+from skae._params import check_option
 from skae.likelihoods._gaussian import Gaussian
 from skae.networks._dense import DenseNetwork
 
@@ -259,6 +260,7 @@ class SparseAutoencoder(BaseAutoencoder):
         check_is_fitted(self)
         self._check_unit(unit)
         check_count("n_features", n_features)
+        check_option("top_features", "absolute", absolute, (True, False))
         if "components_" not in vars(self):
             raise ValueError(
                 "top_features: with likelihood='mixed' units have no directions. Use "

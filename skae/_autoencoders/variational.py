@@ -26,6 +26,7 @@ from skae._codes.normal import (
 )
 from skae._data.checks import check_count
 from skae._losses import normal_kl
+from skae._params import check_option
 from skae._training.blocks import apply, padded
 
 
@@ -55,7 +56,9 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         it that is the total correlation, the dependence of the code's components: the cost
         is ``KL + (beta - 1) * TC``. "tc" estimates it from the batch (beta-TCVAE [8]_),
         "factor" by a discriminator that is trained alongside (FactorVAE [9]_, whose gamma
-        is ``beta - 1``).
+        is ``beta - 1``). With four or more components that carry much, the estimate of
+        "tc" hardly sees whether they depend on one another, in batches of any usual size:
+        the published estimator's limit. Use "factor" there.
     kl_warm_up : float, default=0.25
         Share of the epochs in which `beta` (or `capacity`) rises from 0 to its value, in
         [0, 1). Held-out rows are judged by the final objective all the time.
@@ -235,6 +238,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         std : ndarray of shape (n_samples, n_components), dtype float32
             Only if ``return_std=True``.
         """
+        check_option("transform", "return_std", return_std, (True, False))
         mean, log_variance = self._posterior(X, y)
         mean = np.ascontiguousarray(mean)
         return (mean, np.exp(0.5 * log_variance)) if return_std else mean
@@ -504,6 +508,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             The classes, only if ``return_y=True``.
         """
         check_is_fitted(self)
+        check_option("sample", "return_y", return_y, (True, False))
         random_state = check_random_state(random_state)
         margins, own = vars(self).get("_margins_"), self._own
         ask = Ask.of(n_samples, noise, missing, margins, own, random_state)

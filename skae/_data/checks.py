@@ -1,6 +1,6 @@
 """What every estimator asks of rows that it is given."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
@@ -57,6 +57,17 @@ def check_count(name, value, least=1):
         raise ValueError(f"{name} must be an integer of at least {least}. Got {value!r}.")
 
 
+def check_weight(sample_weight, X):
+    """Return weights of rows (n,), float64 and not negative, or a ``ValueError``."""
+    if np.iscomplexobj(sample_weight):  # of which the real part would be taken
+        raise ValueError("sample_weight holds complex numbers. Pass real ones.")
+    if isinstance(sample_weight, Real):  # which scikit-learn takes unseen, NaN as well
+        sample_weight = np.full(X.shape[0], sample_weight)
+    return _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+
+
 class CheckedRowsMixin:
     """Rows as flat numbers: of any container, and of the shape that `fit` saw."""
 
@@ -108,9 +119,7 @@ class CheckedRowsMixin:
             single = X.dtype in (np.float32, np.float16)
             self._dtype_ = np.dtype(np.float32 if single else np.float64)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = check_weight(sample_weight, X)
         return X, sample_weight
 
     def _tell_of_marks(self, X):

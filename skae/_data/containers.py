@@ -32,6 +32,8 @@ def taken(X):
         from pyarrow.interchange import from_dataframe
 
         return from_dataframe(X)
+    if hasattr(X, "__array__"):  # what it says of its shape may not be so
+        return np.asarray(X)
     return X
 
 
@@ -41,4 +43,7 @@ def _array(X):
         raise ValueError("X is a sparse tensor. Use X.to_dense(), or a scipy CSR matrix.")
     if X.dtype == NARROW:
         X = X.float()
-    return X.detach().cpu().resolve_conj().resolve_neg().numpy()
+    try:
+        return X.detach().cpu().resolve_conj().resolve_neg().numpy()
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        raise ValueError(f"X is a tensor that is no array of numbers: {error}") from None

@@ -62,7 +62,9 @@ class ColumnMap(NamedTuple):
         is_dense = counts[1] > FEW_VALUED * counts[0]
         joined = (step > 0) & (step <= GAP * spread) & is_dense
         decimals, is_single = _decimals(values), False
-        if decimals is None and (values == values.astype(np.float32)).all():
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+        if decimals is None and (values == single).all():
             decimals, is_single = _decimals(values, np.float32), True
         return cls(knots, joined, decimals, counts, is_single)
 

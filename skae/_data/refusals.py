@@ -38,7 +38,8 @@ def validated(owner, X, remedies, mixed=None, **kwargs):
     """
     X = without_na(X)
     try:
-        X = validate_data(owner, X, **kwargs)
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is an error anyhow
+            X = validate_data(owner, X, **kwargs)
     except (TypeError, ValueError) as error:
         raise column_error(X, mixed) or remedied(error, remedies) from None
     check_times(X)

@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 WORK_FOR_THREADS = 10**8  # multiplications in a step from which threads pay
@@ -77,6 +78,8 @@ def all_or_nothing(owner, net=None):
         return {name: value for name, value in vars(owner).items() if name[-1] == "_"}
 
     before = fitted()
+    drawn = [v for v in before.values() if isinstance(v, np.random.RandomState)]
+    places = [generator.get_state() for generator in drawn]
     state = None if net is None else net.save_state()
     for name in before if net is None else ():
         delattr(owner, name)
@@ -87,6 +90,8 @@ def all_or_nothing(owner, net=None):
         for name in fitted():
             delattr(owner, name)
         vars(owner).update(before)
+        for generator, place in zip(drawn, places, strict=True):
+            generator.set_state(place)
         if net is not None:
             net.load_state(state)
         raise

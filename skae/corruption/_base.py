@@ -23,7 +23,7 @@ from sklearn.utils import check_random_state
 from skae._data.body import bend
 from skae._data.rows import flatten
 from skae._data.statistics import column_statistics
-from skae._params import Parameters, Strength
+from skae._params import Parameters, Strength, as_number
 
 SHARE = Strength(Real, 0, 1, closed="both")
 PIXELS = Strength(Integral, 1, None, closed="left")
@@ -134,8 +134,8 @@ def _uniform(shape, x, generator):
 def _strength(value, x, generator):
     """Return a number, or one drawn for each row from a range; (B, 1)."""
     if not isinstance(value, tuple | list):
-        return value
-    low, high = value
+        return as_number(value)
+    low, high = map(as_number, value)
     return low + (high - low) * _uniform((len(x), 1), x, generator)
 
 

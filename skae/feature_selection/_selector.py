@@ -11,17 +11,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import EXAMPLES, BaseAutoencoder, check_net_params
 from skae._codes import remedies, signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
-from skae._data.checks import CheckedRowsMixin
+from skae._data.checks import CheckedRowsMixin, check_weight
 from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
-from skae._params import Explaining, Versioned, check_parts
+from skae._params import Explaining, Versioned, as_number, check_parts
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
@@ -308,6 +308,7 @@ class AutoencoderFeatureSelector(
         )
         code, net_params = Columns(), dict(self.net_params or {})
         parts = network, likelihood, None, code, None, net_params
+        schedule = Schedule(*map(as_number, schedule))
         return Recipe(*parts, schedule, self.device, seed)
 
     def _sample(self, recipe, X, sample_weight, statistics=None):
@@ -529,9 +530,7 @@ class AutoencoderFeatureSelector(
         """
         X = self._check_rows(X)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = check_weight(sample_weight, X)
         statistics, sums = self._statistics_, np.zeros(2)
         varying = ~statistics.constant
         weight = np.divide(

@@ -18,7 +18,7 @@ from skae._data.containers import taken
 from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
 from skae._data.marks import tell_of_marks
 from skae._data.statistics import OverflowingColumn
-from skae._params import Explaining, Sizes, Versioned
+from skae._params import Explaining, Sizes, Versioned, as_number
 from skae._training.runtime import all_or_nothing
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
 from skae.impute._draws import (
@@ -313,9 +313,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             rng,
             widths=WIDTHS if isinstance(self.network, str) else tuple(self.network),
             n_members=self.n_estimators,
-            learning_rate=self.learning_rate,
-            batch_size=BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
-            max_iter=self.max_iter,
+            learning_rate=as_number(self.learning_rate),
+            batch_size=BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size),
+            max_iter=as_number(self.max_iter),
             device=self.device,
             verbose=self.verbose,
         )
@@ -564,7 +564,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
         -------
         score : float
             Mean over the columns of the share of the error that is gone, as in
-            `column_scores_`; NaN if no column has cells to hide. With
+            `column_scores_`; NaN if no column has cells to hide that differ. With
             ``statistic="median"`` errors of numbers are absolute ones, and the baseline
             is the column's median.
         """

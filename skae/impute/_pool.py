@@ -3,6 +3,7 @@
 m is the number of analyses, p the parameters of each.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -91,7 +92,7 @@ def pool(results, *, df_complete=None, confidence_level=0.95):
             f"results must hold those of {LEAST_RESULTS} tables at least. Got {m}. Draw "
             "more tables by sample_imputations(X, n_draws=20)."
         )
-    if not 0 < confidence_level < 1:
+    if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must be in (0, 1). Got {confidence_level!r}.")
     names = analyses[0].names
     for i, analysis in enumerate(analyses):

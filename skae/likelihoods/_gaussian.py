@@ -23,7 +23,7 @@ from skae._losses import (
     gaussian_nll,
     half_squared_error,
 )
-from skae._params import Number, Parameters
+from skae._params import Number, Parameters, as_number
 from skae.likelihoods._base import (
     LEARNT_FLOOR,
     RANGES,
@@ -39,7 +39,8 @@ class _GaussianModule(LikelihoodModule):
 
     def __init__(self, *args, sample_shape):
         super().__init__(*args)
-        self.groups, self.clip = _groups(sample_shape), self.likelihood.clip
+        self.groups = _groups(sample_shape)
+        self.clip = as_number(self.likelihood.clip)
         self.register_parameter("log_variance", None)  # (groups,) if training learns it
 
     def _by_group(self, values):

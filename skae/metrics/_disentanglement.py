@@ -1,8 +1,9 @@
 """How well single numbers of a code stand for single factors of the data.
 
 All are functions of codes (n, k), from any transformer, and of the factors (n, f) that the
-rows were made from. A factor is a label, or a number; numbers of many values, and codes,
-are cut into bins of equal width where a measure needs counts.
+rows were made from. A factor is discrete, or continuous; continuous ones, and codes, are
+cut into bins of equal width where a measure needs counts. Each number of a code and each
+continuous factor is seen on its own scale, without outliers: see `_factors.by_own_scale`.
 """
 
 from typing import NamedTuple
@@ -15,9 +16,9 @@ from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 
-VARIES = 1e-12  # variance of a code's number, as a share of the largest, to be counted
+from skae.metrics._factors import binned, known
 
 
 class DCI(NamedTuple):
@@ -28,33 +29,10 @@ class DCI(NamedTuple):
     informativeness: float
 
 
-def _check(codes, factors, n_bins):
-    """Return codes (n, k) and the factors as integers (n, f)."""
-    codes = check_array(codes, dtype=np.float64, input_name="codes")
-    factors = np.asarray(factors)
-    factors = factors[:, None] if factors.ndim == 1 else factors
-    check_consistent_length(codes, factors)
-    columns = []
-    for i, column in enumerate(factors.T):
-        values, place = np.unique(column, return_inverse=True)
-        if len(values) < 2:
-            raise ValueError(f"factors: column {i} has one value only. Leave it out.")
-        if len(values) > n_bins and np.issubdtype(column.dtype, np.number):
-            place = _binned(column.astype(np.float64), n_bins)
-        columns.append(place)
-    return codes, np.stack(columns, axis=1)
-
-
-def _binned(values, n_bins):
-    """Return the number of the bin, of `n_bins` of equal width, that each value is in."""
-    edges = np.histogram_bin_edges(values, n_bins)[1:-1]
-    return np.digitize(values, edges)
-
-
 def _information(codes, factors, n_bins):
     """Return the mutual information of binned codes with factors, in nats; (k, f)."""
-    binned = [_binned(column, n_bins) for column in codes.T]
-    return np.array([[mutual_info_score(v, z) for v in factors.T] for z in binned])
+    codes = [binned(column, n_bins) for column in codes.T]
+    return np.array([[mutual_info_score(v, z) for v in factors.T] for z in codes])
 
 
 def _gaps(scores):
@@ -63,11 +41,17 @@ def _gaps(scores):
     return ordered[-1] - ordered[-2]
 
 
-def mutual_information_gap(codes, factors, *, n_bins=20):
+def mutual_information_gap(codes, factors, *, n_bins=20, discrete_factors="auto"):
     """Return the mutual information gap, MIG [1]_.
 
     For each factor: how much more the best number of the code tells of it than the second
     best does, as a share of what there is to tell.
+
+    The paper has no bins: it integrates over a model's posteriors. Bins of equal width, as
+    here, are what later comparisons use [2]_; they differ in that the range is here that
+    of the values without outliers. A value further from the middle 98 % of a code than
+    these span counts as the outermost one that is not, since a single one would put all
+    others into one bin.
 
     Parameters
     ----------
@@ -76,7 +60,11 @@ def mutual_information_gap(codes, factors, *, n_bins=20):
     factors : array-like of shape (n_samples,) or (n_samples, n_factors)
         What the rows were made from: labels, or numbers.
     n_bins : int, default=20
-        Bins of equal width of each number of the code.
+        Bins of equal width of each number of the code, and of continuous factors.
+    discrete_factors : "auto", bool or array-like, default="auto"
+        Which factors are discrete: all or none, those that a mask of shape (n_factors,)
+        says, or those whose columns are listed. "auto" takes numbers of more than
+        `n_bins` values for continuous, and everything else for discrete.
 
     Returns
     -------
@@ -87,6 +75,8 @@ def mutual_information_gap(codes, factors, *, n_bins=20):
     ----------
     .. [1] Chen, Li, Grosse and Duvenaud (2018). Isolating sources of disentanglement in
        variational autoencoders. NeurIPS.
+    .. [2] Locatello et al. (2019). Challenging common assumptions in the unsupervised
+       learning of disentangled representations. ICML.
 
     Examples
     --------
@@ -96,13 +86,15 @@ def mutual_information_gap(codes, factors, *, n_bins=20):
     >>> float(round(mutual_information_gap(factors * 3.0, factors), 6))
     1.0
     """
-    codes, factors = _check(codes, factors, n_bins)
+    codes, factors, _ = known(
+        "mutual_information_gap", codes, factors, discrete_factors, n_bins=n_bins
+    )
     information = _information(codes, factors, n_bins)
     total = [entropy(np.bincount(v)) for v in factors.T]
     return float(np.mean(_gaps(information) / total))
 
 
-def modularity_score(codes, factors, *, n_bins=20):
+def modularity_score(codes, factors, *, n_bins=20, discrete_factors="auto"):
     """Return the modularity [1]_: whether each number of a code tells of one factor only.
 
     Parameters
@@ -112,7 +104,11 @@ def modularity_score(codes, factors, *, n_bins=20):
     factors : array-like of shape (n_samples, n_factors)
         What the rows were made from: labels, or numbers; two factors at least.
     n_bins : int, default=20
-        Bins of equal width of each number of the code.
+        Bins of equal width of each number of the code, and of continuous factors.
+    discrete_factors : "auto", bool or array-like, default="auto"
+        Which factors are discrete: all or none, those that a mask of shape (n_factors,)
+        says, or those whose columns are listed. "auto" takes numbers of more than
+        `n_bins` values for continuous, and everything else for discrete.
 
     Returns
     -------
@@ -133,9 +129,9 @@ def modularity_score(codes, factors, *, n_bins=20):
     >>> modularity_score(factors * 3.0, factors)
     1.0
     """
-    codes, factors = _check(codes, factors, n_bins)
-    if factors.shape[1] < 2:
-        raise ValueError("factors: modularity_score needs two factors at least. Got one.")
+    codes, factors, _ = known(
+        "modularity_score", codes, factors, discrete_factors, least=2, n_bins=n_bins
+    )
     square = np.square(_information(codes, factors, n_bins))
     best = square.max(axis=1)
     told = best > 1e-12
@@ -145,11 +141,20 @@ def modularity_score(codes, factors, *, n_bins=20):
     return float(np.mean(1 - others / (best[told] * (factors.shape[1] - 1))))
 
 
-def separated_attribute_predictability(codes, factors, *, n_bins=20, random_state=None):
+def separated_attribute_predictability(
+    codes, factors, *, n_bins=20, discrete_factors="auto", random_state=None
+):
     """Return the separated attribute predictability, SAP [1]_.
 
-    For each factor: how much better it is classified from the best number of the code by
-    itself than from the second best, by a linear support vector machine on held-out rows.
+    For each factor: how much better it is told from the best number of the code by itself
+    than from the second best. A discrete factor is classified by a linear support vector
+    machine, and what counts is the accuracy on held-out rows; of a continuous one it is
+    the squared correlation (R2) with the number.
+
+    A linear machine on one number tells of ordered levels the outer ones only: factors
+    that are the code score 0.5 with two levels and less the more there are. Pass
+    ``discrete_factors=False`` where levels are amounts. With a few hundred rows of
+    discrete factors scores vary by 0.1 from split to split.
 
     Parameters
     ----------
@@ -158,14 +163,18 @@ def separated_attribute_predictability(codes, factors, *, n_bins=20, random_stat
     factors : array-like of shape (n_samples,) or (n_samples, n_factors)
         What the rows were made from: labels, or numbers.
     n_bins : int, default=20
-        Classes into which a number of more values is cut.
+        Classes of equal width into which a continuous factor is cut.
+    discrete_factors : "auto", bool or array-like, default="auto"
+        Which factors are discrete: all or none, those that a mask of shape (n_factors,)
+        says, or those whose columns are listed. "auto" takes numbers of more than
+        `n_bins` values for continuous, and everything else for discrete.
     random_state : int, RandomState instance or None, default=None
         Source of the held-out half.
 
     Returns
     -------
     score : float
-        Mean gap in accuracy over the factors, in [0, 1]; higher is better.
+        Mean gap in accuracy or R2 over the factors, in [0, 1]; higher is better.
 
     References
     ----------
@@ -181,27 +190,54 @@ def separated_attribute_predictability(codes, factors, *, n_bins=20, random_stat
     >>> score = separated_attribute_predictability(codes, factors[:, 0], random_state=0)
     >>> 0.4 < score < 0.6  # right always against right half of the time
     True
+
+    Numbers that are their own code are told by one number, and by no other:
+
+    >>> float(separated_attribute_predictability(factors, factors, discrete_factors=False))
+    1.0
     """
-    codes, factors = _check(codes, factors, n_bins)
-    codes = StandardScaler().fit_transform(codes)
-    split = train_test_split(codes, factors, test_size=0.5, random_state=random_state)
-    Z, Z_test, V, V_test = split
+    more = {"n_bins": n_bins, "random_state": random_state}
+    codes, factors, numbers = known(
+        "separated_attribute_predictability", codes, factors, discrete_factors, **more
+    )
     scores = np.empty((codes.shape[1], factors.shape[1]))
-    for i, j in np.ndindex(scores.shape):
-        machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
-        if len(np.unique(V[:, j])) < 2:
-            raise ValueError(
-                f"factors: column {j} has too few rows of a second value. Pass more."
-            )
-        machine.fit(Z[:, i : i + 1], V[:, j])
-        scores[i, j] = machine.score(Z_test[:, i : i + 1], V_test[:, j])
+    scaled = StandardScaler().fit_transform(codes)
+    split = train_test_split(scaled, factors, test_size=0.5, random_state=random_state)
+    for j, values in enumerate(numbers):
+        if values is None:
+            scores[:, j] = _accuracies(*split[:2], split[2][:, j], split[3][:, j], j)
+        else:
+            scores[:, j] = _squared_correlations(codes, values)
     return float(np.mean(_gaps(scores)))
 
 
-def dci_scores(codes, factors, *, n_bins=20, random_state=None):
+def _accuracies(Z, Z_test, v, v_test, j):
+    """Return how often each number of the codes tells factor j in held-out rows; (k,)."""
+    if len(np.unique(v)) < 2:
+        raise ValueError(
+            f"factors: column {j} has too few rows of a second value. Pass more."
+        )
+    accuracies = []
+    for z, z_test in zip(Z.T, Z_test.T, strict=True):
+        machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
+        machine.fit(z[:, None], v)
+        accuracies.append(machine.score(z_test[:, None], v_test))
+    return accuracies
+
+
+def _squared_correlations(codes, values):
+    """Return each code's squared correlation with the values (n,), 0 if constant; (k,)."""
+    codes, values = codes - codes.mean(axis=0), values - values.mean()
+    total = np.square(codes).sum(axis=0) * np.square(values).sum()
+    square = np.square(values @ codes)
+    return np.divide(square, total, out=np.zeros_like(total), where=total > 0)
+
+
+def dci_scores(codes, factors, *, n_bins=20, discrete_factors="auto", random_state=None):
     """Return disentanglement, completeness and informativeness, DCI [1]_.
 
-    A random forest predicts each factor from the code. Disentanglement says whether each
+    A random forest predicts each factor from the code, a continuous one by its classes.
+    Disentanglement says whether each
     number of the code is important for one factor only, completeness whether each factor
     depends on one number only, and informativeness how well held-out rows are predicted.
 
@@ -212,7 +248,11 @@ def dci_scores(codes, factors, *, n_bins=20, random_state=None):
     factors : array-like of shape (n_samples,) or (n_samples, n_factors)
         What the rows were made from: labels, or numbers.
     n_bins : int, default=20
-        Classes into which a number of more values is cut.
+        Classes of equal width into which a continuous factor is cut.
+    discrete_factors : "auto", bool or array-like, default="auto"
+        Which factors are discrete: all or none, those that a mask of shape (n_factors,)
+        says, or those whose columns are listed. "auto" takes numbers of more than
+        `n_bins` values for continuous, and everything else for discrete.
     random_state : int, RandomState instance or None, default=None
         Source of the held-out half and of the forests.
 
@@ -236,7 +276,8 @@ def dci_scores(codes, factors, *, n_bins=20, random_state=None):
     >>> min(scores) > 0.9
     True
     """
-    codes, factors = _check(codes, factors, n_bins)
+    more = {"n_bins": n_bins, "random_state": random_state}
+    codes, factors, _ = known("dci_scores", codes, factors, discrete_factors, **more)
     random_state = check_random_state(random_state)
     split = train_test_split(codes, factors, test_size=0.5, random_state=random_state)
     Z, Z_test, V, V_test = split
@@ -261,20 +302,21 @@ def _focus(importance):
     )
 
 
-def _groups(column, least):
-    """Return the rows of each value of a factor that has at least `least` rows."""
-    groups = [np.flatnonzero(column == value) for value in np.unique(column)]
-    return [group for group in groups if len(group) >= least]
-
-
-def _trials(factors, n, n_rows, random_state):
-    """Yield (factor, rows that share a value of it), n times."""
-    groups = [_groups(column, 2) for column in factors.T]
-    for i, group in enumerate(groups):
-        if not group:
+def _groups(factors):
+    """Return of each factor the rows of each value that two rows share at least."""
+    groups = []
+    for i, column in enumerate(factors.T):
+        rows = [np.flatnonzero(column == value) for value in np.unique(column)]
+        groups.append([group for group in rows if len(group) > 1])
+        if not groups[-1]:
             raise ValueError(
                 f"factors: no two rows share a value of column {i}. Pass more rows."
             )
+    return groups
+
+
+def _trials(groups, n, n_rows, random_state):
+    """Yield (factor, rows that share a value of it), n times."""
     for _ in range(n):
         factor = random_state.randint(len(groups))
         group = groups[factor][random_state.randint(len(groups[factor]))]
@@ -282,13 +324,21 @@ def _trials(factors, n, n_rows, random_state):
 
 
 def factor_vae_score(
-    codes, factors, *, n_trials=800, n_rows=64, n_bins=20, random_state=None
+    codes,
+    factors,
+    *,
+    n_trials=800,
+    n_rows=64,
+    n_bins=20,
+    discrete_factors="auto",
+    random_state=None,
 ):
     """Return the FactorVAE score [1]_: whether what varies least names the factor.
 
     Rows are drawn that share the value of one factor. The number of the code that varies
     least among them, as a share of its variance over all rows, votes for the factor; the
-    score is how often the majority's vote is right in further draws.
+    score is how often the majority's vote is right in further draws. Numbers that do not
+    vary at all have no vote.
 
     Parameters
     ----------
@@ -301,7 +351,11 @@ def factor_vae_score(
     n_rows : int, default=64
         Rows in a draw.
     n_bins : int, default=20
-        Classes into which a number of more values is cut.
+        Classes of equal width into which a continuous factor is cut.
+    discrete_factors : "auto", bool or array-like, default="auto"
+        Which factors are discrete: all or none, those that a mask of shape (n_factors,)
+        says, or those whose columns are listed. "auto" takes numbers of more than
+        `n_bins` values for continuous, and everything else for discrete.
     random_state : int, RandomState instance or None, default=None
         Source of the draws.
 
@@ -322,23 +376,33 @@ def factor_vae_score(
     >>> factor_vae_score(factors * 2.0, factors, random_state=0)
     1.0
     """
-    codes, factors = _check(codes, factors, n_bins)
+    more = {"n_trials": n_trials, "n_rows": n_rows, "n_bins": n_bins}
+    more["random_state"] = random_state
+    codes, factors, _ = known("factor_vae_score", codes, factors, discrete_factors, **more)
     random_state = check_random_state(random_state)
     variance = codes.var(axis=0)
-    varies = variance > VARIES * variance.max()
+    varies = variance > 0
     if not varies.any():
         return float(1 / factors.shape[1])
     codes, variance = codes[:, varies], variance[varies]
+    groups = _groups(factors)
     votes = np.zeros((2, codes.shape[1], factors.shape[1]))
     for part in votes:
-        for factor, rows in _trials(factors, n_trials, n_rows, random_state):
+        for factor, rows in _trials(groups, n_trials, n_rows, random_state):
             part[np.argmin(codes[rows].var(axis=0) / variance), factor] += 1
     rule = votes[0].argmax(axis=1)
     return float(votes[1][np.arange(len(rule)), rule].sum() / n_trials)
 
 
 def beta_vae_score(
-    codes, factors, *, n_trials=800, n_rows=64, n_bins=20, random_state=None
+    codes,
+    factors,
+    *,
+    n_trials=800,
+    n_rows=64,
+    n_bins=20,
+    discrete_factors="auto",
+    random_state=None,
 ):
     """Return the beta-VAE score [1]_: whether differences of codes name the shared factor.
 
@@ -356,7 +420,11 @@ def beta_vae_score(
     n_rows : int, default=64
         Pairs in a mean, each of a value of the factor drawn anew.
     n_bins : int, default=20
-        Classes into which a number of more values is cut.
+        Classes of equal width into which a continuous factor is cut.
+    discrete_factors : "auto", bool or array-like, default="auto"
+        Which factors are discrete: all or none, those that a mask of shape (n_factors,)
+        says, or those whose columns are listed. "auto" takes numbers of more than
+        `n_bins` values for continuous, and everything else for discrete.
     random_state : int, RandomState instance or None, default=None
         Source of the draws.
 
@@ -378,17 +446,24 @@ def beta_vae_score(
     >>> beta_vae_score(factors * 2.0, factors, random_state=0)
     1.0
     """
-    codes, factors = _check(codes, factors, n_bins)
+    more = {"n_trials": n_trials, "n_rows": n_rows, "n_bins": n_bins}
+    more["random_state"] = random_state
+    codes, factors, _ = known("beta_vae_score", codes, factors, discrete_factors, **more)
     random_state = check_random_state(random_state)
-    codes = codes / np.where(codes.std(axis=0) > 0, codes.std(axis=0), 1)
-    parts = []
+    codes = StandardScaler().fit_transform(codes)
+    groups, parts = _groups(factors), []
     for _ in range(2):
         differences, named = [], []
         for _ in range(n_trials):
             factor = random_state.randint(factors.shape[1])
-            pairs = _trials(factors[:, [factor]], n_rows, 2, random_state)
+            pairs = _trials([groups[factor]], n_rows, 2, random_state)
             first, second = np.array([rows for _, rows in pairs]).T
             differences.append(np.abs(codes[first] - codes[second]).mean(axis=0))
             named.append(factor)
+        if len(set(named)) < 2:
+            raise ValueError(
+                f"beta_vae_score needs two factors at least, and n_trials={n_trials} drew "
+                "one only. Pass more."
+            )
         parts.append((np.array(differences), named))
     return float(LogisticRegression(max_iter=2000, C=100).fit(*parts[0]).score(*parts[1]))

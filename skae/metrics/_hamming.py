@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils import check_array
 
+from skae._data.containers import taken
+
 CELLS_AT_ONCE = 2**20
 
 
@@ -63,7 +65,7 @@ def hamming_distances(A, B=None):
 
 
 def _check_bytes(X, name):
-    X = check_array(X, dtype="numeric", input_name=name)
+    X = check_array(taken(X), dtype="numeric", input_name=name)
     if X.dtype != np.uint8:
         raise ValueError(
             f"{name} must hold packed codes, of dtype uint8, as numpy.packbits returns "

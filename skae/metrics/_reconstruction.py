@@ -16,9 +16,9 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight
 
 from skae._data.body import bend
+from skae._data.checks import check_weight
 from skae._data.containers import taken
 from skae._data.frames import is_frame, not_numbers
 from skae._data.refusals import of_numbers, remedied
@@ -413,9 +413,7 @@ def _check(X, X_reconstructed, output, sample_weight):
     if sample_weight is None:
         return X, other, np.ones(X.shape[0])
     try:
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = check_weight(sample_weight, X)
     except ValueError as error:
         raise ValueError(f"sample_weight: {error}") from error
     return X, other, weight

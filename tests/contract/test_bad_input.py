@@ -94,6 +94,7 @@ FIT_CASES = [
         ("no_columns", X[:, :0], ValueError, r"0 feature\(s\)"),
         ("scalar", np.float64(3.0), ValueError, r"2D array.*scalar(.|\n)*[Rr]eshape"),
         ("none", None, (ValueError, TypeError), r"2D array|NoneType"),
+        ("meta_tensor", torch.empty(N, D, device="meta"), ValueError, "X is a tensor that"),
         ("one_dimension", X[:, 0], ValueError, r"2D array.*1D array(.|\n)*[Rr]eshape"),
         (
             "five_dimensions",
@@ -214,7 +215,39 @@ FIT_CASES = [
         ValueError,
         r"[Ss]ample.weight.*1D",
     ),
+    *(
+        (f"weight_all_{weight!r}", {}, X, {"sample_weight": weight}, ValueError, message)
+        for weight, message in [
+            (np.nan, "sample_weight contains NaN"),
+            (np.float16("nan"), "sample_weight contains NaN"),
+            (np.inf, "sample_weight contains infinity"),
+            (0, r"[Ss]ample weights.*at least one non-zero"),
+            (-1.0, r"Negative.*sample_weight"),
+            (1j, "sample_weight holds complex numbers"),
+        ]
+    ),
     *parameters(
+        *(
+            (f"{name}_{value}", {name: value}, ValueError, message)
+            for name, value, message in [
+                (
+                    "alpha",
+                    1e39,
+                    r"'alpha' parameter of Autoencoder must be",
+                ),
+                (
+                    "learning_rate",
+                    2**200,
+                    r"'learning_rate' parameter of Autoencoder must be",
+                ),
+                ("likelihood", NET(), r"'likelihood' parameter of Autoencoder must be"),
+                (
+                    "likelihood",
+                    Gaussian(clip=1e300),
+                    r"likelihood: The 'clip' parameter of Gaussian must be",
+                ),
+            ]
+        ),
         *(
             (f"n_components_is_{value}", {"n_components": value}, ValueError, message)
             for value, message in [

@@ -145,6 +145,26 @@ def test_a_failed_fit_leaves_the_global_generators_too(network):
     assert states() == before
 
 
+def test_a_failed_partial_fit_goes_on_as_if_it_had_not_been_called():
+    estimator, other = make().partial_fit(X), make().partial_fit(X)
+    for bad in (X * 1e300, X[:, :2], np.full_like(X, np.nan)):
+        with pytest.raises(ValueError, match="X"):
+            estimator.partial_fit(bad)
+    np.testing.assert_array_equal(
+        estimator.partial_fit(X).transform(X), other.partial_fit(X).transform(X)
+    )
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.float32, np.longdouble])
+def test_numpys_own_numbers_are_numbers_as_python_s_are(kind):
+    params = {"alpha": kind(1), "learning_rate": kind(1)}
+    if issubclass(kind, np.integer):
+        params |= {"batch_size": kind(16), "max_iter": kind(3), "n_components": kind(2)}
+    plain = {name: value.item() for name, value in params.items()}
+    codes = make(**params).fit(X).transform(X)
+    np.testing.assert_array_equal(codes, make(**plain).fit(X).transform(X))
+
+
 # Rows
 
 

@@ -1,8 +1,10 @@
 """Measures of disentanglement, against cases computed by hand."""
 
+import functools
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
@@ -18,6 +20,7 @@ from skae.metrics import (
 
 GRID = np.array(list(itertools.product(range(3), range(4), range(2))) * 20)
 BINARY = np.array(list(itertools.product(range(2), range(2))) * 50)
+SMALL = GRID[:240]
 TURNED = GRID @ ortho_group.rvs(3, random_state=0)
 MEASURES = {
     "MIG": mutual_information_gap,
@@ -29,6 +32,8 @@ MEASURES = {
     "beta-VAE": lambda z, v: beta_vae_score(z, v, n_trials=100, random_state=0),
 }
 every = pytest.mark.parametrize("name", MEASURES)
+# completeness is of the same forests as disentanglement, and forests are slow
+every_kind = pytest.mark.parametrize("name", [n for n in MEASURES if n != "completeness"])
 
 
 @every
@@ -162,6 +167,147 @@ def test_bad_input_is_named(name):
         MEASURES[name](GRID[1:] * 1.0, GRID)
     with pytest.raises(ValueError, match="NaN"):
         MEASURES[name](np.full(GRID.shape, np.nan), GRID)
+
+
+@pytest.mark.parametrize("scale", [[1, 1e7, 1e-7], [1e300, -1, 1e-300]])
+@every_kind
+def test_each_number_of_a_code_has_a_scale_of_its_own(name, scale):
+    expected = MEASURES[name](TURNED, GRID)
+    scaled = np.add(TURNED, [0, 1e5, 0]) * scale
+    assert MEASURES[name](scaled, GRID) == pytest.approx(expected, abs=0.02)
+
+
+@every_kind
+def test_a_number_that_varies_by_rounding_alone_is_constant(name):
+    rounding = np.where(GRID[:, 0] > 0, 0.1 * 3, 0.3)  # they differ in the last bit
+    assert np.ptp(rounding) > 0
+    constant = np.column_stack([GRID, np.full(len(GRID), 0.3)])
+    expected = MEASURES[name](constant, GRID)
+    assert MEASURES[name](np.column_stack([GRID, rounding]), GRID) == expected
+
+
+@every_kind
+def test_one_outlier_harms_no_number_of_the_code_nor_a_factor(name):
+    measure, wild = MEASURES[name], 1e4
+    odd = TURNED.copy()
+    odd[7] = [wild, 0, -1e9]
+    assert measure(odd, GRID) == pytest.approx(measure(TURNED, GRID), abs=0.03)
+    numbers = np.random.default_rng(0).uniform(size=(300, 2))
+    odd = numbers.copy()
+    odd[7] = [wild, -wild]
+    assert measure(odd, odd) == pytest.approx(measure(numbers, numbers), abs=0.03)
+
+
+def test_the_gap_with_an_outlier_by_hand():
+    # 0, 1, 2, 3 and one 1e4, which counts as 3 and was a 0: 24 rows of 0, of which one
+    # is in 3's bin, and 25, 25, 25 of the others
+    v = np.tile(np.arange(4), 25)
+    z = v[:, None] * 1.0
+    z[0] = 1e4
+    share = np.array([[24, 0, 0, 1], [0, 25, 0, 0], [0, 0, 25, 0], [0, 0, 0, 25]]) / 100
+    known = share * np.log(np.where(share > 0, share, 1))
+    information = known.sum() - sum(
+        (p * np.log(p)).sum() for p in (share.sum(0), share.sum(1))
+    )
+    gap = mutual_information_gap(z, v)
+    assert gap == pytest.approx(information / np.log(4))
+    assert gap > 0.95
+
+
+def test_numbers_are_told_by_squared_correlation():
+    # two numbers without correlation, and a code whose second is half of each by variance
+    first, second = GRID[:, 0] - 1.0, GRID[:, 1] - 1.5
+    first, second = first / first.std(), second / second.std()
+    numbers = np.column_stack([first, second])
+    sap = functools.partial(separated_attribute_predictability, discrete_factors=False)
+    assert sap(numbers, numbers) == pytest.approx(1)
+    codes = np.column_stack([first, first + second])
+    assert sap(codes, numbers) == pytest.approx((1 - 0.5 + 0.5 - 0) / 2)
+    assert sap(-1e9 * codes, numbers**3) < 0.5
+    # of many values, as of amounts and of 32 levels, they are numbers by themselves
+    rng = np.random.default_rng(0)
+    for factors in (rng.normal(size=(2000, 2)), rng.integers(32, size=(2000, 2))):
+        other = np.corrcoef(factors.T)[0, 1] ** 2
+        score = separated_attribute_predictability(factors, factors)
+        assert score == pytest.approx(1 - other, abs=1e-9)
+
+
+def test_which_factors_are_discrete_can_be_said():
+    sap = functools.partial(separated_attribute_predictability, random_state=0)
+    codes, each = GRID * 1.0, []
+    for column in range(3):
+        others = dict(codes=codes, factors=GRID[:, column])
+        each.append((sap(**others), sap(**others, discrete_factors=False)))
+    (a, _), (_, b), (_, c) = each
+    for told in ([True, False, False], [0], np.array([0])):
+        assert sap(codes, GRID, discrete_factors=told) == pytest.approx((a + b + c) / 3)
+    assert sap(codes, GRID, discrete_factors=True) == sap(codes, GRID)
+    levels = np.arange(2000) % 40
+    # 40 levels of log 40 nats, of which 20 bins of the code tell log 20
+    gap = mutual_information_gap(levels[:, None], levels, discrete_factors=True)
+    assert gap == pytest.approx(np.log(20) / np.log(40))
+    assert mutual_information_gap(levels[:, None], levels) == pytest.approx(1)
+    # numbers beside texts are numbers still: column 0 is in 20 bins, as its code is
+    mixed = np.array([levels, np.array(["x", "y"] * 1000)], dtype=object).T
+    gap = mutual_information_gap(mixed[:, :1], mixed)
+    assert gap == pytest.approx((1 + 0) / 2)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ("no", "discrete_factors must be 'auto'"),
+        ([True, False], "a mask of 3 bools"),
+        ([0, 3], "below 3. Got"),
+        (None, "discrete_factors"),
+        ([0.0], "discrete_factors"),
+    ],
+)
+def test_a_strange_word_on_discrete_factors_is_refused(told, message):
+    with pytest.raises(ValueError, match=message):
+        mutual_information_gap(GRID * 1.0, GRID, discrete_factors=told)
+
+
+@pytest.mark.parametrize(
+    "missing", [np.nan, None, pd.NA, pd.NaT], ids=["NaN", "None", "NA", "NaT"]
+)
+@every_kind
+def test_missing_values_of_factors_are_named(name, missing):
+    for factors in (GRID.astype(object), np.array(list("abcd"), dtype=object)[GRID]):
+        factors[5, 1] = missing
+        for container in (factors, pd.DataFrame(factors), factors.tolist()):
+            with pytest.raises(ValueError, match="factors: column 1 has missing values"):
+                MEASURES[name](TURNED, container)
+    numbers = np.random.default_rng(0).normal(size=GRID.shape)
+    for value, message in ((np.nan, "missing values"), (-np.inf, "infinite values")):
+        numbers[5, 2] = value
+        with pytest.raises(ValueError, match=f"factors: column 2.*{message}"):
+            MEASURES[name](TURNED, numbers)
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"n_bins": 1}, "n_bins"),
+        ({"n_bins": 2.5}, "n_bins"),
+        ({"n_trials": 0}, "n_trials"),
+        ({"n_rows": 1}, "n_rows"),
+        ({"random_state": "seed"}, "random_state"),
+    ],
+)
+def test_strange_parameters_are_refused(params, name):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of factor_vae_score"):
+        factor_vae_score(TURNED, GRID, **params)
+
+
+def test_factors_of_other_shapes_are_refused():
+    for factors in (np.zeros((4, 2, 2)), 3, np.zeros((480, 0))):
+        with pytest.raises(ValueError, match="one column for each factor"):
+            mutual_information_gap(TURNED, factors)
+    with pytest.raises(ValueError, match="two factors at least"):
+        beta_vae_score(TURNED, GRID[:, :1], n_trials=5)
+    with pytest.raises(ValueError, match="column 0 holds no numbers"):
+        mutual_information_gap(TURNED, GRID.astype(str), discrete_factors=False)
 
 
 def test_what_a_measure_needs_is_said():
