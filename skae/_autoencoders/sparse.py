@@ -14,8 +14,8 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._codes.penalties import KL, L1, BatchTopK, TopK
 from skae._codes.pursuit import MatchingPursuit
-from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
 from skae._data.frames import row_labels
 from skae.likelihoods._gaussian import Gaussian

@@ -36,7 +36,7 @@ def test_labels_spread_along_the_graph_and_no_further():
     points += rng.normal(size=points.shape)
     labels = np.full(120, -1)
     labels[[3, 45]] = 1, 0
-    spread = Graph(points, 2).spread(labels)
+    spread = Graph(points, 2).spread(labels, 0.99)
     assert (spread[:40].argmax(1) == 1).all()
     assert (spread[40:80].argmax(1) == 0).all()
     assert (spread[:80].max(1) > 0).all()
