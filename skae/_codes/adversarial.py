@@ -267,6 +267,8 @@ class Adversarial(Code):
             rows, cluster = play.aim.told.some(run.task.train.rows, len(x), generator)
             x, weight, *_ = run.task.corrupted(rows, generator)
             logits = self.style_and_logits(ae, x)[1]
+            if play.aim.told.more is not None:
+                logits = logits - play.aim.told.more
             row = cross_entropy(logits, cluster, reduction="none")
             yield "labelled", (weight * row).mean()
 

@@ -25,11 +25,16 @@ class ToldRows(NamedTuple):
     index: torch.Tensor  # (m,) of the rows
     cluster: torch.Tensor  # (m,)
     weight: torch.Tensor  # (m,) of mean 1
+    more: torch.Tensor | None = None  # (K,) logits of all rows above those drawn of these
 
     def some(self, rows, n, generator):
         """Return at most n of them as a batch, and their clusters."""
         n = min(n, len(self.index))
         device = self.index.device
+        if self.more is not None:  # as often as they weigh
+            pick = torch.multinomial(self.weight, n, replacement=True, generator=generator)
+            batch = Batch(rows.take(self.index[pick]), torch.ones_like(self.weight[pick]))
+            return batch, self.cluster[pick]
         pick = torch.randint(len(self.index), (n,), generator=generator, device=device)
         batch = Batch(rows.take(self.index[pick]), self.weight[pick])
         return batch, self.cluster[pick]

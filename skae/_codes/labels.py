@@ -19,6 +19,7 @@ UNLABELLED = -1
 SPREAD = 0.9  # of a label that neighbours pass on (Zhou et al., 2004)
 DOUBT = 0.02  # share of a graph's word that is kept for all classes
 OF_LINEAR = 0.5  # power of a linear model's probabilities, beside a graph's
+RAREST = 0.1  # of an equal share: the least that is found
 N_STEPS = 200  # in which shares are found
 
 
@@ -130,21 +131,29 @@ def spread_labels(task, init, prior, before):
             cluster = np.concatenate([cluster, guess])
     if shares is None:
         shares = count / count.sum()
-    weight = weight[known]
-    if rest > 0 and len(known):  # those told of a class stand for all of it
+    elif prior is None:  # an adversary would drive out a class that is rarer
+        shares = np.maximum(shares, RAREST / k)
+        shares = shares / shares.sum()
+    weight, more = weight[known], None
+    if rest > 0 and len(known):  # each class is told as often: a rare one would be lost
         held = np.bincount(cluster, weight, k)
-        weight = weight * (shares / np.where(held > 0, held, 1.0))[cluster]
-    return Spread(torch.from_numpy(shares), _told(task, known, cluster, weight), lonely)
+        weight = weight / held[cluster]
+        often = np.where(held > 0, 1 / (held > 0).sum(), shares)
+        more = np.log((shares / often).clip(1e-6))
+    told = _told(task, known, cluster, weight, more)
+    return Spread(torch.from_numpy(shares), told, lonely)
 
 
-def _told(task, index, cluster, weight):
+def _told(task, index, cluster, weight, more):
     """Return rows and their classes as the encoder is told them, or None."""
     if not len(index):
         return None
     weight = torch.from_numpy(weight / weight.mean()).float()
     index, cluster = torch.from_numpy(index), torch.from_numpy(cluster)
     device = task.own.device
-    return ToldRows(index.to(device), cluster.to(device), weight.to(device))
+    if more is not None:
+        more = torch.from_numpy(more).float().to(device)
+    return ToldRows(index.to(device), cluster.to(device), weight.to(device), more)
 
 
 def _likely(task, seeds, labels, weight, free, k):
