@@ -101,8 +101,8 @@ class SparseAutoencoder(BaseAutoencoder):
         ``likelihood="mixed"``.
     activation_frequency_ : ndarray of shape (`n_components_`,)
         Share of the training rows, in [0, 1], that turn each unit on: above
-        `target_activation` with ``penalty="kl"``, else not 0. After `partial_fit` this, and what follows from it, is
-        of the rows of that call.
+        `target_activation` with ``penalty="kl"``, else not 0. After `partial_fit` this, and
+        what follows from it, is of the rows of that call.
     mean_activation_ : ndarray of shape (`n_components_`,)
         Mean size of each unit's code over the training rows.
     n_active_units_ : float
