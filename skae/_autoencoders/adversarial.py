@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
 from skae._autoencoders.generating import Ask, GeneratingMixin
-from skae._codes.adversarial import OF_LABELS, Adversarial, shares_of
+from skae._codes.adversarial import OF_LABELS, Adversarial
 from skae._codes.normal import places
 from skae._params import check_option
 from skae.priors import NAMED, drawn
@@ -66,13 +66,18 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         Number of clusters; with them the estimator has `predict`, `predict_proba` and
         `labels_`. With "labels" the clusters are the classes of y, which `fit` then needs:
         rows of unknown class are marked -1, as in `sklearn.semi_supervised`.
+    class_prior : array-like of shape (n_classes,), dict or None, default=None
+        How frequent classes are among all rows, with ``n_clusters="labels"``: shares of sum
+        1 in the sorted order of the classes, or by class. None finds them in the rows, as
+        labels themselves hardly say: people often label as many rows of each class.
     cluster_init : {"graph", "kmeans", "random"} or clusterer, default="graph"
         The first guess at the clusters, of 10,000 rows at most and by their principal
         components, which the encoder is told in a phase of its own: by cutting the graph
         of nearest neighbours [2]_, by k-means, by any clusterer with `fit_predict`, or
-        none ("random", as in [1]_: then many clusters may end up empty). With
-        ``n_clusters="labels"`` and "graph" the labels are spread along the graph [5]_; with
-        "random" the labels alone are told.
+        none ("random", as in [1]_: then many clusters may end up empty). Of the graph's
+        cuts, by ties of several strengths, the cheapest for what it tells is taken. With
+        ``n_clusters="labels"`` and "graph" the labels are spread along the graph [5]_ and
+        by a logistic regression; with "random" the labels alone are told.
     learning_rate : float, default=0.002
         Largest step size of the reconstruction; as in `Autoencoder`.
     adversarial_learning_rate : float, default=0.002
@@ -99,7 +104,12 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         are alike, to 1. The coefficient is unbiased, and 0 where it is below. It sees
         location, scale and rough shape; fine shapes hardly change it.
     labels_ : ndarray of shape (n_samples,)
-        Clusters of the training rows; only with `n_clusters`.
+        Clusters of the training rows, those of labelled rows as they were given; only with
+        `n_clusters`.
+    cluster_count_ : ndarray of shape (n_clusters,)
+        Training rows of each cluster in `labels_`, by their weight relative to the mean:
+        `sample` draws clusters in these proportions. `partial_fit` adds to it. Only with
+        `n_clusters`.
     cluster_centers_ : ndarray of shape (n_clusters, `n_components_`)
         What clusters add to the style, W: the code of a row is its style plus the centers
         weighted by `predict_proba`; only with `n_clusters`.
@@ -124,8 +134,14 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     adversaries can only guess.
 
     With ``n_clusters="labels"`` all labelled rows are learnt from, the held-out ones among
-    them. Labels are spread so that each class starts with the same mass; clusters are
-    expected to be as frequent as the labels are.
+    them. Labels are spread so that each class starts with the same mass. Clusters are
+    expected to be as frequent as `class_prior` says, or as makes the rows without a label
+    likeliest, given what neighbours and a logistic regression say of them [6]_. A class
+    that no label names is none: its rows are put into the others, and `fit` warns only if
+    a twentieth of the rows or more hang together in the graph with no labelled one. The
+    estimator is then a classifier to scikit-learn, so that a search stratifies by y and may
+    be scored by accuracy (rows marked -1 count as wrong in it); its own `score` stays
+    the likelihood.
 
     `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of codes that do not match the
     prior, of adversaries that tell them apart with ease, of empty clusters, and of a
@@ -143,6 +159,8 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
        distances. Journal of Statistical Planning and Inference 143(8), 1249-1272.
     .. [5] Zhou, Bousquet, Lal, Weston and Schölkopf (2004). Learning with local and global
        consistency. NeurIPS.
+    .. [6] Saerens, Latinne and Decaestecker (2002). Adjusting the outputs of a classifier
+       to new a priori probabilities. Neural Computation 14(1), 21-41.
 
     Examples
     --------
@@ -163,6 +181,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     prior: object = "gaussian"
     n_clusters: int | str | None = None
+    class_prior: object = None
     cluster_init: object = "graph"
     learning_rate: float = 2e-3
     adversarial_learning_rate: float = 2e-3
@@ -177,6 +196,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
             StrOptions({OF_LABELS}),
             None,
         ],
+        "class_prior": ["array-like", dict, None],
         "cluster_init": [
             StrOptions({"graph", "kmeans", "random"}),
             HasMethods(["fit_predict"]),
@@ -189,6 +209,13 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     def _further_rate(self):
         return self.adversarial_learning_rate
+
+    def _partial_fit(self, X, y, sample_weight, X_clean=None):
+        before = vars(self).get("cluster_count_")
+        super()._partial_fit(X, y, sample_weight, X_clean)
+        if before is not None:
+            self.cluster_count_ = before + self.cluster_count_
+        return self
 
     # Clusters
 
@@ -293,7 +320,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
             cluster.
         cluster : int, class, array-like of shape (n_samples,) or None, default=None
             The cluster that rows are of, or each of them. None draws them as often as they
-            were in training. Only with `n_clusters`.
+            were in training (`cluster_count_`). Only with `n_clusters`.
         noise : bool or "auto", default="auto"
             Whether to draw rows from p(x | z), or to return their means, as in
             `VariationalAutoencoder.sample`: "auto" draws in tables of
@@ -344,9 +371,8 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     def _places(self, cluster, n_samples, n_clusters, random_state):
         """Return the places of clusters among all; (n_samples,)."""
         if cluster is None:
-            return random_state.choice(
-                n_clusters, n_samples, p=shares_of(self.net_.module_)
-            )
+            share = self.cluster_count_ / self.cluster_count_.sum()
+            return random_state.choice(n_clusters, n_samples, p=share)
         known = self._named(np.arange(n_clusters))
         cluster = np.asarray(cluster)
         if cluster.shape not in ((), (n_samples,)):
@@ -358,9 +384,10 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         return places(known, cluster, "cluster", "cluster that is none")
 
     def __sklearn_tags__(self):
-        """Say what scikit-learn may expect: a clusterer, if there are clusters."""
+        """Say what scikit-learn may expect: a clusterer, a classifier, or neither."""
         tags = super().__sklearn_tags__()
         if self.n_clusters == OF_LABELS:
+            tags.estimator_type = "classifier"
             tags.target_tags.required = True
         elif self.n_clusters is not None:
             tags.estimator_type = "clusterer"

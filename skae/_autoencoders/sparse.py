@@ -14,8 +14,8 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._codes.penalties import KL, L1, BatchTopK, TopK
 from skae._codes.pursuit import MatchingPursuit
-from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
 from skae._data.frames import row_labels
 from skae._params import check_option
@@ -55,8 +55,8 @@ class SparseAutoencoder(BaseAutoencoder):
         - "topk": at most `n_nonzero_coefs` units of a row are on, the others exactly 0
           [3]_.
         - "batch_topk": so many on average, some rows more and some fewer: the largest of
-          a training batch, and later whatever exceeds the threshold found in training
-          [5]_.
+          a training batch, and later whatever exceeds a threshold [5]_, by which so many
+          are on in rows that are new: it is set by the rows held out.
         - "l1": ``beta`` times the sum of a row's code, whose numbers are not negative;
           unimportant ones are exactly 0.
         - "kl": codes in (0, 1), ``beta`` times the divergence of each unit's mean
@@ -100,15 +100,16 @@ class SparseAutoencoder(BaseAutoencoder):
         (with "kl", beside the others at their means). Not there with
         ``likelihood="mixed"``.
     activation_frequency_ : ndarray of shape (`n_components_`,)
-        Share of the training rows, in [0, 1], that turn each unit on: above 0.5 with
-        ``penalty="kl"``, else not 0. After `partial_fit` this, and what follows from it, is
-        of the rows of that call.
+        Share of the training rows, in [0, 1], that turn each unit on: above
+        `target_activation` with ``penalty="kl"``, else not 0. After `partial_fit` this, and
+        what follows from it, is of the rows of that call.
     mean_activation_ : ndarray of shape (`n_components_`,)
         Mean size of each unit's code over the training rows.
     n_active_units_ : float
-        Units that are on, on average, in a training row.
+        Units that are on, on average, in a row that is new: as many as in a training row,
+        times what rows held out have more of them. Without any, in a training row.
     dead_units_ : ndarray of shape (`n_components_`,), dtype bool
-        Which units no training row turns on.
+        Which units no training row turns on; with ``penalty="kl"``, which hardly vary.
     feature_importances_ : ndarray of shape (`n_features_in_`,)
         Share of the code's work that each column has, of sum 1: the sum over units of
         ``mean_activation_[u] * abs(E[u, j] * D[u, j])``, where ``E`` is what one more of

@@ -79,7 +79,9 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
     conditional : bool, default=False
         Whether encoder and decoder are told the class y of each row [7]_, so that rows of
         a class can be generated and the code need not carry it. `fit` then needs y, and
-        so does whatever encodes or decodes. The first call of `partial_fit` has to
+        so does whatever encodes or decodes. Rows of unknown class have to be left out: -1
+        is a class like any other, and `fit` warns of it beside classes that make it look
+        like none. The first call of `partial_fit` has to
         hold all classes.
 
     Attributes

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from torch.nn.functional import cross_entropy, one_hot
 
-from skae._codes import remedies, signs
+from skae._codes import labels, remedies, signs
 from skae._codes.adversaries import Adversary, Heads, crowding
 from skae._codes.base import (
     MAX_AUTO_COMPONENTS,
@@ -24,8 +21,7 @@ from skae._codes.base import (
     pair,
     tempered,
 )
-from skae._codes.clusters import known_clusters
-from skae._codes.normal import places
+from skae._codes.clusters import guessed_clusters
 from skae._data.split import Told
 from skae._losses import energy_coefficient
 from skae.priors import as_prior, drawn
@@ -36,7 +32,7 @@ TOLD_FIRST = 0.25  # share of the epochs in which clusters are learnt by being t
 AVERAGED = 0.99  # decay of the average of weights, for each step
 JUDGED_ROWS = 1024  # codes that are compared with draws, at most
 JUDGING_SEED = 0  # of these draws
-UNLABELLED, OF_LABELS = -1, "labels"
+OF_LABELS = "labels"
 
 
 class Aim(NamedTuple):
@@ -45,6 +41,7 @@ class Aim(NamedTuple):
     prior: object  # with `sample`
     cluster_shares: torch.Tensor | None = None  # (K,)
     told: object = None  # rows of known clusters, or None
+    lonely: float = 0.0  # share of the rows without a label that no label reaches
 
 
 class Play(NamedTuple):
@@ -64,6 +61,7 @@ class Adversarial(Code):
 
     prior: object = "gaussian"
     n_clusters: int | str | None = None
+    class_prior: object = None
     cluster_init: object = "graph"
     instance_noise: float = 0.3
 
@@ -91,43 +89,14 @@ class Adversarial(Code):
 
     def read(self, y, n, classes, *, reset):
         """Return the classes of y, and which of them each row is of, -1 for none."""
+        if self.class_prior is not None and self.n_clusters != OF_LABELS:
+            raise ValueError(
+                f"class_prior is for n_clusters='labels'. Use class_prior=None with "
+                f"n_clusters={self.n_clusters!r}."
+            )
         if self.n_clusters != OF_LABELS or (classes is None and not reset):
             return Told()
-        if y is None:
-            if not reset:
-                return Told(classes, labels=np.full(n, -1))
-            raise ValueError(
-                "n_clusters='labels' requires y to be passed, but the target y is None. "
-                "Pass the class of each row, -1 where it is not known, or set n_clusters "
-                "to a number."
-            )
-        y = column_or_1d(y)
-        check_consistent_length(np.empty(n), y)
-        if y.dtype.kind in "US" and (y == str(UNLABELLED)).any():
-            raise ValueError(
-                "y holds the string '-1'. Mark rows of unknown class by the integer -1, in "
-                "an array of dtype object."
-            )
-        if pd.isna(y).any():
-            raise ValueError(
-                "y has missing values. Mark rows of unknown class by -1 instead."
-            )
-        known = np.asarray(y != UNLABELLED)
-        if reset:
-            if not known.any():
-                raise ValueError(
-                    "y holds no class, only -1 for rows of unknown class. Label some rows, "
-                    "or set n_clusters to a number."
-                )
-            named = y[known]
-            if named.dtype == object:
-                named = np.asarray(named.tolist())
-            check_classification_targets(named)
-            classes = np.unique(named)
-        labels = np.full(len(y), -1)
-        if known.any():
-            labels[known] = places(classes, y[known].astype(classes.dtype), "y")
-        return Told(classes, labels=labels)
+        return labels.read(y, n, classes, reset=reset)
 
     def n_principal(self, wanted, likelihood):
         """Return how many are needed; clusters are sought among 32."""
@@ -151,13 +120,17 @@ class Adversarial(Code):
             self._measure(prior, task.n_components)
         if not k:
             return Aim(prior)
-        told = known_clusters(task, k, self.cluster_init)
-        shares = torch.full((k,), 1 / k)
+        before = None
         if task.earlier is not None:
-            shares = torch.from_numpy(shares_of(task.earlier.net.module_)).float()
-        elif task.told.labels is not None:
-            given = torch.from_numpy(task.told.labels)[task.sample.index]
-            shares = torch.bincount(given[given >= 0], minlength=k).float()
+            before = shares_of(task.earlier.net.module_)
+        if task.told.labels is not None:
+            spread = labels.spread_labels(task, self.cluster_init, self.class_prior, before)
+            shares = spread.shares.float().to(task.device)
+            return Aim(prior, shares, spread.rows, spread.lonely)
+        told = guessed_clusters(task, k, self.cluster_init)
+        shares = torch.full((k,), 1 / k)
+        if before is not None:
+            shares = torch.from_numpy(before).float()
         elif told is not None:
             shares = torch.bincount(told.cluster.cpu(), told.weight.cpu(), k).float()
         return Aim(prior, (shares / shares.sum()).to(task.device), told)
@@ -294,6 +267,8 @@ class Adversarial(Code):
             rows, cluster = play.aim.told.some(run.task.train.rows, len(x), generator)
             x, weight, *_ = run.task.corrupted(rows, generator)
             logits = self.style_and_logits(ae, x)[1]
+            if play.aim.told.more is not None:
+                logits = logits - play.aim.told.more
             row = cross_entropy(logits, cluster, reduction="none")
             yield "labelled", (weight * row).mean()
 
@@ -337,9 +312,11 @@ class Adversarial(Code):
             logits = task.by_blocks(
                 lambda x: self.style_and_logits(ae, x)[1], ae.n_clusters
             )
-            labels = logits.argmax(1)
-            known = task.told.classes
-            more["labels_"] = labels if known is None else known[labels]
+            found, told = logits.argmax(1), task.told
+            if told.labels is not None:  # those that were given stay
+                found = np.where(told.labels >= 0, told.labels, found)
+            more["labels_"] = found if told.classes is None else told.classes[found]
+            more["cluster_count_"] = _count(found, task.sample, ae.n_clusters)
             places = ae.heads.weight * ae.scale
             more["cluster_centers_"] = places.detach().cpu().numpy()
         return more
@@ -358,6 +335,7 @@ class Adversarial(Code):
             remedy = "Use fewer n_clusters or another cluster_init"
             if self.n_clusters == OF_LABELS:
                 remedy = "Label more rows of each class"
+                yield from signs.lonely_rows(task.aim.lonely, task.told.classes)
             n_used = len(np.unique(described["labels_"]))
             yield from signs.empty_clusters(n_used, ae.n_clusters, remedy)
 
@@ -369,6 +347,14 @@ def heard(progress):
     the adversary makes them sure of it.
     """
     return torch.as_tensor(progress / TOLD_FIRST).clamp(max=1.0)
+
+
+def _count(clusters, sample, k):
+    """Return how many rows are in each cluster, by their weight relative to the mean."""
+    index, weight = sample.index.numpy(), None
+    if sample.weight is not None:
+        weight = sample.weight[index] / sample.weight[index].mean()
+    return np.bincount(clusters[index], weight, k).astype(np.float64)
 
 
 def shares_of(ae):

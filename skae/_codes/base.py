@@ -205,6 +205,9 @@ class Code(Parameters):
 
     # After training
 
+    def settle(self, ae, task):
+        """Do what is left to do once training has ended, before anything is measured."""
+
     def more_numbers(self, ae):
         """Return how many numbers, for a row, come up beside the layers'."""
         return 0

@@ -4,8 +4,10 @@ B is the number of rows, k the components of the code, S the importance samples.
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -87,9 +89,8 @@ class Normal(Code):
             y = column_or_1d(y)
             if y.dtype.kind in "Of":
                 _check_known(y)
-            with np.errstate(invalid="ignore"):  # floats that no integer holds
-                check_classification_targets(y)
-            classes = np.unique(y)
+            classes = np.unique(as_classes(y))
+            _tell_of_minus_one(classes.tolist())
         return Told(classes, (torch.from_numpy(one_hot(classes, y, n)),))
 
     def build(self, task):
@@ -247,6 +248,8 @@ def _told(ae, x, known, n_repeats=1):
 
 def places(known, values, name, of="class that `fit` has not seen"):
     """Return where values (n,) are among the sorted known ones, or a ``ValueError``."""
+    if values.dtype.kind in "Of":
+        _check_known(values, name, f" Known are {known.tolist()}.")
     try:
         place = np.searchsorted(known, values).clip(max=len(known) - 1)
         strange = known[place] != values
@@ -260,13 +263,49 @@ def places(known, values, name, of="class that `fit` has not seen"):
     return place
 
 
-def _check_known(y):
+def _check_known(y, name="y", remedy=" Leave these rows out."):
     """Raise a ``ValueError`` if rows have no class."""
     gone = np.array([is_nan(value) for value in y], dtype=bool)
     if gone.any():
         raise ValueError(
-            f"y: conditional=True needs the class of each row, and {gone.sum()} have "
-            f"none, the first being row {gone.argmax()}. Leave these rows out."
+            f"{name}: the class of each row is needed, and {gone.sum()} have none, the "
+            f"first being row {gone.argmax()}.{remedy}"
+        )
+
+
+def as_classes(y):
+    """Return classes y, numbers among objects as such, or a ``ValueError``; (n,)."""
+    if y.dtype.kind in "OS":
+        kinds = sorted({_kind(name) for name in y.tolist()})
+        if len(kinds) > 1 or kinds == ["bytes"]:
+            raise ValueError(
+                f"y: classes must be texts, or all of them numbers. Got {kinds}. Name them "
+                "alike, for instance by y.astype(str)."
+            )
+        if kinds == ["numbers"]:
+            y = np.asarray(y.tolist())
+    check_classification_targets(y)
+    return y
+
+
+def _kind(name):
+    if isinstance(name, Real):
+        return "numbers"
+    return "texts" if isinstance(name, str) else type(name).__name__
+
+
+def _tell_of_minus_one(classes):
+    """Warn of -1 beside classes of which it is most likely none; {-1, 1} are a pair."""
+    others = [name for name in classes if name not in (-1, "-1")]
+    if len(others) == len(classes) or others in ([1], ["1"]):
+        return
+    if all(isinstance(name, str) or name >= 0 for name in others):
+        warnings.warn(
+            f"y: -1 is learnt as a class of its own, beside {others}. If it marks rows of "
+            "unknown class, as in sklearn.semi_supervised, leave these rows out, or take "
+            "AdversarialAutoencoder(n_clusters='labels'), which learns from them; if it "
+            "is a class, give it another name.",
+            stacklevel=8,
         )
 
 

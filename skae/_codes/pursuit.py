@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from skae._codes.sparse import TopK
+from skae._codes.penalties import TopK
 from skae.networks._edges import edges
 from skae.networks._layers import aligned_linear
 

@@ -23,6 +23,7 @@ DEAD = 0.5  # of a layer's units
 PRIOR_MISSED = 0.15  # energy distance of codes and draws
 TOLD_APART = 0.1  # loss of an adversary
 FILLED = 0.5  # of the clusters
+LONELY = 0.05  # of the rows without a label
 CALMER = "Lower learning_rate or raise batch_size"
 THE_CODE = "the code"  # as a layer
 
@@ -102,6 +103,16 @@ def empty_clusters(n_used, n_clusters, remedy):
     """More than half of the clusters have no rows: yield what to do."""
     if n_used < FILLED * n_clusters:
         yield f"Collapsed: {n_used} of {n_clusters} clusters have rows. {remedy}."
+
+
+def lonely_rows(share, classes):
+    """Many rows hang together with no labelled one: yield what to do."""
+    if share >= LONELY:
+        yield (
+            f"Unlabelled: {share:.0%} of the rows without a label hang together with no "
+            "labelled row. They may be of a class that y does not name, and are put into "
+            f"those that it does, {classes.tolist()}. Label some of them."
+        )
 
 
 def collapse(active, explained, remedy):

@@ -24,7 +24,6 @@ from skae._codes.units import (
     top_k,
     usage,
 )
-from skae._losses import bernoulli_kl
 from skae.networks._dense import DenseNetwork
 from skae.networks._layers import Linear, Stack, put
 
@@ -38,7 +37,6 @@ SHARE_ON, RATE = 0.05, 0.005
 CENTER_ROWS = 2000  # from which the median and the signs are found
 LEAST_PATIENCE = 1000  # rows
 RESAMPLED = 1024  # rows, at least, of which the worst rebuilt restart units
-TINY = 1e-6  # mean activation that a divergence is taken at, at least
 
 
 @dataclass
@@ -74,6 +72,10 @@ class Sparse(Code):
     def is_on(self, z):
         """Tell which units are on; (B, n)."""
         return z != 0
+
+    def is_dead(self, frequency, spread):
+        """Tell which units never are, by how often they are, or how they vary; (n,)."""
+        return frequency == 0
 
     def shift(self, u):
         """Return what to add to u (B, n), to start sparse; (n,) or 0."""
@@ -344,100 +346,6 @@ class Sparse(Code):
         if not self.revive:
             remedy += " or revive=True"
         yield from signs.never_on(described["dead_units_"], remedy)
-
-
-class TopK(Sparse):
-    """z = TopK(e(x)): each row's k largest."""
-
-    def sparsify(self, ae, u):
-        """Return the k largest of u; (B, n)."""
-        return top_k(u, self.n_nonzero_coefs, self.positive_code)
-
-
-class BatchTopK(Sparse):
-    """z = u where u > t: the B k largest of a batch of B rows, in training."""
-
-    def remember(self, ae):
-        """Keep the threshold."""
-        ae.register_buffer("threshold", torch.zeros((), dtype=torch.float32))
-
-    def restated(self, ae):
-        """Give directions length 1, and the threshold that of the codes."""
-        ae.threshold.mul_(super().restated(ae).mean())
-
-    def sparsify(self, ae, u):
-        """Return u where it is above the threshold, which training finds; (B, n)."""
-        size = u if self.positive_code else u.abs()
-        threshold = ae.threshold
-        if ae.training:
-            n_on = min(len(u) * self.n_nonzero_coefs, u.numel())
-            threshold = size.detach().flatten().topk(n_on).values[-1].clamp(min=0)
-            with torch.no_grad():
-                first = ae.threshold == 0
-                ae.threshold.lerp_(threshold, torch.where(first, 1.0, 0.05))
-        return torch.where((size >= threshold) & (size > 0), u, 0.0)
-
-
-class L1(Sparse):
-    """z = relu(e(x)), loss = -log p(x | z) + beta |z|_1."""
-
-    def beta_of_auto(self, n_units, n_columns):
-        """Return 1."""
-        return 1.0
-
-    def shift(self, u):
-        """Return what leaves a unit on in a share rho of the rows; (n,)."""
-        return -u.quantile(1 - self.target_activation, dim=0)
-
-    def sparsify(self, ae, u):
-        """Return the positive part; (B, n)."""
-        return u.relu()
-
-    def cost(self, z):
-        """Return beta |z|_1; (B,)."""
-        return self.beta * z.sum(1)
-
-
-class KL(Sparse):
-    """z = sigmoid(e(x)), loss = -log p(x | z) + beta sum_j KL(rho || mean z_j)."""
-
-    has_unit_directions: ClassVar[bool] = False  # z is bounded, and cannot dodge
-
-    def beta_of_auto(self, n_units, n_columns):
-        """Return 20, for each unit's share of the columns."""
-        return 20.0 * (n_columns / n_units)
-
-    def shift(self, u):
-        """Return what makes rho the mean activation, if u is normal, nearly; (n,)."""
-        rho = torch.tensor(self.target_activation)
-        spread = (1 + torch.pi / 8 * u.var(0, correction=0)).sqrt()
-        return rho.logit() * spread - u.mean(0)
-
-    def sparsify(self, ae, u):
-        """Return the sigmoid; (B, n)."""
-        return u.sigmoid()
-
-    def is_on(self, z):
-        """Tell which units are nearer to 1 than to 0; (B, n)."""
-        return z > 0.5
-
-    def cost(self, z):
-        """Return each row's share of the divergence, to first order; (B,).
-
-        Its mean over the rows is the divergence, and so is its gradient; weights count
-        to first order, as the mean itself knows none.
-        """
-        mean = z.detach().mean(0)
-        kl, slope = bernoulli_kl(self.target_activation, mean.clamp(TINY, 1 - TINY))
-        return self.beta * (kl.sum() + (z - mean) @ slope)
-
-    def useless(self, ae):
-        """Return that no unit is: the divergence itself turns them on; (n,)."""
-        return torch.zeros_like(ae.idle, dtype=torch.bool)
-
-    def dead_units(self, described, task):
-        """Yield nothing: no unit dies."""
-        return ()
 
 
 def _most_units(likelihood):

@@ -10,6 +10,7 @@ from torch import nn
 from skae.networks._edges import last_layers
 from skae.networks._layers import Stack, TransposedLinear
 
+USUAL_ROWS = 0.95  # of those trained on: as many units as they have on may count
 BLOCK = 256  # units, or columns, whose effects are found at a time
 
 
@@ -74,27 +75,58 @@ def stretch(encoder, length):
 
 
 def usage(ae, task):
-    """Return how often and how much the rows trained on turn each unit on, as attributes.
+    """Return how often and how much rows turn each unit on, as attributes.
 
     And how much where it is on; (n,).
     """
-    totals, total = 0.0, 0.0
+    totals, counts = 0.0, []
     with torch.inference_mode():
         for part in task.in_order():
+            rows = []
             for x, w, *_ in part:
                 z = ae.encode(x).double()
                 w = z.new_ones(len(z)) if w is None else w.double()
                 on, size = ae.code.is_on(z).double(), z.abs()
-                totals = totals + torch.stack([w @ on, w @ size, w @ (on * size)]).cpu()
-                total += float(w.sum())
-    on, size, size_on = totals.numpy() / total
+                sums = [w @ on, w @ size, w @ (on * size), w @ z, w @ z.square()]
+                totals = totals + torch.stack(sums).cpu()
+                rows.append(torch.stack([on.sum(1), w, how_far(x)]).cpu())
+            counts.append(torch.cat(rows, 1))
+    total = float(sum(w.sum() for _, w, _ in counts))
+    on, size, size_on, mean, square = totals.numpy() / total
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    n_on, weight, _ = counts[0]
     attributes = {
         "activation_frequency_": on,
         "mean_activation_": size,
-        "n_active_units_": float(on.sum()),
-        "dead_units_": on == 0,
+        "n_active_units_": float(n_on @ weight / weight.sum() * held_out_ratio(counts)),
+        "dead_units_": ae.code.is_dead(on, spread),
     }
     return attributes, np.divide(size_on, on, out=np.ones_like(on), where=on > 0)
+
+
+def how_far(x):
+    """Return the logarithm of how far rows (B, d) are from the mean one; (B,)."""
+    return x.nan_to_num().double().square().mean(1).log1p()
+
+
+def held_out_ratio(counts):
+    """Return how many times as many units are on in rows that are held out, if any are.
+
+    `counts` has (units on (n,), weights (n,), how far (n,)) of the rows trained on and of
+    those held out. These are few: a row that turns all units on counts as a usual one, and
+    what is due to their being farther out, or nearer, by chance is taken off.
+    """
+    most = counts[0][0].quantile(USUAL_ROWS).clamp(min=1.0)
+    (first, far), *others = [
+        (n_on.clamp(max=most) @ w / w.sum(), far @ w / w.sum()) for n_on, w, far in counts
+    ]
+    if not others or first == 0:
+        return 1.0
+    n_on, w, d = counts[0]
+    left = w * (d - far)
+    slope = left @ n_on.clamp(max=most) / (left @ (d - far)).clamp(min=1e-12)
+    mean, other_far = others[0]
+    return float((mean - slope * (other_far - far)) / first)
 
 
 def added_by_units(ae, amount, base):

@@ -52,6 +52,7 @@ def run(task, listener=None):
 def finished(task):
     """Measure a task's net after training, and say what is wrong with it."""
     _start_from_all(task)
+    task.net.module_.code.settle(task.net.module_, task)
     trained = measured(task)
     return trained._replace(signs=trouble(task, trained))
 

@@ -6,17 +6,19 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone, is_clusterer
+from sklearn.base import clone, is_classifier, is_clusterer
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, load_wine, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Freezer, LRScheduler
 from torch.optim.lr_scheduler import StepLR
 
@@ -378,7 +380,100 @@ def test_labels_that_come_in_passes():
         aae.partial_fit(SMALL, y)
         assert len(aae.labels_) == 200
     np.testing.assert_allclose(aae.net_.module_.cluster_shares, shares, atol=1e-6)
-    np.testing.assert_allclose(shares, np.bincount(SMALL_Y[:50]) / 50, atol=1e-6)
+    assert np.abs(shares.numpy() - np.bincount(SMALL_Y) / 200).sum() < 0.2
+    assert aae.cluster_count_.sum() == 800  # of four passes
+
+
+def few_of(y, n, rng):
+    """Labels of n rows of each class, and -1."""
+    few = np.full(len(y), -1)
+    for c in np.unique(y):
+        few[rng.choice(np.flatnonzero(y == c), n, replace=False)] = c
+    return few
+
+
+@quick
+@pytest.mark.parametrize(
+    ("sizes", "init"),
+    [((570, 30), "graph"), ((480, 90, 30), "graph"), ((200, 200, 200), "random")],
+    ids=str,
+)
+def test_shares_of_classes_are_those_of_the_rows_and_not_of_the_labels(sizes, init):
+    rng = np.random.default_rng(len(sizes))
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    rows = rng.normal(size=(600, 6)) + 2.5 * np.eye(6)[y]
+    few, truth = few_of(y, 8, rng), np.array(sizes) / 600
+    aae = make(2, n_clusters="labels", cluster_init=init, batch_size="auto", max_iter=30)
+    aae.fit(rows, few)
+
+    def off(labels):
+        return np.abs(np.bincount(labels, minlength=len(sizes)) / len(labels) - truth).max()
+
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    usual = off(model.fit(rows[few >= 0], few[few >= 0]).predict(rows))
+    assert off(aae.predict(rows)) < usual + 0.03
+    assert off(aae.labels_) < usual + 0.03
+    assert (aae.labels_[few >= 0] == few[few >= 0]).all()
+    np.testing.assert_array_equal(aae.cluster_count_, np.bincount(aae.labels_))
+    drawn = aae.sample(5000, random_state=0, return_cluster=True)[1]
+    np.testing.assert_allclose(
+        np.bincount(drawn, minlength=len(sizes)) / 5000,
+        np.bincount(aae.labels_, minlength=len(sizes)) / 600,
+        atol=0.025,
+    )
+
+
+@quick
+def test_shares_may_be_told():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [270, 30])
+    rows, few = rng.normal(size=(300, 4)) + 2.5 * y[:, None], few_of(y, 5, rng)
+    names = np.where(few < 0, -1, np.array(["a", "b"], dtype=object)[few])
+    prior = {"b": 0.3, "a": 0.7}
+    aae = make(2, n_clusters="labels", class_prior=prior).fit(rows, names)
+    np.testing.assert_allclose(aae.net_.module_.cluster_shares, [0.7, 0.3], atol=1e-6)
+    again = make(2, n_clusters="labels", class_prior=[0.7, 0.3]).fit(rows, names)
+    assert (again.transform(rows) == aae.transform(rows)).all()
+    for wrong in (
+        [0.5, 0.6],
+        [1.0, 0.0],
+        [1.0],
+        {"a": 1.0},
+        {"a": 0.5, "c": 0.5},
+        ["x", "y"],
+    ):
+        with pytest.raises(ValueError, match="class_prior must"):
+            make(n_clusters="labels", class_prior=wrong).fit(rows, names)
+    with pytest.raises(ValueError, match="class_prior is for n_clusters='labels'"):
+        make(n_clusters=2, class_prior=[0.5, 0.5]).fit(rows)
+
+
+def test_rows_that_no_label_reaches_are_told_of():
+    rows, kind = make_blobs(400, 5, centers=4, random_state=0, center_box=(-30, 30))
+    few = few_of(kind, 5, np.random.default_rng(0))
+    with pytest.warns(ConvergenceWarning, match=r"Unlabelled: 27% .*\[0, 1, 2\]"):
+        make(2, n_clusters="labels").fit(rows, np.where(few == 3, -1, few))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        make(2, n_clusters="labels").fit(rows, few)
+    assert not any("Unlabelled" in str(w.message) for w in seen)
+
+
+@quick
+@pytest.mark.parametrize("n_unknown", [0, 120])
+def test_a_search_may_go_by_accuracy(n_unknown):
+    y = np.where(np.arange(200) < n_unknown, -1, SMALL_Y)
+    aae = make(n_clusters="labels", max_iter=10)
+    assert is_classifier(aae)
+    assert not is_clusterer(aae)
+    assert not is_classifier(make(n_clusters=3))
+    grid = {"adversarial_learning_rate": [1e-6, 2e-3]}
+    search = GridSearchCV(aae, grid, scoring="accuracy", cv=2).fit(SMALL, y)
+    assert search.best_params_["adversarial_learning_rate"] == 2e-3
+    found = search.predict(SMALL)
+    assert (found[y >= 0] == y[y >= 0]).mean() > 0.7
+    assert search.score(SMALL, y) == pytest.approx((found == y).mean())
+    assert search.best_estimator_.score(SMALL, y) == search.best_estimator_.score(SMALL)
 
 
 def test_labels_of_no_weight_are_an_error():

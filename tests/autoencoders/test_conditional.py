@@ -1,11 +1,15 @@
 """A variational autoencoder that is told each row's class."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
+from sklearn.mixture import GaussianMixture
 
-from skae import VariationalAutoencoder
+from skae import AdversarialAutoencoder, LatentSampler, VariationalAutoencoder
 from skae.networks import ConvolutionalNetwork
 from tests.factors import DIGITS, RNG, SMALL, TRAIN, make, quick
 
@@ -126,6 +130,82 @@ def test_classes_are_asked_for_where_they_are_needed(conditional):
             call()
     with pytest.raises(ValueError, match="one for each of n_samples=2"):
         conditional.sample(2, y=["a", "b", "c"])
+
+
+@quick
+@pytest.mark.parametrize(
+    ("classes", "is_told"),
+    [
+        ([-1, 1], False),
+        ([-1.0, 1.0], False),
+        ([-2, -1, 0], False),
+        ([0, 1, 2], False),
+        ([-1, 0, 1], True),
+        ([-1, 0], True),
+        ([-1, 3, 7], True),
+        (["-1", "a", "b"], True),
+    ],
+    ids=str,
+)
+def test_minus_one_beside_classes_is_told_of(classes, is_told):
+    y = np.array(classes)[np.arange(60) % len(classes)]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        vae = make(2, conditional=True, max_iter=1).fit(SMALL[:60], y)
+    told = [str(w.message) for w in seen if "-1 is learnt as a class" in str(w.message)]
+    assert len(told) == is_told
+    assert vae.classes_.tolist() == classes
+
+
+@quick
+@pytest.mark.parametrize("strings", [object, str])
+def test_classes_of_another_type_are_named(strings):
+    y = np.array(["a", "b"], dtype=strings)[np.arange(60) % 2]
+    vae = make(2, conditional=True, max_iter=1).fit(SMALL[:60], y)
+    sampler = LatentSampler(make(2, conditional=True, max_iter=1), random_state=0)
+    aae = AdversarialAutoencoder(2, n_clusters="labels", max_iter=1, random_state=0)
+    sampler.fit(SMALL[:60], y)
+    aae.fit(SMALL[:60], y)
+    gone = (np.nan, pd.NA, ["a", None], pd.Series(["a", None], dtype="string"))
+    for wrong in (1, 1.5, True, ["a", 1], [1, 2], ["aa", "b"], *gone):
+        for call in (
+            lambda wrong=wrong: vae.sample(2, y=wrong),
+            lambda wrong=wrong: vae.transform(SMALL[:2], y=wrong),
+            lambda wrong=wrong: sampler.sample(2, y=wrong),
+            lambda wrong=wrong: aae.sample(2, cluster=wrong),
+        ):
+            with pytest.raises(ValueError, match=r"Known are \['a', 'b'\]"):
+                call()
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["a", None], "30 have none, the first being row 1"),
+        ([1.0, np.nan], "30 have none, the first being row 1"),
+        (["a", 1], "must be texts, or all of them numbers"),
+        ([b"a", b"b"], "must be texts, or all of them numbers"),
+    ],
+    ids=str,
+)
+def test_rows_without_a_class_and_mixed_classes_are_named(classes, message):
+    y = np.array(classes, dtype=object)[np.arange(60) % 2]
+    with pytest.raises(ValueError, match=message):
+        make(2, conditional=True).fit(SMALL[:60], y)
+    y[0] = -1
+    if classes[1] == 1:
+        with pytest.raises(ValueError, match=message):
+            AdversarialAutoencoder(2, n_clusters="labels").fit(SMALL[:60], y)
+
+
+@quick
+def test_a_sampler_of_a_conditional_one_learns_codes_of_the_classes():
+    y = CLASSES[:300]
+    vae = make(2, conditional=True, network=(16,), max_iter=10)
+    sampler = LatentSampler(vae, GaussianMixture(1, random_state=0), random_state=0)
+    sampler.fit(SHIFTED[:300], y)
+    codes = sampler.autoencoder_.transform(SHIFTED[:300], y=y)
+    np.testing.assert_allclose(sampler.density_.means_[0], codes.mean(0), atol=1e-3)
 
 
 def test_numbers_are_no_classes():

@@ -177,6 +177,68 @@ def test_revival(network):
     assert dead[True] < 0.7 * dead[False]
 
 
+# As many units are on as was asked, in rows that are new
+
+
+def on_in_new_rows(**params):
+    """Units on in 3,000 new rows, and `n_active_units_`: means of three fits."""
+    rng, seen = np.random.default_rng(0), []
+    for seed in range(3):
+        D = rng.normal(size=(24, 12))
+        S = rng.exponential(size=(4000, 24)) * (rng.uniform(size=(4000, 24)) < 0.12)
+        rows = S @ D + 0.3 * rng.normal(size=(4000, 12))
+        defaults = {"max_iter": 12, "validation_fraction": 0.4, "random_state": seed}
+        defaults |= params
+        autoencoder = SparseAutoencoder(40, **defaults).fit(rows[:1000])
+        on = (autoencoder.transform(rows[1000:]) != 0).sum(1).mean()
+        seen.append((on, autoencoder.n_active_units_))
+    return np.mean(seen, axis=0)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"penalty": "batch_topk", "n_nonzero_coefs": 4}, {"penalty": "l1", "beta": 0.5}],
+    ids=["batch_topk", "l1"],
+)
+def test_as_many_units_are_on_in_new_rows_as_is_said(params):
+    on, said = on_in_new_rows(**params)
+    assert on == pytest.approx(said, rel=0.05)
+    assert said == pytest.approx(params.get("n_nonzero_coefs", said), rel=0.05)
+
+
+def test_without_rows_held_out_the_threshold_is_that_of_all():
+    params = {"n_nonzero_coefs": 5, "early_stopping": False, "max_iter": 10}
+    w = np.where(np.arange(1500) < 1000, 1.0, 3.0)
+    for weight in (None, w):
+        autoencoder = SparseAutoencoder(96, penalty="batch_topk", random_state=0, **params)
+        autoencoder.fit(X[:1500], sample_weight=weight)
+        on = (autoencoder.transform(X[:1500]) != 0).sum(1)
+        assert np.average(on, weights=weight) == pytest.approx(5, abs=0.01)
+        assert autoencoder.n_active_units_ == pytest.approx(5, abs=0.01)
+
+
+@pytest.mark.parametrize("target", [0.02, 0.05, 0.2])
+def test_units_of_kl_that_do_what_was_asked_are_not_dead(target):
+    params = {"penalty": "kl", "target_activation": target, "beta": 50.0, "max_iter": 20}
+    autoencoder = SparseAutoencoder(64, random_state=0, **params).fit(X[:600])
+    codes = autoencoder.transform(X[:600])
+    assert codes.mean() == pytest.approx(target, rel=0.2)
+    assert (codes.std(0) > 0.3 * target).all()
+    assert not autoencoder.dead_units_.any()
+    above = (codes > target).sum(1).mean()
+    assert autoencoder.n_active_units_ == pytest.approx(above, rel=0.1)
+    assert above > 5
+
+
+def test_units_of_kl_that_do_not_vary_are_dead():
+    rows = np.random.default_rng(0).normal(size=(400, 2))
+    params = {"penalty": "kl", "beta": 1e4, "max_iter": 30, "network": (8,)}
+    autoencoder = SparseAutoencoder(12, random_state=0, **params).fit(rows)
+    still = autoencoder.transform(rows).std(0) < 0.05 * 0.05
+    assert (autoencoder.dead_units_ == still).all()
+    assert still.any()
+
+
 # What is known of a fitted one
 
 
@@ -184,10 +246,13 @@ def test_revival(network):
 def test_usage_is_that_of_the_training_rows(fitted, penalty):
     autoencoder = fitted[penalty]
     codes = autoencoder.transform(X[:1500])
-    on = codes > 0.5 if penalty == "kl" else codes != 0
+    on = codes > 0.05 if penalty == "kl" else codes != 0
     np.testing.assert_allclose(autoencoder.activation_frequency_, on.mean(0), atol=2e-3)
     np.testing.assert_allclose(autoencoder.mean_activation_, codes.mean(0), atol=1e-3)
-    assert autoencoder.n_active_units_ == pytest.approx(on.sum(1).mean(), abs=0.02)
+    held_out = (autoencoder.transform(X[HELD_OUT]) > (0.05 if penalty == "kl" else 0)).sum(
+        1
+    )
+    assert autoencoder.n_active_units_ == pytest.approx(held_out.mean(), rel=0.15)
     assert (autoencoder.dead_units_ == ~on.any(0)).mean() > 0.98
 
 
@@ -349,7 +414,7 @@ def test_a_unit_of_kl_adds_what_codes_in_range_do():
     base = autoencoder.mean_activation_
     unit = int(autoencoder.activation_frequency_.argmax())
     codes = autoencoder.transform(X[:500])[:, unit]
-    on = codes > 0.5
+    on = codes > 0.05
     amount = codes[on].mean() if on.any() else 1.0
     moved = base + amount * (np.arange(12) == unit)
     before, after = autoencoder.inverse_transform(np.stack([base, moved]))

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 
@@ -27,6 +28,26 @@ def test_spectral_clusters_are_not_a_few_rows(k, n_outliers):
         assert len(first_clusters(points[:n], k, "graph", 0)) == n
 
 
+def test_ties_are_those_of_the_better_cut():
+    graph, kmeans = [], []
+    for seed in range(6):
+        for noise in (0.05, 0.1):
+            points, moon = make_moons(400, noise=noise, random_state=seed)
+            guess = first_clusters(points, 2, "graph", seed)
+            graph.append(adjusted_rand_score(moon, guess))
+            guess = first_clusters(points, 2, "kmeans", seed)
+            kmeans.append(adjusted_rand_score(moon, guess))
+    assert np.mean(graph) > 0.85
+    assert np.min(graph) > np.mean(kmeans)
+
+
+def test_the_usual_tie_stays_where_no_other_cuts_much_less():
+    points, _ = make_blobs(300, 4, centers=3, cluster_std=2.0, random_state=0)
+    graph = Graph(points, 3)
+    cuts = [Graph.cut(graph, 0)]
+    assert graph.cost(cuts[0]) <= graph.cost(first_clusters(points, 3, "kmeans", 0)) / 0.9
+
+
 # Few labels
 
 
@@ -36,7 +57,7 @@ def test_labels_spread_along_the_graph_and_no_further():
     points += rng.normal(size=points.shape)
     labels = np.full(120, -1)
     labels[[3, 45]] = 1, 0
-    spread = Graph(points, 2).spread(labels)
+    spread = Graph(points, 2).spread(labels, 0.99)
     assert (spread[:40].argmax(1) == 1).all()
     assert (spread[40:80].argmax(1) == 0).all()
     assert (spread[:80].max(1) > 0).all()

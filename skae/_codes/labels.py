@@ -1,0 +1,194 @@
+"""What few labels say of the rows without one: their classes, and how many are of each.
+
+n is the number of rows, m of some without a label, K the classes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from skae._codes.clusters import CLUSTERED_ROWS, Graph, ToldRows, points_of, some_of
+from skae._codes.normal import as_classes, places
+from skae._data.split import Told
+
+UNLABELLED = -1
+SPREAD = 0.9  # of a label that neighbours pass on (Zhou et al., 2004)
+DOUBT = 0.02  # share of a graph's word that is kept for all classes
+OF_LINEAR = 0.5  # power of a linear model's probabilities, beside a graph's
+RAREST = 0.1  # of an equal share: the least that is found
+N_STEPS = 200  # in which shares are found
+
+
+class Spread(NamedTuple):
+    """What labels say of rows, and of how frequent classes are."""
+
+    shares: torch.Tensor  # (K,) of the classes, of sum 1
+    rows: ToldRows  # of known classes, as the encoder is told them
+    lonely: float = 0.0  # share of the rows without a label that no label reaches
+
+
+def read(y, n, classes, *, reset):
+    """Return the classes of y, and which of them each row is of, -1 for none."""
+    if y is None:
+        if not reset:
+            return Told(classes, labels=np.full(n, -1))
+        raise ValueError(
+            "n_clusters='labels' requires y to be passed, but the target y is None. "
+            "Pass the class of each row, -1 where it is not known, or set n_clusters "
+            "to a number."
+        )
+    y = column_or_1d(y)
+    check_consistent_length(np.empty(n), y)
+    if y.dtype.kind in "US" and (y == str(UNLABELLED)).any():
+        raise ValueError(
+            "y holds the string '-1'. Mark rows of unknown class by the integer -1, in "
+            "an array of dtype object."
+        )
+    if pd.isna(y).any():
+        raise ValueError("y has missing values. Mark rows of unknown class by -1 instead.")
+    known = np.asarray(y != UNLABELLED)
+    named = y[known]
+    if named.dtype == object and all(isinstance(name, str) for name in named):
+        named = np.asarray(named.tolist(), dtype=str)
+    if reset:
+        if not known.any():
+            raise ValueError(
+                "y holds no class, only -1 for rows of unknown class. Label some rows, "
+                "or set n_clusters to a number."
+            )
+        classes = np.unique(as_classes(named))
+    labels = np.full(len(y), -1)
+    if known.any():
+        labels[known] = places(classes, named, "y")
+    return Told(classes, labels=labels)
+
+
+def as_shares(prior, classes):
+    """Return a `class_prior` in the order of the classes, or a ``ValueError``; (K,)."""
+    names = classes.tolist()
+    if isinstance(prior, dict):
+        if len(prior) != len(names) or any(name not in prior for name in names):
+            raise ValueError(
+                f"class_prior must have a share for each class, {names}. Got {list(prior)}."
+            )
+        prior = [prior[name] for name in names]
+    try:
+        shares = np.asarray(prior, dtype=np.float64)
+    except (TypeError, ValueError):
+        shares = np.empty(0)
+    is_share = shares.shape == (len(names),) and (shares > 0).all()
+    if not is_share or not np.isclose(shares.sum(), 1, rtol=0, atol=1e-6):
+        raise ValueError(
+            f"class_prior must be {len(names)} positive numbers of sum 1, one for each "
+            f"class of {names}. Got {prior!r}."
+        )
+    return shares / shares.sum()
+
+
+def spread_labels(task, init, prior, before):
+    """Return the `Spread` of a task's labels.
+
+    Shares are `prior`, if that is told, or `before`, those of the training that goes on,
+    or found in the rows: labels themselves say nothing of them, as people often label as
+    many of each class. ``init="random"`` tells the encoder the labels alone.
+    """
+    if not isinstance(init, str) or init not in ("graph", "random"):
+        raise ValueError(
+            "cluster_init must be 'graph' or 'random' with n_clusters='labels', which "
+            f"says what the clusters are. Got {init!r}."
+        )
+    labels, index, k = task.told.labels, task.sample.train.numpy(), len(task.told.classes)
+    free, known = index[labels[index] < 0], index[labels[index] >= 0]
+    if not len(known) and before is None:
+        raise ValueError(
+            "y: no row of known class is learnt from, as all have a sample_weight of 0 or "
+            "are held out. Give some of them a positive weight, set early_stopping=False, "
+            "or set n_clusters to a number."
+        )
+    shares = before if prior is None else as_shares(prior, task.told.classes)
+    weight = np.ones(len(labels)) if task.sample.weight is None else task.sample.weight
+    everyone = task.sample.index.numpy()
+    given = everyone[labels[everyone] >= 0]
+    count = np.bincount(labels[given], weight[given], k)
+    rest, lonely, cluster = weight[everyone].sum() - count.sum(), 0.0, labels[known]
+    # training that goes on in passes has no components to seek neighbours in
+    if task.principal is not None and len(known) and len(free):
+        free = some_of(torch.from_numpy(free), CLUSTERED_ROWS, task.generator).numpy()
+        seeds = some_of(torch.from_numpy(known), CLUSTERED_ROWS, task.generator).numpy()
+        likely, reached = _likely(task, seeds, labels[seeds], weight[seeds], free, k)
+        w = weight[free]
+        lonely = float(w[~reached].sum() / w.sum())
+        if shares is None:
+            found = _shares_of(likely[reached], w[reached])
+            shares = (count + rest * found) / (count.sum() + rest)
+        if init == "graph":
+            known = np.concatenate([known, free[reached]])
+            guess = (likely[reached] * shares).argmax(1)
+            cluster = np.concatenate([cluster, guess])
+    if shares is None:
+        shares = count / count.sum()
+    elif prior is None:  # an adversary would drive out a class that is rarer
+        shares = np.maximum(shares, RAREST / k)
+        shares = shares / shares.sum()
+    weight, more = weight[known], None
+    if rest > 0 and len(known):  # each class is told as often: a rare one would be lost
+        held = np.bincount(cluster, weight, k)
+        weight = weight / held[cluster]
+        often = np.where(held > 0, 1 / (held > 0).sum(), shares)
+        more = np.log((shares / often).clip(1e-6))
+    told = _told(task, known, cluster, weight, more)
+    return Spread(torch.from_numpy(shares), told, lonely)
+
+
+def _told(task, index, cluster, weight, more):
+    """Return rows and their classes as the encoder is told them, or None."""
+    if not len(index):
+        return None
+    weight = torch.from_numpy(weight / weight.mean()).float()
+    index, cluster = torch.from_numpy(index), torch.from_numpy(cluster)
+    device = task.own.device
+    if more is not None:
+        more = torch.from_numpy(more).float().to(device)
+    return ToldRows(index.to(device), cluster.to(device), weight.to(device), more)
+
+
+def _likely(task, seeds, labels, weight, free, k):
+    """Return how likely rows are in each class (m, K), and which ones a label reaches.
+
+    By the word of neighbours and of a linear model, either of which alone is often
+    wrong; as if all classes were as frequent.
+    """
+    points = points_of(task, torch.from_numpy(np.concatenate([seeds, free])))
+    start = np.concatenate([labels, np.full(len(free), -1)])
+    spread = Graph(points, k).spread(start, SPREAD)[len(seeds) :].clip(min=0)
+    total = spread.sum(1, keepdims=True)
+    reached = total[:, 0] > 0
+    near = np.divide(spread, total, out=np.full_like(spread, 1 / k), where=total > 0)
+    near = (1 - DOUBT) * near + DOUBT / k
+    there, linear = np.unique(labels), np.zeros((len(free), k))
+    if len(there) == 1:
+        linear[:, there] = 1.0
+    else:
+        model = LogisticRegression(class_weight="balanced", tol=1e-3, max_iter=1000)
+        model.fit(points[: len(seeds)], labels, weight)
+        linear[:, there] = model.predict_proba(points[len(seeds) :])
+    likely = near * linear**OF_LINEAR
+    return likely / likely.sum(1, keepdims=True), reached
+
+
+def _shares_of(likely, weight):
+    """Return the shares of classes under which rows (m, K) are likeliest: EM's; (K,).
+
+    Saerens, Latinne and Decaestecker (2002). If no row is to be asked, all are alike.
+    """
+    k = likely.shape[1]
+    shares = np.full(k, 1 / k)
+    for _ in range(N_STEPS if len(likely) else 0):
+        of_row = likely * shares
+        of_row *= (weight / of_row.sum(1))[:, None]
+        shares = of_row.sum(0) / weight.sum()
+    return shares
