@@ -16,10 +16,11 @@ from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned
+from skae._training.usual import Apart
 from skae.priors import sample_density
 
 
-class LatentSampler(Explaining, Versioned, BaseEstimator):
+class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
     """Generator of rows from any autoencoder: its codes get a density to draw from.
 
     A plain autoencoder has no prior: nobody says which codes are likely. Here a density

@@ -78,11 +78,10 @@ def all_or_nothing(owner, net=None):
 
     before = fitted()
     state = None if net is None else net.save_state()
-    for name in before if net is None else ():
-        delattr(owner, name)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
+        for name in before if net is None else ():
+            delattr(owner, name)
+        yield
     except BaseException:
         for name in fitted():
             delattr(owner, name)

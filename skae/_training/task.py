@@ -5,13 +5,13 @@ n is the number of rows, d the columns.
 
 import copy
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
+from skae._data.told import tell
 from skae._params import equal
 from skae._training.blocks import encode
 from skae._training.stream import follow
@@ -304,11 +304,10 @@ def _warn_of_frozen_columns(likelihood, X):
         rows = rows[:, frozen]
         moved |= ~(np.isclose(rows, constant) | np.isnan(rows)).all(axis=0)
     if moved.any():
-        warnings.warn(
+        tell(
             f"X: columns {frozen[moved].tolist()} were constant in the first call "
             "of fit or partial_fit, and are ignored. Fit anew on rows in which they "
-            "vary.",
-            stacklevel=6,
+            "vary."
         )
 
 
