@@ -19,7 +19,7 @@ from skae._data.refusals import check_columns, check_same_names, of_numbers, rem
 from skae._data.rows import flatten
 from skae._data.split import Sample
 from skae._data.told import tell
-from skae._params import Explaining, Number, Versioned, check_parts, equal
+from skae._params import Amount, Explaining, Number, Versioned, check_parts, equal
 from skae._training.callbacks import CallbackBridge
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
@@ -178,14 +178,14 @@ class BaseAutoencoder(
             None,
         ],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Amount(closed="right")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "tol": [Amount(closed="both")],
+        "alpha": [Amount(closed="both")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "warm_start": ["boolean"],
         "device": [str],

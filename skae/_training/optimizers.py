@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from skae._params import check_option
+from skae._params import Amount, check_option
 
 
 @runtime_checkable
@@ -122,9 +122,10 @@ def _try(optimizer, kind):
         optimizer.step(lambda: torch.zeros(()))
     except Exception as error:  # whatever a class of the user's own may say
         name = kind.__name__ if isinstance(kind, type) else repr(kind)
+        why = str(error).rstrip(".")
         raise ValueError(
-            f"optimizer={name} cannot train this network: {str(error).rstrip('.')}. Use one "
-            "that takes steps by a closure and dense gradients, as torch.optim.AdamW does."
+            f"optimizer={name} cannot train this network: {why}. Use one that takes "
+            "steps by a closure and dense gradients, as torch.optim.AdamW does."
         ) from error
 
 
@@ -136,7 +137,9 @@ def check_net(optimizer, schedule, gradient_clip_value, keep_on_interrupt):
         )
     check_option("Net", "schedule", schedule, ("trapezoid", "constant"))
     check_option("Net", "keep_on_interrupt", keep_on_interrupt, (True, False))
-    if gradient_clip_value is not None and not gradient_clip_value > 0:
+    largest = Amount(closed="right")
+    if not (gradient_clip_value is None or largest.is_satisfied_by(gradient_clip_value)):
         raise ValueError(
-            f"gradient_clip_value must be positive or None. Got {gradient_clip_value!r}."
+            f"gradient_clip_value must be positive or None: {largest}. Got "
+            f"{gradient_clip_value!r}."
         )

@@ -329,10 +329,10 @@ def find_device(device):
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.ones(1, device=device).item()  # "meta" holds no numbers
+    except Exception as error:  # each kind of device has its own
+        why = (str(error).splitlines() or [""])[0].rstrip(".")
         raise ValueError(
-            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use "
-            "device='auto' or 'cpu'."
+            f"device={device!r} cannot be used here: {why}. Use device='auto' or 'cpu'."
         ) from error
     return device

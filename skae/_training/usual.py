@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
+from sklearn.utils.metaestimators import available_if
 from torch.overrides import TorchFunctionMode
 
 FLOATS = {  # made of floats, unless a dtype says otherwise
@@ -17,17 +18,29 @@ FLOATS = {  # made of floats, unless a dtype says otherwise
     torch.randn, torch.linspace, torch.logspace,
 }  # fmt: skip
 NUMBERS = {torch.tensor, torch.as_tensor, torch.scalar_tensor, torch.full, torch.arange}
+DIVISIONS = {"div", "__truediv__", "__rtruediv__", "true_divide"}  # of integers: floats
+ARITHMETIC = {"add", "sub", "rsub", "mul", "pow"}  # floats, if one is
+ARITHMETIC |= {f"__{r}{name}__" for r in ("", "r") for name in ("add", "sub", "mul", "pow")}
 DEVICES = "cpu", "cuda", "mps", "xpu"
+CONDITIONAL = type(available_if(bool)(bool))
 
 
 class _Float32(TorchFunctionMode):
-    """Makes float32 of Python's floats and of what has no dtype, as torch does."""
+    """Makes float32 of Python's floats, of integers divided, and of what has no dtype."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {})
-        if func in FLOATS or (func in NUMBERS and _has_floats((*args, *kwargs.values()))):
+        kwargs, name = dict(kwargs or {}), getattr(func, "__name__", "")
+        has_floats = _has_floats((*args, *kwargs.values()))
+        if func in FLOATS or (func in NUMBERS and has_floats):
             if kwargs.get("dtype") is None and kwargs.get("out") is None:
                 kwargs["dtype"] = torch.float32
+        elif name in DIVISIONS or (name in ARITHMETIC and has_floats):
+            tensors = [arg for arg in args if torch.is_tensor(arg)]
+            if not any(t.is_floating_point() or t.is_complex() for t in tensors):
+                args = [arg.float() if torch.is_tensor(arg) else arg for arg in args]
+        elif func is torch.where and all(type(arg) is float for arg in args[1:]):
+            place = {"dtype": torch.float32, "device": args[0].device}
+            args = [args[0], *(torch.tensor(value, **place) for value in args[1:])]
         return func(*args, **kwargs)
 
 
@@ -69,6 +82,8 @@ class Apart:
         for name, method in list(vars(cls).items()):
             if name[0] != "_" and inspect.isfunction(method):
                 setattr(cls, name, _apart(method))
+            elif isinstance(method, CONDITIONAL):
+                method.fn = _apart(method.fn)
 
 
 def _apart(method):

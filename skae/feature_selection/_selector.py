@@ -1,7 +1,7 @@
 """Feature selection: the columns from which all others can be rebuilt."""
 
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._data.told import tell
-from skae._params import Explaining, Versioned, check_parts
+from skae._params import Amount, Explaining, Versioned, check_parts
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
@@ -329,7 +329,7 @@ class AutoencoderFeatureSelector(
                 "categories first, for instance with "
                 "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
             )
-        numbers = all(isinstance(t, Real) and np.isfinite(t) for t in self.temperatures)
+        numbers = all(map(Amount(closed="right").is_satisfied_by, self.temperatures))
         if not (
             numbers
             and len(self.temperatures) == 2

@@ -1,6 +1,6 @@
 """Imputation: missing cells of tables, as what is known of a row tells them."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from skae._data.frames import beside, column_labels, is_frame, row_labels, wrapp
 from skae._data.marks import tell_of_marks
 from skae._data.statistics import OverflowingColumn
 from skae._data.told import tell
-from skae._params import Explaining, Sizes, Versioned
+from skae._params import Amount, Explaining, Sizes, Versioned
 from skae._training.runtime import all_or_nothing
 from skae._training.usual import Apart
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
@@ -190,7 +190,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"auto"}), Sizes((256, 128))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Amount(closed="right")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "statistic": [StrOptions({"mean", "median"})],
