@@ -56,7 +56,8 @@ def fitted(estimator, rows=X):
     verb = next(
         v for v in ("transform", "score_samples", "sample") if hasattr(estimator, v)
     )
-    said = getattr(estimator, verb)(3 if verb == "sample" else rows)
+    given = {"n_samples": 3, "random_state": 0} if verb == "sample" else {"X": rows}
+    said = getattr(estimator, verb)(**given)
     return sorted(name for name in vars(estimator) if name.endswith("_")), said
 
 
