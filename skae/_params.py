@@ -165,12 +165,32 @@ class Parameters:
             raise ValueError(f"{self._belongs_to}: {hinted(error, params)}") from None
 
 
+LARGEST = 1e38  # float32 ends a little later
+LARGEST_INT = 2**63 - 1  # that torch takes
+
+
+class Amount(Interval):
+    """A number that float32 holds, from 0 or above it."""
+
+    def __init__(self, *, closed):
+        super().__init__(Real, 0, LARGEST, closed=closed)
+
+    def is_satisfied_by(self, val):
+        """Tell whether a value is such a number."""
+        return super().is_satisfied_by(val) and _is_held(val)
+
+    def __str__(self):
+        """Say what is allowed."""
+        return f"{super().__str__()} (an int, below 2**63)"
+
+
 class Number(Interval):
     """A number in an interval, but no bool, which Python takes for an integer."""
 
     def is_satisfied_by(self, val):
         """Tell whether a value is such a number."""
-        return not isinstance(val, bool) and super().is_satisfied_by(val)
+        is_number = not isinstance(val, bool) and super().is_satisfied_by(val)
+        return is_number and _is_held(val)
 
 
 class Strength(Number):
@@ -205,6 +225,11 @@ class Sizes(Number):
     def __str__(self):
         """Say what is allowed."""
         return f"a tuple of positive integers such as {self.example}"
+
+
+def _is_held(number):
+    """Tell whether torch can hold a number, if it is an integer."""
+    return not isinstance(number, Integral) or abs(number) <= LARGEST_INT
 
 
 def check_instance(name, value):
