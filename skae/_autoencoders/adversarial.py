@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from skae._autoencoders.docs import documented
 from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._codes.adversarial import OF_LABELS, Adversarial, shares_of
 from skae._codes.normal import places
-from skae._params import check_option
+from skae._params import Amount, check_option
 from skae.priors import NAMED, drawn
 
 
@@ -181,8 +181,8 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
             StrOptions({"graph", "kmeans", "random"}),
             HasMethods(["fit_predict"]),
         ],
-        "adversarial_learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "instance_noise": [Interval(Real, 0, None, closed="left")],
+        "adversarial_learning_rate": [Amount(closed="right")],
+        "instance_noise": [Amount(closed="both")],
     }
 
     _code_class: ClassVar[type] = Adversarial

@@ -1,6 +1,5 @@
 """The scikit-learn contract, written once for every autoencoder."""
 
-import warnings
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import ClassVar
@@ -13,13 +12,23 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skae._autoencoders.generating import DecodingMixin
+from skae._autoencoders.net_params import INTERRUPTED, check_net_params
 from skae._codes.base import Plain
 from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
 from skae._data.rows import flatten
 from skae._data.split import Sample
-from skae._params import Explaining, Number, Versioned, as_number, check_parts, equal
-from skae._training.callbacks import CallbackBridge, check_callbacks
+from skae._data.told import tell
+from skae._params import (
+    Amount,
+    Explaining,
+    Number,
+    Versioned,
+    as_number,
+    check_parts,
+    equal,
+)
+from skae._training.callbacks import CallbackBridge
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
 from skae._training.train import train
@@ -37,17 +46,6 @@ EXAMPLES = {
     "likelihood": "skae.likelihoods.Gaussian()",
     "corruption": "skae.corruption.Masking()",
 }
-OWNED = {  # what the parameters say, and net_params may not
-    "module": "network", "criterion": "likelihood", "lr": "learning_rate",
-    "optimizer__lr": "learning_rate", "max_epochs": "max_iter",
-    "batch_size": "batch_size", "train_split": "validation_fraction",
-    "device": "device", "warm_start": "warm_start", "verbose": "verbose",
-    "iterator_train": "batch_size", "iterator_valid": "batch_size",
-    "dataset": "batch_size", "predict_nonlinearity": "likelihood",
-    "alpha": "alpha", "l1_ratio": "l1_ratio", "patience": "n_iter_no_change",
-    "tol": "tol", "further_lr": "adversarial_learning_rate",
-    "adversarial_lr": "adversarial_learning_rate", "instance_noise": "instance_noise",
-}  # fmt: skip
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -188,14 +186,14 @@ class BaseAutoencoder(
             None,
         ],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Amount(closed="right")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "tol": [Amount(closed="both")],
+        "alpha": [Amount(closed="both")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "warm_start": ["boolean"],
         "device": [str],
@@ -394,9 +392,9 @@ class BaseAutoencoder(
         vars(self).pop("_skae_version_", None)  # of an earlier training
         vars(self).update(self._attributes(trained))
         if trained.net.interrupted_:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            tell(INTERRUPTED)
         for sign in trained.signs if report else ():
-            warnings.warn(sign, ConvergenceWarning, stacklevel=4)
+            tell(sign, ConvergenceWarning)
 
     def _attributes(self, trained):
         """Return what the fitted attributes are after a training."""
@@ -494,15 +492,3 @@ class BaseAutoencoder(
         tags.input_tags.allow_nan = tags.input_tags.categorical = self._reads_tables
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def check_net_params(net_params, holds_out):
-    """Raise a ``ValueError`` for what has an owner, or can be of no use here."""
-    for name in net_params or ():
-        owner = OWNED.get(name, OWNED.get(name.split("__")[0]))
-        if owner is not None:
-            raise ValueError(
-                f"net_params: {name!r} is not for net_params; set it by the "
-                f"parameter {owner} instead."
-            )
-    check_callbacks((net_params or {}).get("callbacks"), holds_out)

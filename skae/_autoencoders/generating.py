@@ -19,6 +19,7 @@ from skae._data.ranks import ColumnMap
 from skae._data.statistics import merged
 from skae._params import check_option
 from skae._training.blocks import apply, padded
+from skae._training.usual import Apart
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import Mixed
 
@@ -118,7 +119,7 @@ class DecodingMixin(InferenceMixin):
         return torch.from_numpy(params)
 
 
-class GeneratingMixin:
+class GeneratingMixin(Apart):
     """What `fit` of a generator learns of the columns, beside its training."""
 
     def __skae_begin__(self, X, y=None, sample_weight=None, **kwargs):

@@ -13,6 +13,7 @@ from skae._data.frames import is_frame
 from skae._data.rows import densify
 from skae._params import check_option
 from skae._training.blocks import apply, encode, padded
+from skae._training.usual import Apart
 
 
 def by_steps(X, shape):
@@ -50,7 +51,9 @@ def _on_an_arc(a, b, t):
     return start, end
 
 
-class InferenceMixin(CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class InferenceMixin(
+    Apart, CheckedRowsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
     """The verbs of a fitted autoencoder."""
 
     _fills_pictures = True

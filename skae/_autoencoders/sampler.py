@@ -16,10 +16,12 @@ from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned, check_option
+from skae._training.runtime import all_or_nothing
+from skae._training.usual import Apart
 from skae.priors import sample_density
 
 
-class LatentSampler(Explaining, Versioned, BaseEstimator):
+class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
     """Generator of rows from any autoencoder: its codes get a density to draw from.
 
     A plain autoencoder has no prior: nobody says which codes are likely. Here a density
@@ -100,7 +102,17 @@ class LatentSampler(Explaining, Versioned, BaseEstimator):
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X cannot be, or if training diverges. The estimator is then
+            what it was before the call.
         """
+        with all_or_nothing(self):
+            return self._fit(X, y)
+
+    def _fit(self, X, y):
         random_state = check_random_state(self.random_state)
         autoencoder = Autoencoder() if self.autoencoder is None else clone(self.autoencoder)
         density = GaussianMixture(10) if self.density is None else clone(self.density)

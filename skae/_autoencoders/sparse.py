@@ -18,7 +18,7 @@ from skae._codes.pursuit import MatchingPursuit
 from skae._codes.sparse import KL, L1, BatchTopK, TopK
 from skae._data.checks import check_count
 from skae._data.frames import row_labels
-from skae._params import check_option
+from skae._params import Amount, check_option
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._named import as_likelihood
 from skae.networks._dense import DenseNetwork
@@ -179,14 +179,14 @@ class SparseAutoencoder(BaseAutoencoder):
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "code_activation": [StrOptions({"linear"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "learning_rate": [Amount(closed="right"), StrOptions({"auto"})],
         "penalty": [StrOptions(set(PENALTIES))],
         "n_nonzero_coefs": [
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
             None,
         ],
-        "beta": [Interval(Real, 0, None, closed="left"), None],
+        "beta": [Amount(closed="both"), None],
         "target_activation": [Interval(Real, 0, 1, closed="neither"), None],
         "positive_code": ["boolean", StrOptions({"auto"})],
         "revive": ["boolean"],

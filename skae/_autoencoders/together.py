@@ -1,7 +1,5 @@
 """Many autoencoders fitted at once."""
 
-import torch
-
 from skae._training.members import train_together
 
 
@@ -25,11 +23,10 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
         The same, fitted.
     """
     parts = []
-    with torch.inference_mode(False), torch.enable_grad():
-        for estimator in estimators:
-            like = parts[0] if parts else None
-            parts.append(estimator.__skae_begin__(X, y, sample_weight, like=like))
-        trained = train_together(*zip(*parts, strict=True))
+    for estimator in estimators:
+        like = parts[0] if parts else None
+        parts.append(estimator.__skae_begin__(X, y, sample_weight, like=like))
+    trained = train_together(*zip(*parts, strict=True))
     for estimator, one in zip(estimators, trained, strict=True):
         estimator.__skae_finish__(one, report=report)
     return estimators

@@ -26,7 +26,7 @@ from skae._codes.normal import (
 )
 from skae._data.checks import check_count
 from skae._losses import normal_kl
-from skae._params import check_option
+from skae._params import Amount, check_option
 from skae._training.blocks import apply, padded
 
 
@@ -152,11 +152,11 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "code_activation": [StrOptions({"linear"})],
-        "beta": [Interval(Real, 0, None, closed="left")],
+        "beta": [Amount(closed="both")],
         "objective": [StrOptions({"kl", "tc", "factor"})],
         "kl_warm_up": [Interval(Real, 0, 1, closed="left")],
-        "free_bits": [Interval(Real, 0, None, closed="left")],
-        "capacity": [Interval(Real, 0, None, closed="left"), None],
+        "free_bits": [Amount(closed="both")],
+        "capacity": [Amount(closed="both"), None],
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
         "conditional": ["boolean"],
     }

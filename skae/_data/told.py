@@ -6,7 +6,7 @@ import warnings
 PACKAGE = __name__.split(".")[0]
 
 
-def tell(text):
+def tell(text, kind=UserWarning):
     """Warn of a text, from the nearest line outside of the package and scikit-learn."""
     frame, level = inspect.currentframe(), 0
     while frame is not None:
@@ -15,7 +15,7 @@ def tell(text):
         if name.split(".")[0] not in (PACKAGE, "sklearn", "contextlib"):
             break
         frame = frame.f_back
-    warnings.warn(text, stacklevel=level)
+    warnings.warn(text, kind, stacklevel=level)
 
 
 def tell_of_texts(looks, marks, twins, can_pass):

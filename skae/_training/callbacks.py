@@ -1,24 +1,132 @@
-"""Callbacks: scikit-learn's, told of each epoch of a skorch net, and skorch's own."""
+"""Callbacks: scikit-learn's, told of each epoch of a skorch net, and skorch's own.
 
-from skorch.callbacks import EpochScoring
+n is the number of rows, d the columns.
+"""
+
+import numpy as np
+import torch
+from sklearn.dummy import DummyRegressor
+from sklearn.metrics import get_scorer
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    InputShapeSetter,
+    PassthroughScoring,
+)
+from skorch.dataset import Dataset
+
+from skae._data.rows import Batches, densify
+
+WITHOUT_USE = {  # of skorch's callbacks, what there is nothing for
+    BatchScoring: "no loss is recorded of single batches. Use EpochScoring",
+    PassthroughScoring: "no loss is recorded of single batches. Use EpochScoring",
+    InputShapeSetter: "the network is told the number of columns. Leave it out",
+}
+BATCH_SIZE = 1024  # of rows that are scored
 
 
 def check_callbacks(callbacks, holds_out):
-    """Raise a ``ValueError`` for a callback of skorch's that has nothing to look at."""
-    for callback in callbacks or ():
-        callback = callback[1] if isinstance(callback, tuple) else callback
-        name = type(callback).__name__
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and "valid" in monitor and not holds_out:
+    """Raise a ``ValueError`` for what is no callback of skorch's, or has nothing to do."""
+    if callbacks is None or callbacks == "disable":
+        return
+    if not isinstance(callbacks, list | tuple):
+        raise ValueError(
+            "net_params: callbacks must be a list of skorch's callbacks, for instance "
+            f"[skorch.callbacks.EpochTimer()]. Got {callbacks!r}."
+        )
+    for given in callbacks:
+        named = isinstance(given, list | tuple) and len(given) == 2
+        kind = callback = given[1] if named else given
+        if not isinstance(kind, type):
+            kind = type(callback)
+        if not issubclass(kind, Callback):
             raise ValueError(
-                f"net_params: {name} looks at {monitor!r}, and no rows are held out here. "
-                "Use fit with early_stopping=True, or monitor='train_loss'."
+                "net_params: callbacks must be skorch's, or pairs (name, callback). Got "
+                f"{given!r} in the list."
             )
-        if isinstance(callback, EpochScoring) and not callable(callback.scoring):
-            raise ValueError(
-                f"net_params: {name} has scoring={callback.scoring!r}, which scores "
-                "predictions of a y, and there are none. Pass a function of (net, X, y)."
-            )
+        for useless, why in WITHOUT_USE.items():
+            if issubclass(kind, useless):
+                raise ValueError(f"net_params: {kind.__name__} is of no use here: {why}.")
+        if callback is kind:
+            try:
+                callback = kind()
+            except TypeError as error:
+                raise ValueError(f"net_params: callbacks: {error}.") from None
+        _check_looks(callback, kind.__name__, holds_out)
+
+
+def _check_looks(callback, name, holds_out):
+    """Raise a ``ValueError`` for a callback that looks at what there is not."""
+    monitor = getattr(callback, "monitor", None)
+    if isinstance(monitor, str) and "valid" in monitor and not holds_out:
+        raise ValueError(
+            f"net_params: {name} looks at {monitor!r}, and no rows are held out here. "
+            "Use fit with early_stopping=True, or monitor='train_loss'."
+        )
+    if not isinstance(callback, EpochScoring):
+        return
+    if not (holds_out or callback.on_train):
+        raise ValueError(
+            f"net_params: {name} scores rows that are held out, and there are none here. "
+            "Use fit with early_stopping=True, or on_train=True."
+        )
+    if callable(callback.scoring):
+        return
+    rows = np.array([[1.0, 2.0], [2.0, 1.0]])
+    try:
+        get_scorer(callback.scoring)(DummyRegressor().fit(rows, rows), rows, rows)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(
+            f"net_params: {name} has scoring={callback.scoring!r}, which scores no rows "
+            "that were rebuilt. Pass a name such as 'neg_mean_squared_error' or 'r2', or a "
+            "function of (net, X, y)."
+        ) from None
+
+
+def have_stopped(callbacks):
+    """Tell whether a KeyboardInterrupt of callbacks [(name, callback)] is no user's.
+
+    `EarlyStopping` raises one, once it has waited for as long as it may.
+    """
+    stoppers = [
+        callback for _, callback in callbacks if isinstance(callback, EarlyStopping)
+    ]
+    return any(stopper.misses_ == stopper.patience for stopper in stoppers)
+
+
+class JudgedRows(Dataset):
+    """Rows as skorch's callbacks take them: what they should become is their y.
+
+    X is what `Net.predict` takes.
+    """
+
+    def __init__(self, batches, module):
+        self.batches, self.module = batches, module
+
+    def __len__(self):
+        return len(self.batches.index)
+
+    @property
+    def X(self):
+        """These rows."""
+        return self
+
+    @property
+    def y(self):
+        """What they should become, in their units; (n, d). A missing cell is as rebuilt."""
+        rows = self.batches.rows.clean or self.batches.rows
+        y = densify(rows.X[self.batches.index.numpy()])
+        missing = np.isnan(y)
+        return np.where(missing, self.reconstructed(), y) if missing.any() else y
+
+    def reconstructed(self):
+        """Return what is made of them, in their units; (n, d)."""
+        batches = Batches(self.batches.rows, self.batches.index, BATCH_SIZE)
+        with torch.inference_mode():
+            means = [self.module.reconstruct(b.x, *b.known).cpu() for b in batches]
+        return self.module.likelihood.restore(torch.cat(means).numpy())
 
 
 class CallbackBridge:

@@ -1,6 +1,30 @@
 """Traced functions, without what tracing and mapping leave behind."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from skae._training.usual import usual_torch
+
+_TRACING = threading.Lock()
+
+
+def traced(fn, *args):
+    """Return a function as the operations that it takes for arguments like these.
+
+    torch changes what is the process's while it traces, so one trace is made at a time,
+    and modes of the thread, which an interrupt at the wrong moment would leave on: a trace
+    has a thread of its own, as interrupts reach the main one.
+    """
+
+    def trace():
+        with _TRACING, usual_torch(), torch.no_grad():
+            return simplified(make_fx(fn)(*args))
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(trace).result()
 
 
 def simplified(traced):

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import torch
 from torch.func import functional_call
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from skae._codes.base import Plain
 from skae._data.rows import Batch
@@ -19,7 +18,7 @@ from skae._params import equal
 from skae._training.blocks import row_cost
 from skae._training.course import Course
 from skae._training.flat import in_memory_order
-from skae._training.graphs import simplified
+from skae._training.graphs import traced
 from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
 from skae._training.runtime import few_threads
 from skae._training.task import Task
@@ -57,6 +56,7 @@ def train_together(recipes, samples):
     for i, task in enumerate(tasks):
         if not _can_join(task.recipe):
             alone[i] = run(task)
+            _check_done(task, len(tasks) - len(alone))
             continue
         build(task)
         key = _kind(task)
@@ -64,12 +64,21 @@ def train_together(recipes, samples):
         if group is None:
             groups.append((key, group := []))
         group.append(task)
+    left = len(tasks) - len(alone)
     for _, group in groups:
         if len(group) == 1:
             group[0].net.train(group[0])
         else:
             Members(group).train()
+        left -= len(group)
+        _check_done(group[0], left)
     return [alone.get(i) or finished(task) for i, task in enumerate(tasks)]
+
+
+def _check_done(task, left):
+    """Raise a ``KeyboardInterrupt`` if a training was interrupted, and some are left."""
+    if left and task.net.interrupted_:
+        raise KeyboardInterrupt
 
 
 def _can_join(recipe):
@@ -194,6 +203,8 @@ class Members:
                 while self.tasks:
                     self._epoch()
             except KeyboardInterrupt:
+                if not (self.net.keep_on_interrupt and all(c.epoch for c in self.courses)):
+                    raise
                 for task, course in zip(self.tasks, self.courses, strict=True):
                     task.net.interrupted_ = True
                     del task.net.history[task.n_before + course.epoch :]
@@ -288,11 +299,10 @@ class Members:
         }
         key = self.template.training, *[(i, t.shape) for i, t in given.items()]
         if key not in self.graphs:
-            with torch.no_grad():
-                params = {name: p.detach() for name, p in self.params.items()}
-                all_at_once = torch.vmap(self._loss_of_one, in_dims=(0, 0, None))
-                trace = make_fx(lambda *args: all_at_once(*args))
-                self.graphs[key] = simplified(trace(params, given, progress))
+            params = {name: p.detach() for name, p in self.params.items()}
+            all_at_once = torch.vmap(self._loss_of_one, in_dims=(0, 0, None))
+            args = params, given, progress
+            self.graphs[key] = traced(lambda *args: all_at_once(*args), *args)
         return self.graphs[key](self.params, given, progress)
 
     def _loss_of_one(self, params, given, progress):

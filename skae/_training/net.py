@@ -8,23 +8,26 @@ best weights are one operation each, and the loss leaves the device once an epoc
 
 import copy
 import math
+from functools import partial
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 
 from skae._losses import elastic_net
-from skae._params import check_option
 from skae._training.blocks import row_cost
+from skae._training.callbacks import JudgedRows, have_stopped
 from skae._training.flat import one_flat
 from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
+from skae._training.optimizers import check_net, further_adam, optimizer_of, switch
 from skae._training.run import Run
 from skae._training.runtime import few_threads
 from skae._training.state import is_plain, net_of, plain_net
+from skae._training.usual import usual_torch
 
 
 class StopTraining(KeyboardInterrupt):
-    """Ends the training from within, where a bare KeyboardInterrupt is the user's."""
+    """Ends the training from within, where another KeyboardInterrupt is the user's."""
 
 
 class Net(NeuralNet):
@@ -33,7 +36,9 @@ class Net(NeuralNet):
     Beyond skorch's own parameters it takes ``gradient_clip_value`` (the largest norm
     of a step's gradient, 1.0; None does not clip) and ``schedule`` ("trapezoid": the
     learning rate rises, stays, and falls to zero over the last epochs or as soon as
-    the validation loss has stopped falling; or "constant"). A code with further phases
+    the validation loss has stopped falling; or "constant") and ``keep_on_interrupt``
+    (whether the best weights so far are kept, with a warning, when Ctrl-C ends a training
+    of an epoch or more; False raises ``KeyboardInterrupt``). A code with further phases
     has an optimiser for each, whose largest rate is ``further_lr``, and parameters for
     them: ``<phase>_optimizer__<param>``.
     """
@@ -55,18 +60,20 @@ class Net(NeuralNet):
         tol=0.0,
         gradient_clip_value=1.0,
         schedule="trapezoid",
+        keep_on_interrupt=False,
         optimizer=torch.optim.Adam,
         **kwargs,
     ):
-        _check(optimizer, schedule, gradient_clip_value)
+        check_net(optimizer, schedule, gradient_clip_value, keep_on_interrupt)
         unfused = {"optimizer__foreach", "optimizer__differentiable"} & set(kwargs)
         if optimizer is torch.optim.Adam and not unfused:
             kwargs.setdefault("optimizer__fused", True)
+        kwargs.setdefault("use_caching", False)  # no batch comes with predictions
         super().__init__(module, criterion=None, optimizer=optimizer, **kwargs)
         self.further_lr, self.alpha, self.l1_ratio = further_lr, alpha, l1_ratio
         self.patience, self.tol = patience, tol
         self.gradient_clip_value = gradient_clip_value
-        self.schedule = schedule
+        self.schedule, self.keep_on_interrupt = schedule, keep_on_interrupt
 
     # What skorch builds
 
@@ -84,8 +91,8 @@ class Net(NeuralNet):
             name.startswith("optimizer__param_groups") for name in vars(self)
         )
         named = one_flat() if self._is_flat else list(self.get_all_learnable_params())
-        args, kwargs = self.get_params_for_optimizer("optimizer", named)
-        self.optimizer_ = self.optimizer(*args, **kwargs)
+        found = partial(self.get_params_for_optimizer, "optimizer")
+        self.optimizer_ = optimizer_of(self.optimizer, named, found, self._is_flat)
         for name in self.module_.code.phase_names:
             setattr(self, f"{name}_optimizer_", self._adam(f"{name}_optimizer"))
         return self
@@ -98,14 +105,7 @@ class Net(NeuralNet):
                 f"instance {name}__lr."
             )
         args, kwargs = self.get_params_for_optimizer(name, one_flat())
-        own = self.get_params_for(name)
-        defaults = {
-            "betas": (0.5, 0.99),
-            "fused": not {"foreach", "differentiable"} & set(own),
-        }
-        if "lr" not in own:
-            kwargs["lr"] = self.further_lr
-        return torch.optim.Adam(*args, **(defaults | kwargs))
+        return further_adam(args, kwargs, self.get_params_for(name), self.further_lr)
 
     def get_all_learnable_params(self):
         """Yield what the loss trains: all but the rivals, which further losses train."""
@@ -122,10 +122,14 @@ class Net(NeuralNet):
         return module
 
     def get_split_datasets(self, X, y=None, **_):
-        return X.train, X.valid
+        return [part and JudgedRows(part, self.module_) for part in (X.train, X.valid)]
 
     def get_iterator(self, dataset, training=False):
-        return dataset
+        return dataset.batches
+
+    def predict(self, X):
+        """Return the rows that a callback scores as rebuilt, in their units; (n, d)."""
+        return X.reconstructed()
 
     # Training
 
@@ -140,11 +144,16 @@ class Net(NeuralNet):
                 run.start()
                 if task.valid is not None and self.module_.code.start_competes:
                     self.start_loss_ = run.let_start_compete(self._judged())
-                self.partial_fit(task, epochs=task.epochs)
-                self.kept_start_ = run.go_back()
+                self.notify("on_train_begin", X=task, y=None)
+                self._run_epochs(task)
+                self._set_training(False)
+                self.kept_start_, history = run.go_back(), self.history
+                # callbacks may know better weights, but not more than what happened
+                self.notify("on_train_end", X=task, y=None)
+                self.history = history
             finally:
                 run.end()
-                self._set_training(False)
+                self.module_.eval()
                 del self._run
         return self
 
@@ -156,22 +165,25 @@ class Net(NeuralNet):
             optimizers[name] = vars(self)[f"{name}_optimizer_"]
         return optimizers
 
-    def fit_loop(self, X, y=None, epochs=None, **kwargs):
-        """Run the epochs; remember whether it was the user who stopped them."""
+    def _run_epochs(self, task):
+        """Run the epochs, until the last, or a callback or the user stops them."""
         try:
-            super().fit_loop(X, y, epochs=epochs, **kwargs)
-        except KeyboardInterrupt as stop:
-            self.interrupted_ = not isinstance(stop, StopTraining)
+            self.fit_loop(task, epochs=task.epochs)
+        except StopTraining:
+            pass
+        except KeyboardInterrupt:
+            if not (self.keep_on_interrupt and self._run.course.epoch):
+                raise
+            self.interrupted_ = True
             # an epoch that was cut off has no losses
             del self.history[self._run.n_before + self._run.course.epoch :]
-        return self
 
     def notify(self, method_name, **kwargs):
-        """Call the callbacks; one that raises KeyboardInterrupt ends the training."""
+        """Call the callbacks; skorch's `EarlyStopping` ends the training."""
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt as stop:
-            if self.callbacks:  # skorch's own way to stop early
+            if method_name == "on_epoch_end" and have_stopped(self.callbacks_):
                 raise StopTraining from stop
             raise
         if method_name == "on_epoch_end" and self._run.course.is_over:
@@ -211,6 +223,11 @@ class Net(NeuralNet):
         for name, further in losses.items():
             self.history.record(f"{name}_loss", further / len(batches))
         return loss
+
+    def _set_training(self, training=True):
+        """Make the module, and the weights, those to train or those to judge."""
+        super()._set_training(training)
+        switch(self.optimizer_, training)
 
     def train_step(self, batch, **_):
         """Take one step of each optimiser on one batch."""
@@ -343,7 +360,7 @@ class Net(NeuralNet):
         if "module_" not in state:
             super().__setstate__(state)
             return
-        with torch.inference_mode(False):
+        with usual_torch():
             attributes, optimizers = net_of(state)
             vars(self).update(attributes)
             self.initialize_optimizer()
@@ -381,16 +398,3 @@ class Net(NeuralNet):
         for name, kept in zip(self._optimizers, optimizers, strict=True):
             vars(self)[f"{name}_"].load_state_dict(kept)
         del self.history[n_epochs:]
-
-
-def _check(optimizer, schedule, gradient_clip_value):
-    """Raise a ``ValueError`` for a parameter of the net that cannot be."""
-    if not callable(optimizer):
-        raise ValueError(
-            f"optimizer must be a class, for instance torch.optim.SGD. Got {optimizer!r}."
-        )
-    check_option("Net", "schedule", schedule, ("trapezoid", "constant"))
-    if gradient_clip_value is not None and not gradient_clip_value > 0:
-        raise ValueError(
-            f"gradient_clip_value must be positive or None. Got {gradient_clip_value!r}."
-        )

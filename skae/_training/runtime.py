@@ -81,11 +81,10 @@ def all_or_nothing(owner, net=None):
     drawn = [v for v in before.values() if isinstance(v, np.random.RandomState)]
     places = [generator.get_state() for generator in drawn]
     state = None if net is None else net.save_state()
-    for name in before if net is None else ():
-        delattr(owner, name)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
+        for name in before if net is None else ():
+            delattr(owner, name)
+        yield
     except BaseException:
         for name in fitted():
             delattr(owner, name)

@@ -5,13 +5,13 @@ n is the number of rows, d the columns.
 
 import copy
 import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from skae._data.rows import CHUNK_BYTES, Batches, Rows, blocks
+from skae._data.told import tell
 from skae._params import equal
 from skae._training.blocks import encode
 from skae._training.stream import follow
@@ -304,11 +304,10 @@ def _warn_of_frozen_columns(likelihood, X):
         rows = rows[:, frozen]
         moved |= ~(np.isclose(rows, constant) | np.isnan(rows)).all(axis=0)
     if moved.any():
-        warnings.warn(
+        tell(
             f"X: columns {frozen[moved].tolist()} were constant in the first call "
             "of fit or partial_fit, and are ignored. Fit anew on rows in which they "
-            "vary.",
-            stacklevel=6,
+            "vary."
         )
 
 
@@ -330,10 +329,10 @@ def find_device(device):
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.ones(1, device=device).item()  # "meta" holds no numbers
+    except Exception as error:  # each kind of device has its own
+        why = (str(error).splitlines() or [""])[0].rstrip(".")
         raise ValueError(
-            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} Use "
-            "device='auto' or 'cpu'."
+            f"device={device!r} cannot be used here: {why}. Use device='auto' or 'cpu'."
         ) from error
     return device

@@ -9,6 +9,7 @@ from skae._codes.remedies import starts_linear
 from skae._training.blocks import block_rows
 from skae._training.measure import measured, trouble
 from skae._training.net import Net
+from skae._training.optimizers import Switching
 from skae._training.runtime import global_randomness
 from skae._training.task import Lesson, Task
 from skae.corruption._named import hidden_rates
@@ -97,6 +98,7 @@ def build(task):
         _check_dropout(module, recipe.corruption)
         task.net = new_net(module, task.device, **_tuning(task), **recipe.net_params)
     own_schedule = any(_is_scheduler(c) for c in task.net.callbacks or ())
+    own_schedule = own_schedule or isinstance(task.net.optimizer_, Switching)
     constant = task.one_pass or own_schedule
     task.schedule = "constant" if constant else task.net.schedule
     recipe.code.take(task.net.module_)
@@ -104,14 +106,9 @@ def build(task):
 
 
 def train_module(module, batches, epochs, device, **tuning):
-    """Return a net that has trained a module of one's own on batches.
-
-    Half of a training is not worth keeping: one that is interrupted raises.
-    """
+    """Return a net that has trained a module of one's own on batches."""
     net = new_net(module, device, **tuning)
     net.train(Lesson(batches, epochs))
-    if net.interrupted_:
-        raise KeyboardInterrupt
     net.block_rows = block_rows(net, batches.rows.n_columns)
     return net
 

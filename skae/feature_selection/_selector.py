@@ -1,8 +1,7 @@
 """Feature selection: the columns from which all others can be rebuilt."""
 
-import warnings
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -13,7 +12,8 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skae._autoencoders.base import EXAMPLES, BaseAutoencoder, check_net_params
+from skae._autoencoders.base import EXAMPLES, BaseAutoencoder
+from skae._autoencoders.net_params import INTERRUPTED, check_net_params
 from skae._codes import remedies, signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
@@ -21,11 +21,13 @@ from skae._data.checks import CheckedRowsMixin, check_weight
 from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
-from skae._params import Explaining, Versioned, as_number, check_parts
+from skae._data.told import tell
+from skae._params import Amount, Explaining, Versioned, as_number, check_parts
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run
+from skae._training.usual import Apart
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._named import as_likelihood, reads_tables
@@ -41,7 +43,7 @@ STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
 
 
 class AutoencoderFeatureSelector(
-    Explaining, Versioned, SelectorMixin, CheckedRowsMixin, BaseEstimator
+    Apart, Explaining, Versioned, SelectorMixin, CheckedRowsMixin, BaseEstimator
 ):
     r"""Unsupervised choice of the columns from which all others can be rebuilt.
 
@@ -328,7 +330,7 @@ class AutoencoderFeatureSelector(
                 "categories first, for instance with "
                 "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
             )
-        numbers = all(isinstance(t, Real) and np.isfinite(t) for t in self.temperatures)
+        numbers = all(map(Amount(closed="right").is_satisfied_by, self.temperatures))
         if not (
             numbers
             and len(self.temperatures) == 2
@@ -372,10 +374,11 @@ class AutoencoderFeatureSelector(
         if max_iter == "auto":
             max_iter = max(1, round(STEPS / len(first.train)))
         code = Concrete(tuple(columns.tolist()), tuple(self.temperatures))
-        recipe = _of_columns(first.recipe, code, max_iter)
+        params = {**first.recipe.net_params, "keep_on_interrupt": False}  # none are chosen
+        recipe = _of_columns(first.recipe, code, max_iter)._replace(net_params=params)
         generator = torch.Generator().manual_seed(seed)
         sample = first.sample._replace(valid=None, generator=generator)
-        return self._trained(Task(recipe, sample, like=first)).net.module_.encoder.choice()
+        return run(Task(recipe, sample, like=first)).net.module_.encoder.choice()
 
     def _decoders(self, choices, X, sample_weight, first):
         """Train a decoder of each choice that differs; return names, Trained by columns."""
@@ -387,14 +390,10 @@ class AutoencoderFeatureSelector(
                 recipe = _of_columns(first.recipe, Columns(columns), max_iter)
                 sample = self._sample(recipe, X, sample_weight, statistics)
                 task = Task(recipe, sample, like=first)
-                trained[columns] = name, self._trained(task)
-        return trained
-
-    def _trained(self, task):
-        """Return what comes of a task; half of a training is not worth keeping."""
-        trained = run(task)
-        if trained.net.interrupted_:
-            raise KeyboardInterrupt
+                trained[columns] = name, run(task)
+                if task.net.interrupted_:
+                    tell(INTERRUPTED)
+                    break
         return trained
 
     def _has_search(self, n, k, n_features):
@@ -425,7 +424,7 @@ class AutoencoderFeatureSelector(
             *signs.overfitting(*explained, best.worse, remedy),
         ):
             sign = sign.replace("n_components", "n_features_to_select")
-            warnings.warn(sign, ConvergenceWarning, stacklevel=4)
+            tell(sign, ConvergenceWarning)
 
     # What a fitted selector does
 

@@ -1,7 +1,6 @@
 """Imputation: missing cells of tables, as what is known of a row tells them."""
 
-import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,10 @@ from skae._data.containers import taken
 from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
 from skae._data.marks import tell_of_marks
 from skae._data.statistics import OverflowingColumn
-from skae._params import Explaining, Sizes, Versioned, as_number
+from skae._data.told import tell
+from skae._params import Amount, Explaining, Sizes, Versioned, as_number
 from skae._training.runtime import all_or_nothing
+from skae._training.usual import Apart
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
 from skae.impute._draws import (
     Gaps,
@@ -48,7 +49,7 @@ INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
-class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEstimator):
     """Imputation of missing cells in tables of numbers, categories, dates and durations.
 
     Two first guesses of a missing cell are its conditional means under a normal
@@ -189,7 +190,7 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
     _parameter_constraints = {  # noqa: RUF012
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "network": [StrOptions({"auto"}), Sizes((256, 128))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Amount(closed="right")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "statistic": [StrOptions({"mean", "median"})],
@@ -275,10 +276,9 @@ class AutoencoderImputer(Explaining, Versioned, TransformerMixin, BaseEstimator)
             left_out = empty & ~passed
             if left_out.any() and not self.keep_empty_features:
                 names = self._names()[left_out].tolist()
-                warnings.warn(
+                tell(
                     f"X: columns {names} have no values and are left out. Use "
-                    "keep_empty_features=True to keep them.",
-                    stacklevel=3,
+                    "keep_empty_features=True to keep them."
                 )
             self._train(read, rng)
         return self

@@ -9,7 +9,6 @@ B is the number of rows, d the number of columns.
 """
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -23,7 +22,7 @@ from skae._losses import (
     gaussian_nll,
     half_squared_error,
 )
-from skae._params import Number, Parameters, as_number
+from skae._params import Amount, Parameters, as_number
 from skae.likelihoods._base import (
     LEARNT_FLOOR,
     RANGES,
@@ -171,7 +170,7 @@ class Gaussian(Parameters):
     _parameter_constraints: ClassVar[dict] = {
         "scale": [StrOptions({"auto", "column", "global"}), None],
         "link": [StrOptions({"identity", "sigmoid", "tanh"})],
-        "clip": [Number(Real, 0, None, closed="right"), None],
+        "clip": [Amount(closed="right"), None],
     }
 
     def check(self, X):

@@ -1,7 +1,6 @@
 """The convolutional network: pictures and signals down to a code and back."""
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from numbers import Integral
@@ -10,6 +9,7 @@ from typing import ClassVar
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
+from skae._data.told import tell
 from skae._params import Number, Parameters, Sizes
 from skae.networks._layers import (
     ACTIVATIONS,
@@ -236,12 +236,11 @@ def _warn_of_signals(shape):
     last = shape[1] < shape[0]
     layout = "(n_samples, steps, channels)" if last else "(n_samples, channels, steps)"
     way = "np.moveaxis(X, -1, 1)[:, :, None]" if last else "X[:, :, None]"
-    warnings.warn(
+    tell(
         f"X holds samples of shape {shape}, taken for pictures of {shape[0]} x {shape[1]} "
         "pixels: layouts are (n_samples, height, width) and (n_samples, channels, height, "
         f"width), and signals have height 1. If these are signals, {layout}, pass {way}; "
-        f"if they are pictures, say image_shape={shape}.",
-        stacklevel=7,
+        f"if they are pictures, say image_shape={shape}."
     )
 
 

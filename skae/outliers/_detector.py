@@ -20,6 +20,7 @@ from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned
 from skae._training.runtime import all_or_nothing
+from skae._training.usual import Apart
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed
 from skae.likelihoods._named import reads_tables
@@ -37,7 +38,7 @@ LARGEST_SEED = np.iinfo(np.int32).max
 
 
 class AutoencoderOutlierDetector(
-    Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
+    Apart, Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
 ):
     """Outlier and novelty detection by an ensemble of autoencoders.
 

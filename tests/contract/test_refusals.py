@@ -193,8 +193,8 @@ def test_the_imputer_says_what_it_asks_of_arrays():
             "EarlyStopping looks at 'valid_loss'.*early_stopping=True",
         ),
         (
-            {"net_params": {"callbacks": [("a", EpochScoring("r2"))]}},
-            "EpochScoring has scoring='r2'.*Pass a function",
+            {"net_params": {"callbacks": [("a", EpochScoring("accuracy"))]}},
+            "EpochScoring has scoring='accuracy'.*such as 'neg_mean_squared_error'",
         ),
     ],
 )

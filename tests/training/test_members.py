@@ -134,8 +134,8 @@ def test_weights_and_going_on():
     )
 
 
-@pytest.mark.parametrize("steps", [0, 11])
-def test_interrupted(monkeypatch, steps):
+@pytest.mark.parametrize(("steps", "keeps"), [(2, True), (11, True), (11, False)])
+def test_interrupted(monkeypatch, steps, keeps):
     rate, asked = Course.rate, []
 
     def until(self):
@@ -145,11 +145,16 @@ def test_interrupted(monkeypatch, steps):
         return rate(self)
 
     monkeypatch.setattr(Course, "rate", until)
-    members = [Autoencoder(2, batch_size=40, random_state=i) for i in range(2)]
+    params = {"batch_size": 40, "net_params": {"keep_on_interrupt": keeps}}
+    members = [Autoencoder(2, random_state=i, **params) for i in range(2)]
+    if steps < 4 or not keeps:  # four batches in an epoch
+        with pytest.raises(KeyboardInterrupt):
+            fit_together(members, WINE)
+        return
     with pytest.warns(UserWarning, match="interrupted"):
         fit_together(members, WINE)
-    assert len({*map(id, asked)}) == (2 if steps else 0)
-    for member in members:  # four batches in an epoch
+    assert len({*map(id, asked)}) == 2
+    for member in members:
         assert member.n_iter_ == len(member.loss_curve_) == steps // 4
         assert np.isfinite(member.transform(WINE)).all()
 
