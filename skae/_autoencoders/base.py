@@ -266,10 +266,9 @@ class BaseAutoencoder(
             self.verbose,
             one_pass,
         )
-        net_params = dict(self.net_params or {})
-        parts = network, likelihood, corruption, code, self.n_components, net_params
-        schedule = Schedule(*map(as_number, schedule))
-        return Recipe(*parts, schedule, self.device, self._draw_seed(keep=one_pass))
+        parts = network, likelihood, corruption, code, self.n_components
+        more = dict(self.net_params or {}), Schedule(*map(as_number, schedule)), self.device
+        return Recipe(*parts, *more, self._draw_seed(keep=one_pass))
 
     def _draw_seed(self, keep):
         """Return a seed from `random_state`; `keep` goes on where it was left."""

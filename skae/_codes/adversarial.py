@@ -122,8 +122,7 @@ class Adversarial(Code):
             named = y[known]
             if named.dtype == object:
                 named = np.asarray(named.tolist())
-            with np.errstate(invalid="ignore"):  # floats that no integer holds
-                check_classification_targets(named)
+            check_classification_targets(named)
             classes = np.unique(named)
         labels = np.full(len(y), -1)
         if known.any():

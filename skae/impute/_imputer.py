@@ -564,7 +564,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         -------
         score : float
             Mean over the columns of the share of the error that is gone, as in
-            `column_scores_`; NaN if no column has cells to hide. With
+            `column_scores_`; NaN if no column has cells to hide that differ. With
             ``statistic="median"`` errors of numbers are absolute ones, and the baseline
             is the column's median.
         """

@@ -25,7 +25,7 @@ class Known(NamedTuple):
 def known(measure, codes, factors, discrete_factors, *, least=1, **params):
     """Return what is `Known`, or a ``ValueError`` of what cannot be measured."""
     constraints = {
-        "n_bins": [Number(numbers.Integral, 2, None, closed="left")],
+        "n_bins": [Number(numbers.Integral, 2, 10**6, closed="both")],
         "n_trials": [Number(numbers.Integral, 1, None, closed="left")],
         "n_rows": [Number(numbers.Integral, 2, None, closed="left")],
         "random_state": ["random_state"],

@@ -101,7 +101,7 @@ class ConvolutionalNetwork(Parameters):
     _parameter_constraints: ClassVar[dict] = {
         "image_shape": [Sizes((28, 28), lengths=(2, 3)), None],
         "filters": [Sizes((16, 32), lengths=range(1, 32))],
-        "kernel_size": [Number(Integral, 1, None, closed="left")],
+        "kernel_size": [Number(Integral, 1, 1023, closed="both")],
         "downsampling": [StrOptions({"stride", "max_pool", "average_pool"})],
         "upsampling": [StrOptions({"transposed", "nearest", "bilinear"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
