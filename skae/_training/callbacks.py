@@ -106,7 +106,8 @@ class JudgedRows(Dataset):
         self.batches, self.module = batches, module
 
     def __len__(self):
-        return len(self.batches.index)
+        """Return how many rows are trained on, as progress bars ask for."""
+        return len(self.batches.index) if self.batches.generator is not None else 0
 
     @property
     def X(self):

@@ -70,10 +70,9 @@ class Net(NeuralNet):
             kwargs.setdefault("optimizer__fused", True)
         kwargs.setdefault("use_caching", False)  # no batch comes with predictions
         super().__init__(module, criterion=None, optimizer=optimizer, **kwargs)
-        self.further_lr, self.alpha, self.l1_ratio = further_lr, alpha, l1_ratio
-        self.patience, self.tol = patience, tol
-        self.gradient_clip_value = gradient_clip_value
-        self.schedule, self.keep_on_interrupt = schedule, keep_on_interrupt
+        self.further_lr, self.l1_ratio, self.patience = further_lr, l1_ratio, patience
+        self.tol, self.schedule, self.keep_on_interrupt = tol, schedule, keep_on_interrupt
+        self.alpha, self.gradient_clip_value = alpha, gradient_clip_value
 
     # What skorch builds
 
@@ -84,6 +83,10 @@ class Net(NeuralNet):
     def initialize_criterion(self):
         """Nothing: the module returns its own terms."""
         return self
+
+    def _get_module(self, name, msg):
+        """Return what a checkpoint is to hold: of the criterion nothing."""
+        return torch.nn.Module() if name == "criterion_" else super()._get_module(name, msg)
 
     def initialize_optimizer(self, triggered_directly=None):
         """Build the optimisers: over one flat parameter where they work elementwise."""
@@ -136,6 +139,7 @@ class Net(NeuralNet):
     def train(self, task):
         """Train by a task; the best weights stay, if any rows judge."""
         self.begin()
+        self.batch_size = task.train.batch_size  # which progress bars ask for
         row = torch.zeros(1, task.train.rows.n_columns, device=self.device).float()
         work = task.train.batch_size * row_cost(self.module_, row).multiplications
         with few_threads(work):
@@ -155,7 +159,6 @@ class Net(NeuralNet):
                 run.end()
                 self.module_.eval()
                 del self._run
-        return self
 
     def flat_optimizers(self):
         """Return the optimisers that train parts of one flat vector, by name."""
@@ -236,7 +239,8 @@ class Net(NeuralNet):
         def closure():
             run.grad.zero_()
             run.data_loss = loss = self._loss(batch)
-            loss.backward()
+            if loss.requires_grad:  # callbacks may have frozen all
+                loss.backward()
             loss = loss.detach()
             if self.alpha:
                 loss = self._penalise(loss)

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import Autoencoder, LatentSampler, VariationalAutoencoder
+from skae import Autoencoder, BinaryAutoencoder, LatentSampler, VariationalAutoencoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 DIGITS = load_digits().images[:300]
@@ -41,6 +41,24 @@ def test_any_autoencoder_and_any_density_generate(autoencoder, density):
     assert (sampler.sample(7) != sampler.sample(7)).any()
     again = clone(sampler).fit(ROWS)
     np.testing.assert_array_equal(drawn, again.sample(7, random_state=1))
+
+
+def test_a_fit_forgets_the_names_before_it_and_one_that_fails_keeps_all():
+    frame = pd.DataFrame(ROWS[:, :4], columns=list("abcd"))
+    sampler = LatentSampler(TINY, random_state=0).fit(frame)
+    before = sampler.sample(5, random_state=0)
+    for broken in (np.full((9, 4), np.inf), np.full((9, 4), np.nan)):
+        with pytest.raises(ValueError, match="X contains"):
+            sampler.fit(broken)
+    assert sampler.feature_names_in_.tolist() == list("abcd")
+    pd.testing.assert_frame_equal(sampler.sample(5, random_state=0), before)
+    with pytest.raises(ValueError, match="bits"):
+        sampler.set_params(autoencoder=BinaryAutoencoder()).fit(ROWS)
+    pd.testing.assert_frame_equal(sampler.sample(5, random_state=0), before)
+    sampler.set_params(autoencoder=TINY).fit(ROWS)
+    assert not hasattr(sampler, "feature_names_in_")
+    assert sampler.n_features_in_ == 64
+    assert isinstance(sampler.sample(2), np.ndarray)
 
 
 def test_samples_of_pictures_are_pictures():

@@ -21,12 +21,13 @@ DETECTOR = AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0
 
 def said(estimator):
     """What an estimator says of the rows that it is fitted on."""
-    estimator = clone(estimator).fit(X, Y)
+    rows = X[:, :4] if isinstance(estimator, AutoencoderImputer) else X
+    estimator = clone(estimator).fit(rows, Y)
     if isinstance(estimator, LatentSampler):
         return estimator.sample(5, random_state=0)
     if hasattr(estimator, "score_samples"):
-        return estimator.score_samples(X)
-    return estimator.transform(X)
+        return estimator.score_samples(rows)
+    return estimator.transform(rows)
 
 
 def test_threads_fit_and_score_as_one_does():
@@ -47,16 +48,15 @@ def test_a_trace_that_is_cut_off_leaves_no_mode_on(monkeypatch, error):
     def cut_off(*args):
         raise error
 
-    for name in ("_loss_of_one", "_parts"):  # within the trace, and beside it
-        with monkeypatch.context() as patch:
-            patch.setattr(Members, name, cut_off)
-            with pytest.raises(error):
-                clone(DETECTOR).fit(X)
-        assert not _python_dispatch._get_current_dispatch_mode_stack()
-        assert torch._C._functorch.peek_interpreter_stack() is None
-        assert torch.is_grad_enabled()
-        for estimator, expected in zip((imputer, DETECTOR), before, strict=True):
-            np.testing.assert_array_equal(said(estimator), expected)
+    with monkeypatch.context() as patch:
+        patch.setattr(Members, "_loss_of_one", cut_off)
+        with pytest.raises(error):
+            clone(DETECTOR).fit(X)
+    assert not _python_dispatch._get_current_dispatch_mode_stack()
+    assert torch._C._functorch.peek_interpreter_stack() is None
+    assert torch.is_grad_enabled()
+    for estimator, expected in zip((imputer, DETECTOR), before, strict=True):
+        np.testing.assert_array_equal(said(estimator), expected)
 
 
 def test_a_trace_has_a_thread_of_its_own(monkeypatch):
