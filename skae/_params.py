@@ -12,7 +12,6 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-LARGEST = float(np.finfo(np.float32).max)
 WORDS = {  # of textbooks and other packages, by parameter: what they are here
     "activation": {"swish": "'silu'", "logistic": "'sigmoid'", "identity": "'linear'"},
     "corruption": {
@@ -63,21 +62,9 @@ def hinted(error, params, auto="'auto'"):
     return InvalidParameterError(f"{error}{meant(name, params.get(name), auto)}")
 
 
-def check_sizes(params, owner):
-    """Raise an ``InvalidParameterError`` for a number that single precision has not."""
-    for name, value in params.items():
-        if isinstance(value, Real) and LARGEST < abs(value) < np.inf:
-            raise InvalidParameterError(
-                f"The {name!r} parameter of {owner} must be at most {LARGEST:.2g}, the "
-                f"largest number of single precision. Got {value!r} instead."
-            )
-
-
 def as_number(value):
-    """Return a number as torch takes it: neither numpy's own nor of more than 64 bits."""
-    value = value.item() if isinstance(value, np.number) else value
-    is_long = isinstance(value, Integral) and abs(value) >= 2**63
-    return float(value) if is_long else value
+    """Return a number of numpy's, which may be of few bits, as Python's own."""
+    return value.item() if isinstance(value, np.number) else value
 
 
 class Explaining:
@@ -89,11 +76,10 @@ class Explaining:
     )
 
     def _validate_params(self):
-        params = self.get_params(deep=False)
         try:
             super()._validate_params()
-            check_sizes(params, type(self).__name__)
         except InvalidParameterError as error:
+            params = self.get_params(deep=False)
             raise hinted(error, params, self._auto_code) from None
 
     def set_params(self, **params):
@@ -160,7 +146,6 @@ class Parameters:
         params, owner = self.get_params(deep=False), type(self).__name__
         try:
             validate_parameter_constraints(self._parameter_constraints, params, owner)
-            check_sizes(params, owner)
         except InvalidParameterError as error:
             raise ValueError(f"{self._belongs_to}: {hinted(error, params)}") from None
 

@@ -284,7 +284,8 @@ def as_classes(y):
             )
         if kinds == ["numbers"]:
             y = np.asarray(y.tolist())
-    check_classification_targets(y)
+    with np.errstate(invalid="ignore"):  # floats that no integer holds
+        check_classification_targets(y)
     return y
 
 

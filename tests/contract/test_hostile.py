@@ -345,10 +345,12 @@ VALUES = [
 WORDS = {  # words and values that only one parameter knows
     "likelihood": ["bernoulli", "categorical", "poisson", "mixed", "gaussian", "mse"],
     "corruption": ["masking", "swap", "salt_and_pepper", "region", "hidden_dropout"],
-    "device": ["cpu", "cuda:99", "xla", "cpu:7", torch.device("cpu")],
+    "device": ["cpu", "meta", "cuda:99", "xla", "cpu:7", torch.device("meta")],
     "net_params": [
-        *({"callbacks": 3}, {"optimizer": "SGD"}, {"optimizer": None}, {"nonsense": 1}),
-        *({"optimizer__lr": "x"}, {"optimizer__nonsense": 1}),
+        *({"callbacks": ["x"]}, {"callbacks": 3}, {"callbacks": [("a", None)]}),
+        *({"optimizer": torch.optim.SparseAdam}, {"optimizer": "SGD"}, {"optimizer": None}),
+        *({"optimizer__lr": "x"}, {"optimizer__nonsense": 1}, {"nonsense": 1}, {1: 2}),
+        {"callbacks": [fails]},
         *({"optimizer": torch.optim.LBFGS}, {"train_split": 3}, {"iterator_train": 5}),
         *({"batch_size": 0}, {"max_epochs": -1}, {"criterion": fails}, {"module": None}),
         *({"optimizer": fails}, {"optimizer__weight_decay": np.nan}, {"device": "x"}),
