@@ -369,7 +369,8 @@ class AutoencoderOutlierDetector(
         scores : ndarray of shape (n_samples,), dtype float64
             Higher is more normal.
         """
-        return -self._abnormality_(self._check_rows(X), self._unseen(X))
+        rows = self._check_rows(X)
+        return -self._abnormality_(rows, self._unseen(X))
 
     def _unseen(self, X):
         """Return which cells (n, d) hold the second value of a category of one, if any."""
