@@ -138,10 +138,11 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     expected to be as frequent as `class_prior` says, or as makes the rows without a label
     likeliest, given what neighbours and a logistic regression say of them [6]_. A class
     that no label names is none: its rows are put into the others, and `fit` warns only if
-    a twentieth of the rows or more hang together in the graph with no labelled one. The
-    estimator is then a classifier to scikit-learn, so that a search stratifies by y and may
-    be scored by accuracy (rows marked -1 count as wrong in it); its own `score` stays
-    the likelihood.
+    a twentieth of the rows or more hang together in the graph with no labelled one. A
+    search may be scored by accuracy, in which rows marked -1 count as wrong; `score` stays
+    the likelihood. The estimator is no classifier to scikit-learn, to which -1 would be a
+    class: give a search a `sklearn.model_selection.StratifiedKFold` where folds should
+    be alike.
 
     `fit` warns (`sklearn.exceptions.ConvergenceWarning`) of codes that do not match the
     prior, of adversaries that tell them apart with ease, of empty clusters, and of a
@@ -384,10 +385,9 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         return places(known, cluster, "cluster", "cluster that is none")
 
     def __sklearn_tags__(self):
-        """Say what scikit-learn may expect: a clusterer, a classifier, or neither."""
+        """Say what scikit-learn may expect: a clusterer, if there are clusters."""
         tags = super().__sklearn_tags__()
         if self.n_clusters == OF_LABELS:
-            tags.estimator_type = "classifier"
             tags.target_tags.required = True
         elif self.n_clusters is not None:
             tags.estimator_type = "clusterer"

@@ -28,6 +28,7 @@ CONDITIONAL = {
     "feature_names_in_",
     "validation_loss_curve_",
     "calibration_scores_",
+    "cluster_count_",
     "labels_",
     "cluster_centers_",
 }
