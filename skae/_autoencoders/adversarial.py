@@ -136,7 +136,8 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     With ``n_clusters="labels"`` all labelled rows are learnt from, the held-out ones among
     them. Labels are spread so that each class starts with the same mass. Clusters are
     expected to be as frequent as `class_prior` says, or as makes the rows without a label
-    likeliest, given what neighbours and a logistic regression say of them [6]_. A class
+    likeliest, given what neighbours and a logistic regression say of them [6]_, at least
+    a tenth of an equal share: adversaries drive out what is rarer. A class
     that no label names is none: its rows are put into the others, and `fit` warns only if
     a twentieth of the rows or more hang together in the graph with no labelled one. A
     search may be scored by accuracy, in which rows marked -1 count as wrong; `score` stays
