@@ -307,7 +307,7 @@ def test_callbacks_that_cannot_be_used_are_refused_before_training(
 @pytest.mark.parametrize(
     "callback",
     [cb.EarlyStopping(), cb.EarlyStopping, cb.Checkpoint(), cb.EpochScoring("r2")],
-    ids=repr,
+    ids=["EarlyStopping", "its class", "Checkpoint", "EpochScoring"],
 )
 def test_what_looks_at_rows_held_out_says_so_where_there_are_none(callback):
     estimator = Autoencoder(2, early_stopping=False, net_params={"callbacks": [callback]})
