@@ -93,6 +93,27 @@ def test_what_no_row_has_had_costs_what_one_more_row_would_have_had_to_tell(foun
     np.testing.assert_array_equal(detector.score_samples(same), detector.score_samples(row))
 
 
+def test_what_is_as_expected_is_no_reason(found):
+    detector, table, _ = found
+    reasons = detector.explain(table, top=5)
+    assert len(reasons) > 200
+    assert (reasons["observed"] != reasons["expected"]).all()
+
+
+def test_a_value_where_none_was_is_new_and_dates_keep_their_shape():
+    table = goods(60, 0).assign(
+        gone=np.nan, day=pd.date_range("2024-01-01", periods=60, freq="D")
+    )
+    detector = AutoencoderOutlierDetector(max_iter=2, random_state=0).fit(table)
+    np.testing.assert_array_equal(detector._shapes_.numbers, [1, 2, 4, 5])
+    row = table.iloc[[0]].assign(gone=3.0)
+    excess = detector._abnormality_.cells.excess(detector._rows(row))
+    assert excess[0, 5] == pytest.approx(np.log(61))
+    reason = detector.explain(row, top=1)
+    assert reason["feature"].tolist() == ["gone"]
+    assert reason["expected"].isna().all()
+
+
 def test_a_missing_cell_costs_nothing(found):
     detector, table, bad = found
     cells = detector._abnormality_.cells
