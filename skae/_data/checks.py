@@ -59,7 +59,7 @@ def check_count(name, value, least=1):
 
 def check_weight(sample_weight, X):
     """Return weights of rows (n,), float64 and not negative, or a ``ValueError``."""
-    if np.iscomplexobj(sample_weight):  # of which the real part would be taken
+    if np.asarray(sample_weight).dtype.kind == "c":  # of which the real part would be taken
         raise ValueError("sample_weight holds complex numbers. Pass real ones.")
     if isinstance(sample_weight, Real):  # which scikit-learn takes unseen, NaN as well
         sample_weight = np.full(X.shape[0], sample_weight)

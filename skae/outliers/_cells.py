@@ -128,7 +128,6 @@ class Cells:
         likelihood = member.net_.module_.likelihood
         is_number, self.active = likelihood.n_levels == 0, likelihood.active
         self.constant = np.where(is_number & ~self.active, shapes.centre(X), np.nan)
-        self.empty = np.isnan(X).all(0)
         self.new = np.log(len(X) + 1.0)  # nats of what is in none of the rows
         d = len(self.active)
         self.groups = [torch.arange(i, d, MOST_PASSES) for i in range(min(d, MOST_PASSES))]
@@ -202,7 +201,6 @@ class Cells:
         likelihood = self.member.net_.module_.likelihood
         expected = self.shapes.back(likelihood.restore(expected))
         expected = np.where(np.isnan(self.constant), expected, self.constant)
-        expected[:, self.empty] = np.nan
         return np.where(expected == X, 0.0, parts), expected
 
     def means(self, rows):

@@ -429,7 +429,8 @@ class AutoencoderOutlierDetector(
         scores : ndarray of shape (n_samples,), dtype float64
             Higher is more normal.
         """
-        return -self._abnormality_(self._rows(X))
+        rows = self._rows(X)
+        return -self._abnormality_(rows)
 
     def _rows(self, X):
         """Return checked rows, infinite where a category's value is new; (n, d)."""
