@@ -321,13 +321,12 @@ class AutoencoderOutlierDetector(
         if self.purify and (self._criteria_ != ("cells",) or not self._reads_tables_):
             keep = most_normal(-self._abnormality_(X))
         members = copy.deepcopy(self.estimators_)
-        for i, member in enumerate(members):
-            if self._shapes_ is not None and i == len(members) - 1:
-                rows = X if self._reads_tables_ else X[keep]  # as in `fit`
-                member.set_params(learning_rate=RATE / 10)  # where a schedule has ended
-                member.partial_fit(self._shapes_(rows))
-            else:
-                member.partial_fit(X[keep])
+        for member in members if self._shapes_ is None else members[:-1]:
+            member.partial_fit(X[keep])
+        if self._shapes_ is not None:
+            rows = X if self._reads_tables_ else X[keep]  # as in `fit`
+            members[-1].set_params(learning_rate=RATE / 10)  # where a schedule has ended
+            members[-1].partial_fit(self._shapes_(rows))
         old, kept = self._latest_
         if sp.issparse(old):
             recent = sp.vstack([old, sp.csr_array(X)], format="csr")
