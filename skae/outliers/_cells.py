@@ -11,6 +11,7 @@ from sklearn.preprocessing import PowerTransformer
 
 from skae._autoencoders.denoising import DenoisingAutoencoder
 from skae._data.rows import densify
+from skae._data.statistics import column_statistics
 from skae._training.blocks import encode
 from skae.corruption._masking import Masking
 from skae.likelihoods._mixed import Mixed
@@ -42,13 +43,14 @@ class Shapes:
 
     def __init__(self, X, numbers):
         self.numbers = numbers
-        n = min(len(X), SHAPED)
-        values = X[np.linspace(0, len(X) - 1, n).astype(int)][:, numbers].astype(float)
-        values[:, np.isnan(values).all(0)] = 0.0
-        self.mean, scale = np.nanmean(values, 0), np.nanstd(values, 0)
-        self.scale = np.where(scale > 1e-12 * np.abs(self.mean), scale, 1.0)
-        u = (values - self.mean) / self.scale
-        self.unit = self.scale[scale > 0].min() if (scale > 0).any() else 0.0
+        stats = column_statistics(X, None, X.shape[1:], lambda block: None)
+        self.mean, scale = (values[numbers] for values in stats.ordinary())
+        self.is_flat, self.scale = scale == 0, np.where(scale > 0, scale, 1.0)
+        unit = scale[scale > 0].min() if (scale > 0).any() else 0.0
+        self.near = ROUNDING * np.maximum(np.abs(self.mean), ROUNDING * unit)
+        some = X[np.linspace(0, len(X) - 1, min(len(X), SHAPED)).astype(int)]
+        u = self._deviations(some)
+        u[:, np.isnan(u).all(0)] = 0.0
         self.ends = np.nanmin(u, 0), np.nanmax(u, 0)
         self.power = PowerTransformer()
         if len(numbers):
@@ -62,17 +64,33 @@ class Shapes:
             warnings.simplefilter("ignore")
             return function(values)
 
-    def centre(self, X):
-        """Return the mean of each column of rows, 0 of categories; (d,)."""
-        centre = np.zeros(X.shape[1])
-        centre[self.numbers] = self.mean
-        return centre
+    def _deviations(self, X):
+        """Return how many deviations numbers of rows (n, d) are from their mean.
+
+        A constant does not deviate by what is rounding.
+        """
+        away = X[:, self.numbers].astype(float) - self.mean
+        away[self.is_flat & (np.abs(away) <= self.near)] = 0.0
+        with np.errstate(over="ignore"):
+            return away / self.scale
+
+    def moved(self, X):
+        """Return how surely cells of rows (n, d) are not their column's constant.
+
+        0 within rounding, 1 from ten times that on, and of columns that vary; (n, d).
+        """
+        moved = np.zeros(X.shape)
+        with np.errstate(over="ignore"):
+            away = np.abs(X[:, self.numbers].astype(float) - self.mean)
+            share = (away / np.maximum(self.near, np.finfo(float).tiny) - 1) / 9
+        moved[:, self.numbers] = np.where(self.is_flat, np.nan_to_num(share).clip(0, 1), 0)
+        return moved
 
     def __call__(self, X):
         """Return rows (n, d) with numbers so shaped; float64."""
         X = densify(X).astype(float)
         if len(self.numbers):
-            u = (X[:, self.numbers] - self.mean) / self.scale
+            u = self._deviations(X)
             inside = u.clip(*self.ends)
             u = self._quiet(self.power.transform, inside) + (u - inside)
             X[:, self.numbers] = u.clip(-FARTHEST, FARTHEST)
@@ -127,7 +145,10 @@ class Cells:
         self.member, self.shapes = member, shapes
         likelihood = member.net_.module_.likelihood
         is_number, self.active = likelihood.n_levels == 0, likelihood.active
-        self.constant = np.where(is_number & ~self.active, shapes.centre(X), np.nan)
+        self.constant = np.full(len(self.active), np.nan)
+        self.constant[shapes.numbers] = np.where(shapes.is_flat, shapes.mean, np.nan)
+        self.constant[self.active] = np.nan  # `partial_fit` may have seen it vary
+        self.empty = is_number & ~self.active & np.isnan(X).all(0)
         self.new = np.log(len(X) + 1.0)  # nats of what is in none of the rows
         d = len(self.active)
         self.groups = [torch.arange(i, d, MOST_PASSES) for i in range(min(d, MOST_PASSES))]
@@ -166,13 +187,14 @@ class Cells:
         A value of a category that no row has had is infinite in X, and costs what one row
         more would have had to tell; so does a number where all rows had another.
         """
-        is_new = self._is_new(X)
-        excess = self._excess(self.shapes(np.where(is_new, np.nan, X)))
-        return np.where(is_new, self.new, excess)
+        new = self._new(X)
+        excess = self._excess(self.shapes(np.where(new > 0, np.nan, X)))
+        return np.where(new > 0, new * self.new, excess)
 
-    def _is_new(self, X):
-        near = ROUNDING * np.maximum(np.abs(self.constant), ROUNDING * self.shapes.unit)
-        return np.isinf(X) | (np.abs(X - self.constant) > near)
+    def _new(self, X):
+        """Return how surely cells of rows are what no row has had, from 0 to 1; (n, d)."""
+        never = np.isinf(X) | (self.empty & ~np.isnan(X))
+        return np.where(never, 1.0, np.where(self.active, 0.0, self.shapes.moved(X)))
 
     def _excess(self, rows):
         there = ~np.isnan(rows) & self.active
@@ -184,10 +206,9 @@ class Cells:
         The worst cell is blamed first and hidden, so that the others are expected without
         it; then the worst of those, and so on. (n, d) each.
         """
-        blamed = self._is_new(X)
-        parts = np.where(blamed, self.new, 0.0)
+        new, every = self._new(X), np.arange(len(X))
+        blamed, parts = new > 0, new * self.new
         rows = self.shapes(np.where(blamed, np.nan, X))
-        expected, every = self.means(rows), np.arange(len(rows))
         for _ in range(MOST_BLAMED):
             excess = self._excess(rows)
             worst = excess.argmax(1)
@@ -196,11 +217,11 @@ class Cells:
                 break
             mine = every[bad], worst[bad]
             parts[mine], blamed[mine], rows[mine] = excess[mine], True, np.nan
-            expected = np.where(blamed, expected, self.means(rows))
         parts = np.where(blamed, parts, np.maximum(self._excess(rows), 0))
         likelihood = self.member.net_.module_.likelihood
-        expected = self.shapes.back(likelihood.restore(expected))
+        expected = self.shapes.back(likelihood.restore(self.means(rows)))
         expected = np.where(np.isnan(self.constant), expected, self.constant)
+        expected[:, self.empty] = np.nan
         return np.where(expected == X, 0.0, parts), expected
 
     def means(self, rows):

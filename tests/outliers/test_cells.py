@@ -17,12 +17,15 @@ KINDS = np.array(["small", "usual", "large", "rare"])
 
 
 def goods(n, seed):
-    """A kind, a price that goes with it (the rare kind is dear), a weight, a constant."""
+    """A kind, a price that goes with it (the rare kind is dear), and a weight.
+
+    Beside them are two constants and a column without a value.
+    """
     rng = np.random.default_rng(seed)
     kind = rng.choice(4, n, p=[0.3, 0.4, 0.27, 0.03])
     price = np.array([5.0, 20, 60, 400])[kind] * np.exp(0.2 * rng.normal(size=n))
     frame = {"kind": KINDS[kind], "price": price, "weight": rng.normal(size=n)}
-    return pd.DataFrame({**frame, "country": "DE", "year": 2024.0})
+    return pd.DataFrame({**frame, "country": "DE", "year": 2024.0, "note": np.nan})
 
 
 def planted(n, seed):
@@ -75,11 +78,26 @@ def test_an_extreme_cell_leaves_what_is_expected_of_the_others(found):
     np.testing.assert_allclose(expected[0, 1], without[0, 1], rtol=1e-6)
 
 
+def test_two_bad_cells_are_expected_as_if_both_were_missing(found):
+    detector, table, bad = found
+    row = table[~bad].iloc[[3]]
+    wrong, gone = (
+        row.assign(price=6000.0, weight=90.0),
+        row.assign(price=np.nan, weight=np.nan),
+    )
+    read = detector._check_rows
+    parts, expected = detector._abnormality_.cells.reasons(read(wrong))
+    assert {*parts[0].argsort()[-2:]} == {1, 2}
+    without = detector._abnormality_.cells.reasons(read(gone))[1]
+    np.testing.assert_allclose(expected, without, rtol=1e-6)
+
+
 def test_what_no_row_has_had_costs_what_one_more_row_would_have_had_to_tell(found):
     detector, table, bad = found
     row = table[~bad].iloc[[3]]
     cells = detector._abnormality_.cells
-    for change in ({"kind": "casino"}, {"country": "AT"}, {"year": 2025.0}):
+    changes = {"kind": "casino"}, {"country": "AT"}, {"year": 2025.0}, {"note": 0.0}
+    for change in changes:
         changed = row.assign(**change)
         (name,) = change
         excess = cells.excess(detector._rows(changed))
@@ -88,7 +106,10 @@ def test_what_no_row_has_had_costs_what_one_more_row_would_have_had_to_tell(foun
         reason = detector.explain(changed, top=1)
         assert reason["feature"].tolist() == [name]
         if name != "kind":
-            assert reason["expected"].tolist() == [row[name].iloc[0]]
+            assert reason["expected"].fillna(-1).tolist() == [row[name].fillna(-1).iloc[0]]
+    # 5.5 is halfway from what is rounding to ten times that
+    near = cells.excess(detector._rows(row.assign(year=2024 * (1 + 5.5e-5))))
+    assert near[0, 4] == pytest.approx(np.log(601) / 2, rel=1e-6)
     same = row.assign(year=2024 * (1 + 1e-9))
     np.testing.assert_array_equal(detector.score_samples(same), detector.score_samples(row))
 
@@ -146,6 +167,7 @@ def test_partial_fit_goes_on_with_the_same_shapes(found):
     fresh, bad = planted(400, 2)
     assert average_precision_score(bad, -again.score_samples(fresh)) > 0.8
     assert len(again._latest_[0]) == 900
+    assert again._latest_[1].all()  # of tables, cells are learnt from all rows, as in `fit`
 
 
 def test_cells_go_with_distances_of_numbers():
@@ -223,6 +245,24 @@ def test_shapes_beyond_the_ends_keep_deviations():
     np.testing.assert_allclose(np.diff(steps[:3, 0]), [1, 2], rtol=1e-6)
     assert steps[3] == 20
     assert shapes.back(steps)[3] == pytest.approx(top)
+
+
+def test_shapes_of_a_constant_leave_rounding_out_and_show_what_moved():
+    X = np.full((50, 1), 0.1)
+    X[::2] = np.nextafter(0.1, 1)
+    shapes = Shapes(X, np.array([0]))
+    assert (shapes(X) == 0).all()
+    rows = 0.1 + np.array([[0.0], [0.5e-6], [5.5e-6], [1e-4], [1e300], [np.nan]])
+    expected = np.array([[0], [0], [0.5], [1], [1], [0]])
+    np.testing.assert_allclose(shapes.moved(rows), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_huge", [1, 60])
+def test_a_column_beyond_standardising_is_refused_by_name(n_huge):
+    table = goods(60, 0)
+    table.loc[: n_huge - 1, "weight"] *= 1e300
+    with pytest.raises(ValueError, match="column 2 are too large to be standardised"):
+        AutoencoderOutlierDetector().fit(table)
 
 
 def test_in_wide_tables_columns_are_hidden_together_each_once():
