@@ -10,6 +10,7 @@ from sklearn.metrics import get_scorer
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    Checkpoint,
     EarlyStopping,
     EpochScoring,
     InputShapeSetter,
@@ -60,10 +61,22 @@ def check_callbacks(callbacks, holds_out):
 def _check_looks(callback, name, holds_out):
     """Raise a ``ValueError`` for a callback that looks at what there is not."""
     monitor = getattr(callback, "monitor", None)
+    saves = isinstance(callback, Checkpoint)  # where what it looks at is true
+    by_score = (
+        "EpochScoring('r2', name='r2', lower_is_better=False, on_train=True) before it "
+        "and monitor='r2_best'"
+    )
     if isinstance(monitor, str) and "valid" in monitor and not holds_out:
+        other = by_score if saves else "monitor='train_loss'"
         raise ValueError(
             f"net_params: {name} looks at {monitor!r}, and no rows are held out here. "
-            "Use fit with early_stopping=True, or monitor='train_loss'."
+            f"Use fit with early_stopping=True, or {other}."
+        )
+    if saves and monitor in ("train_loss", "train_loss_best", "valid_loss"):
+        other = "monitor='valid_loss_best'" if holds_out else by_score
+        raise ValueError(
+            f"net_params: {name} has monitor={monitor!r}, which does not say of an epoch "
+            f"whether it is the best. Use {other}."
         )
     if not isinstance(callback, EpochScoring):
         return

@@ -17,7 +17,8 @@ from skae.corruption._masking import Masking
 from skae.likelihoods._mixed import Mixed
 from skae.outliers._constants import ROUNDING
 
-STEPS, BATCH_SIZE, RATE = 800, 128, 3e-3  # of training
+STEPS = 100, 800  # of training: as many as rows, within these
+BATCH_SIZE, RATE = 128, 3e-3
 WIDTH, CODE = 128, 64
 HIDDEN = (0.1, 0.6)  # share of a row's cells that training hides
 MOST_PASSES = 64  # of a row: in a wider table some columns are hidden together
@@ -114,6 +115,7 @@ def unfitted(X, mixed, seed):
     mixed = Mixed() if mixed is None else mixed
     others = {*(mixed.categories or ()), *(mixed.cycles or ())}
     shapes = Shapes(X, np.setdiff1d(np.arange(X.shape[1]), sorted(others)))
+    steps = np.clip(len(X), *STEPS)  # of few rows, more would only learn by heart
     autoencoder = DenoisingAutoencoder(
         CODE,
         network=(WIDTH,),
@@ -122,7 +124,7 @@ def unfitted(X, mixed, seed):
         early_stopping=False,
         learning_rate=RATE,
         batch_size=BATCH_SIZE,
-        max_iter=max(1, round(STEPS / np.ceil(len(X) / BATCH_SIZE))),
+        max_iter=max(1, round(steps / np.ceil(len(X) / BATCH_SIZE))),
         alpha=0.0,
         random_state=seed,
     )

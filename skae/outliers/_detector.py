@@ -607,8 +607,9 @@ class AutoencoderOutlierDetector(
         Returns
         -------
         contributions : DataFrame of shape (n_samples, n_features) or ndarray
-            Shares, under the columns' names; each row sums to 1. For pictures an array
-            of X's shape, a heat map: each pixel's share of the squared residuals.
+            Shares, under the columns' names; each row sums to 1. They are equal where no
+            column makes the row abnormal, and `explain` then gives none. For pictures an
+            array of X's shape, a heat map: each pixel's share of the squared residuals.
         """
         rows = densify(self._rows(X))
         if len(self._sample_shape_) > 1:

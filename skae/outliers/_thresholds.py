@@ -93,7 +93,8 @@ def _best_offset(scores, y):
     if len(labels) != 2 or set(labels) != {-1, 1}:
         raise ValueError(
             "set_threshold: y must hold both -1 for outliers and 1 for inliers, and "
-            f"nothing else. Got {labels}."
+            f"nothing else. Got {labels}. If outliers are 1 in y, pass "
+            "numpy.where(y == 1, -1, 1)."
         )
     # inliers are the scores that reach a threshold
     false_inlier, true_inlier, thresholds = roc_curve(

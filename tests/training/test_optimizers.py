@@ -315,6 +315,40 @@ def test_what_looks_at_rows_held_out_says_so_where_there_are_none(callback):
         estimator.fit(X)
 
 
+@pytest.mark.parametrize(
+    ("early_stopping", "monitor", "remedy"),
+    [
+        (True, "train_loss", "monitor='valid_loss_best'"),
+        (True, "valid_loss", "monitor='valid_loss_best'"),
+        (False, "train_loss_best", r"EpochScoring\('r2', .*on_train=True\) before"),
+        (False, "valid_loss_best", r"EpochScoring\('r2', .*monitor='r2_best'"),
+    ],
+)
+def test_a_checkpoint_is_told_what_says_which_epoch_is_best(
+    early_stopping, monitor, remedy, tmp_path
+):
+    saved = cb.Checkpoint(monitor=monitor, load_best=True, dirname=tmp_path)
+    with pytest.raises(ValueError, match=f"net_params: Checkpoint .*{remedy}"):
+        of_callbacks(saved, early_stopping=early_stopping)
+
+
+def test_a_checkpoint_loads_the_best_by_training_rows(tmp_path):
+    """As its message says, with no rows held out: here the third epoch of five."""
+    third = cb.EpochScoring(
+        lambda net, rows, y: -abs(len(net.history) - 3),
+        name="r2",
+        lower_is_better=False,
+        on_train=True,
+    )
+    saved = cb.Checkpoint(monitor="r2_best", load_best=True, dirname=tmp_path)
+    given = {"max_iter": 5, "early_stopping": False}
+    each = cb.Checkpoint(monitor=None, dirname=tmp_path, f_params="{last_epoch[epoch]}.pt")
+    kept = of_callbacks(third, saved, each, **given)
+    weights = torch.load(tmp_path / "3.pt")
+    for name, weight in kept.net_.module_.named_parameters():
+        torch.testing.assert_close(weight.data, weights[name])
+
+
 # Numbers and devices that cannot be
 
 
