@@ -22,7 +22,7 @@ from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._data.told import tell
-from skae._params import Amount, Explaining, Versioned, as_number, check_parts
+from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number, check_parts
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
@@ -183,12 +183,12 @@ class AutoencoderFeatureSelector(
         "n_features_to_select": [
             StrOptions({"auto"}),
             Interval(RealNotInt, 0, 1, closed="neither"),
-            Interval(Integral, 1, None, closed="left"),
+            ONE_OR_MORE,
         ],
         "method": [StrOptions({"auto", "concrete", "greedy"})],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [ONE_OR_MORE],
         "temperatures": [tuple, list],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [ONE_OR_MORE, StrOptions({"auto"})],
         **{name: BaseAutoencoder._parameter_constraints[name] for name in SHARED},
         "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
     }

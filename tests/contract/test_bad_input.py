@@ -261,10 +261,10 @@ FIT_CASES = [
             (f"{name}_{value}", {name: value}, ValueError, rf"'{name}' parameter.*must be")
             for name, values in {
                 "learning_rate": (0, -1e-3, "fast", np.nan),
-                "batch_size": (0, 1.5, "big"),
-                "max_iter": (0, -3, 2.0),
+                "batch_size": (0, 1.5, "big", True, 2**63),
+                "max_iter": (0, -3, 2.0, True, 2**63),
                 "validation_fraction": (0, 1, 2, -0.1),
-                "n_iter_no_change": (0,),
+                "n_iter_no_change": (0, True),
                 "tol": (-1e-4,),
                 "alpha": (-1e-4,),
                 "l1_ratio": (2, -0.5),
