@@ -275,7 +275,7 @@ class BaseAutoencoder(
             self.verbose,
             one_pass,
         )
-        parts = network, likelihood, corruption, code, self.n_components
+        parts = network, likelihood, corruption, code, as_number(self.n_components)
         more = dict(self.net_params or {}), Schedule(*map(as_number, schedule)), self.device
         return Recipe(*parts, *more, self._draw_seed(keep=one_pass))
 
