@@ -133,3 +133,18 @@ def test_rows_in_doubt_are_taken_for_the_frequent_class(monkeypatch):
     told = spread(monkeypatch, y, [0, 1, 102, 103]).rows
     assert np.bincount(told.cluster).tolist() == [102, 2]
     assert told.cluster[-2:].tolist() == [0, 0]  # where all alike would say 1
+
+
+def test_another_tie_must_cut_much_less(monkeypatch):
+    """Below 0.9 of the cost of the usual one; of several such, the least."""
+    graph = Graph(np.arange(12.0)[:, None], 2)
+    monkeypatch.setattr(Graph, "_cut", lambda self, tie, seed: tie)
+    for costs, chosen in (
+        ((1.0, 0.91, 0.95), 0.3),
+        ((1.0, 0.89, 0.91), 0.1),
+        ((1.0, 0.89, 0.5), 0.03),
+        ((1.0, 2.0, 3.0), 0.3),
+    ):
+        cost = dict(zip((0.3, 0.1, 0.03), costs, strict=True))
+        monkeypatch.setattr(Graph, "cost", lambda self, cut, cost=cost: cost[cut])
+        assert graph.cut(0) == chosen
