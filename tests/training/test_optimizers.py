@@ -387,3 +387,17 @@ def test_an_error_before_training_is_not_hidden_by_another():
 
     with pytest.raises(ValueError, match=r"there is nothing to train, no weight requires"):
         Autoencoder(2, network=Frozen()).fit(X)
+
+
+def test_weights_that_a_callback_has_seen_are_those_that_stay():
+    """A start that no epoch betters is found anew in all rows, but not with callbacks."""
+
+    class Sees(cb.Callback):
+        def on_train_end(self, net, **kwargs):
+            self.weights = {k: v.clone() for k, v in net.module_.named_parameters()}
+
+    sees = Sees()
+    estimator = make(2, callbacks=[sees]).set_params(network="auto", learning_rate=1.0)
+    assert estimator.fit(X).net_.kept_start_
+    for name, weight in estimator.net_.module_.named_parameters():
+        assert torch.equal(weight, sees.weights[name]), name
