@@ -178,6 +178,9 @@ class Number(Interval):
         return is_number and _is_held(val)
 
 
+ONE_OR_MORE = Number(Integral, 1, None, closed="left")
+
+
 class Strength(Number):
     """A number in an interval, or a pair (low, high) of such."""
 

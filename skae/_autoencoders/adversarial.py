@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.utils import ClassifierTags, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +16,7 @@ from skae._autoencoders.docs import documented
 from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._codes.adversarial import OF_LABELS, Adversarial
 from skae._codes.normal import places
-from skae._params import Amount, check_option
+from skae._params import ONE_OR_MORE, Amount, check_option
 from skae.priors import NAMED, drawn
 
 
@@ -194,7 +193,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         "code_activation": [StrOptions({"linear"})],
         "prior": [StrOptions(set(NAMED)), HasMethods(["sample"]), callable],
         "n_clusters": [
-            Interval(Integral, 1, None, closed="left"),
+            ONE_OR_MORE,
             StrOptions({OF_LABELS}),
             None,
         ],

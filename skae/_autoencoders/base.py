@@ -1,7 +1,7 @@
 """The scikit-learn contract, written once for every autoencoder."""
 
 from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -20,9 +20,9 @@ from skae._data.rows import flatten
 from skae._data.split import Sample
 from skae._data.told import tell
 from skae._params import (
+    ONE_OR_MORE,
     Amount,
     Explaining,
-    Number,
     Versioned,
     as_number,
     check_parts,
@@ -41,7 +41,6 @@ from skae.networks._dense import as_network
 from skae.networks._layers import ACTIVATIONS
 
 MIXED = "likelihood='mixed'"
-ONE_OR_MORE = Number(Integral, 1, None, closed="left")
 EXAMPLES = {
     "network": "skae.networks.DenseNetwork((128,), linear_path=True), which is 'auto'",
     "likelihood": "skae.likelihoods.Gaussian()",
@@ -194,11 +193,11 @@ class BaseAutoencoder(
         ],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "learning_rate": [Amount(closed="right")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [ONE_OR_MORE, StrOptions({"auto"})],
+        "max_iter": [ONE_OR_MORE],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [ONE_OR_MORE],
         "tol": [Amount(closed="both")],
         "alpha": [Amount(closed="both")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -276,7 +275,7 @@ class BaseAutoencoder(
             self.verbose,
             one_pass,
         )
-        parts = network, likelihood, corruption, code, self.n_components
+        parts = network, likelihood, corruption, code, as_number(self.n_components)
         more = dict(self.net_params or {}), Schedule(*map(as_number, schedule)), self.device
         return Recipe(*parts, *more, self._draw_seed(keep=one_pass))
 

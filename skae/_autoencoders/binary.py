@@ -14,6 +14,7 @@ from skae._autoencoders.docs import documented
 from skae._autoencoders.inference import by_steps, on_the_way
 from skae._codes.bits import Bits
 from skae._data.containers import taken
+from skae._params import Number
 
 
 @documented
@@ -111,7 +112,7 @@ class BinaryAutoencoder(BaseAutoencoder):
         "code_activation": [StrOptions({"linear"})],
         "packed_output": ["boolean"],
         "bit_noise": [Interval(Real, 0, 0.5, closed="left")],
-        "n_neighbors": [Interval(Integral, 0, None, closed="left")],
+        "n_neighbors": [Number(Integral, 0, None, closed="left")],
     }
 
     _code_class: ClassVar[type] = Bits

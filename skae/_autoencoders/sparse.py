@@ -18,7 +18,7 @@ from skae._codes.penalties import KL, L1, BatchTopK, TopK
 from skae._codes.pursuit import MatchingPursuit
 from skae._data.checks import check_count
 from skae._data.frames import row_labels
-from skae._params import Amount, check_option
+from skae._params import ONE_OR_MORE, Amount, check_option
 from skae.likelihoods._gaussian import Gaussian
 from skae.networks._dense import DenseNetwork
 
@@ -182,7 +182,7 @@ class SparseAutoencoder(BaseAutoencoder):
         "learning_rate": [Amount(closed="right"), StrOptions({"auto"})],
         "penalty": [StrOptions(set(PENALTIES))],
         "n_nonzero_coefs": [
-            Interval(Integral, 1, None, closed="left"),
+            ONE_OR_MORE,
             Interval(RealNotInt, 0, 1, closed="neither"),
             None,
         ],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -26,7 +26,7 @@ from skae._codes.normal import (
 )
 from skae._data.checks import check_count
 from skae._losses import normal_kl
-from skae._params import Amount, check_option
+from skae._params import ONE_OR_MORE, Amount, check_option
 from skae._training.blocks import apply, padded
 
 
@@ -159,7 +159,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         "kl_warm_up": [Interval(Real, 0, 1, closed="left")],
         "free_bits": [Amount(closed="both")],
         "capacity": [Amount(closed="both"), None],
-        "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_importance_samples": [ONE_OR_MORE],
         "conditional": ["boolean"],
     }
 

@@ -70,6 +70,8 @@ def read(y, n, classes, *, reset):
 def as_shares(prior, classes):
     """Return a `class_prior` in the order of the classes, or a ``ValueError``; (K,)."""
     names = classes.tolist()
+    if isinstance(prior, pd.Series):  # of `value_counts`, say, in another order
+        prior = prior.to_dict()
     if isinstance(prior, dict):
         if len(prior) != len(names) or any(name not in prior for name in names):
             raise ValueError(

@@ -4,7 +4,6 @@ B is the number of rows, k the components of the code, S the importance samples.
 """
 
 import math
-import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -21,6 +20,7 @@ from skae._codes import remedies, signs
 from skae._codes.base import AutoencoderModule, Code, Terms, natural_size, pair, tempered
 from skae._data.frames import is_nan
 from skae._data.split import Told
+from skae._data.told import tell
 from skae._losses import normal_kl, total_correlation
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._layers import linear
@@ -301,12 +301,11 @@ def _tell_of_minus_one(classes):
     if len(others) == len(classes) or others in ([1], ["1"]):
         return
     if all(isinstance(name, str) or name >= 0 for name in others):
-        warnings.warn(
+        tell(
             f"y: -1 is learnt as a class of its own, beside {others}. If it marks rows of "
             "unknown class, as in sklearn.semi_supervised, leave these rows out, or take "
             "AdversarialAutoencoder(n_clusters='labels'), which learns from them; if it "
-            "is a class, give it another name.",
-            stacklevel=8,
+            "is a class, give it another name."
         )
 
 

@@ -1,14 +1,14 @@
 """Traced functions, without what tracing and mapping leave behind."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from skae._training.runtime import lock_over_forks
 from skae._training.usual import usual_torch
 
-_TRACING = threading.Lock()
+_TRACING = lock_over_forks()  # a child that came amid a trace would be in it for good
 
 
 def traced(fn, *args):

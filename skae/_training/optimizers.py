@@ -1,5 +1,6 @@
 """Optimisers: what is asked of them, and Muon with Adam for what is no matrix."""
 
+import inspect
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -37,7 +38,9 @@ class MuonAndAdam(torch.optim.Optimizer):
 
     def __init__(self, muon, groups, **params):
         self.muon = muon
-        params.setdefault("adjust_lr_fn", "match_rms_adamw")  # steps as large as Adam's
+        if "adjust_lr_fn" in inspect.signature(muon).parameters:
+            params.setdefault("adjust_lr_fn", "match_rms_adamw")  # steps as large as Adam's
+        muon([nn.Parameter(torch.zeros(1, 1))], **params)  # which names what it knows not
         parts = [], []
         for group in groups:
             rate = {"lr": group.get("lr", params["lr"])}

@@ -1,5 +1,6 @@
 """What is lent and given back: torch's threads, its generator, what was fitted."""
 
+import os
 import threading
 from contextlib import contextmanager
 
@@ -8,6 +9,25 @@ import torch
 
 WORK_FOR_THREADS = 10**8  # multiplications in a step from which threads pay
 _GENERATOR = threading.RLock()  # a user's network may itself fit an autoencoder
+
+
+def lock_over_forks():
+    """Return a lock that a fork waits for, so that a child finds it free."""
+    lock = threading.RLock()  # which only the thread that has it can free
+    if hasattr(os, "register_at_fork"):
+        free = lock.release
+        os.register_at_fork(before=lock.acquire, after_in_parent=free, after_in_child=free)
+    return lock
+
+
+def _renew():
+    """Let a child have a lock of its own, where a fork cannot wait: for a training."""
+    global _GENERATOR
+    _GENERATOR = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 class _Depth(threading.local):
@@ -19,7 +39,7 @@ class _Depth(threading.local):
 class _OneThread:
     """How many calls want torch to run on one thread, and what to go back to."""
 
-    lock, users, before = threading.Lock(), 0, 1
+    lock, users, before = lock_over_forks(), 0, 1
     local = _Depth()
 
 

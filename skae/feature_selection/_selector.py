@@ -22,7 +22,7 @@ from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._data.told import tell
-from skae._params import Amount, Explaining, Versioned, as_number, check_parts
+from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number, check_parts
 from skae._training.blocks import apply, padded
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
@@ -183,12 +183,12 @@ class AutoencoderFeatureSelector(
         "n_features_to_select": [
             StrOptions({"auto"}),
             Interval(RealNotInt, 0, 1, closed="neither"),
-            Interval(Integral, 1, None, closed="left"),
+            ONE_OR_MORE,
         ],
         "method": [StrOptions({"auto", "concrete", "greedy"})],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [ONE_OR_MORE],
         "temperatures": [tuple, list],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [ONE_OR_MORE, StrOptions({"auto"})],
         **{name: BaseAutoencoder._parameter_constraints[name] for name in SHARED},
         "likelihood": [StrOptions(set(NAMED)), HasMethods(["build"])],
     }
@@ -344,7 +344,7 @@ class AutoencoderFeatureSelector(
 
     def _check_number(self, n_features):
         """Raise a ``ValueError`` if more columns are wanted than there are."""
-        wanted = self.n_features_to_select
+        wanted = as_number(self.n_features_to_select)
         if isinstance(wanted, bool):
             raise ValueError(
                 f"n_features_to_select={wanted} is no number. Use an integer, a share such "
@@ -360,18 +360,18 @@ class AutoencoderFeatureSelector(
         """Return the greedy choice, as many columns as are wanted."""
         x = task.drawn_target()
         x, n_features = x - x.mean(0), task.own.X.shape[1]
-        wanted, total = self.n_features_to_select, np.square(x).sum()
+        wanted = as_number(self.n_features_to_select)
         if wanted == "auto":
             gains = greedy_columns(x, min(MAX_AUTO_COMPONENTS, n_features))[1]
-            enough = np.searchsorted(gains.cumsum(), EXPLAINED_BY_AUTO * total) + 1
-            wanted = min(enough, len(gains))
+            least = EXPLAINED_BY_AUTO * np.square(x).sum()
+            wanted = min(np.searchsorted(gains.cumsum(), least) + 1, len(gains))
         elif not isinstance(wanted, Integral):
             wanted = max(1, int(wanted * n_features))
         return greedy_columns(x, wanted, best_ridge(x, wanted))[0]
 
     def _search(self, first, columns, seed):
         """Train selectors that start at some columns, and return what they choose."""
-        max_iter = self.max_iter
+        max_iter = as_number(self.max_iter)
         if max_iter == "auto":
             max_iter = max(1, round(STEPS / len(first.train)))
         code = Concrete(tuple(columns.tolist()), tuple(self.temperatures))
@@ -384,7 +384,7 @@ class AutoencoderFeatureSelector(
     def _decoders(self, choices, X, sample_weight, first):
         """Train a decoder of each choice that differs; return names, Trained by columns."""
         trained, statistics = {}, first.sample.statistics
-        max_iter = EPOCHS if self.max_iter == "auto" else self.max_iter
+        max_iter = EPOCHS if self.max_iter == "auto" else as_number(self.max_iter)
         for name, columns in choices:
             columns = tuple(np.sort(columns).tolist())
             if columns not in trained:

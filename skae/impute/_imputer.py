@@ -1,14 +1,12 @@
 """Imputation: missing cells of tables, as what is known of a row tells them."""
 
-from numbers import Integral
-
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
+from sklearn.utils._param_validation import MissingValues, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -18,7 +16,7 @@ from skae._data.frames import beside, column_labels, is_frame, row_labels, wrapp
 from skae._data.marks import tell_of_marks
 from skae._data.statistics import OverflowingColumn
 from skae._data.told import tell
-from skae._params import Amount, Explaining, Sizes, Versioned, as_number
+from skae._params import ONE_OR_MORE, Amount, Explaining, Sizes, Versioned, as_number
 from skae._training.runtime import all_or_nothing
 from skae._training.usual import Apart
 from skae.impute._calibration import HiddenCells, in_blocks, mean_skill, score_table
@@ -188,11 +186,11 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
     """
 
     _parameter_constraints = {  # noqa: RUF012
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_estimators": [ONE_OR_MORE],
         "network": [StrOptions({"auto"}), Sizes((256, 128))],
         "learning_rate": [Amount(closed="right")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [ONE_OR_MORE, StrOptions({"auto"})],
+        "max_iter": [ONE_OR_MORE, StrOptions({"auto"})],
         "statistic": [StrOptions({"mean", "median"})],
         "missing_values": [MissingValues()],
         "add_indicator": ["boolean"],

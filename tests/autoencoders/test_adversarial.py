@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone, is_clusterer
@@ -434,7 +435,11 @@ def test_shares_may_be_told():
     np.testing.assert_allclose(aae.net_.module_.cluster_shares, [0.7, 0.3], atol=1e-6)
     again = make(2, n_clusters="labels", class_prior=[0.7, 0.3]).fit(rows, names)
     assert (again.transform(rows) == aae.transform(rows)).all()
+    counted = pd.Series([0.7, 0.3], index=["b", "a"])  # the most frequent one first
+    again = make(2, n_clusters="labels", class_prior=counted).fit(rows, names)
+    np.testing.assert_allclose(again.net_.module_.cluster_shares, [0.3, 0.7], atol=1e-6)
     for wrong in (
+        pd.Series([0.7, 0.3]),
         [0.5, 0.6],
         [1.0, 0.0],
         [1.0],

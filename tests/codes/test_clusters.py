@@ -1,12 +1,16 @@
 """First clusters, and labels that spread."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 
+from skae._codes import labels as few_labels
 from skae._codes.clusters import Graph, first_clusters
 
 # Clusters
@@ -69,3 +73,78 @@ def test_labels_spread_along_the_graph_and_no_further():
     system = np.eye(120) - 0.99 * graph / np.outer(root, root)
     exact = np.linalg.solve(system, labels[:, None] == np.arange(2))
     np.testing.assert_allclose(spread, exact, atol=2e-3 * exact.max())
+
+
+def task_of(y, named, weight=None):
+    """A task on rows of classes far apart, of which some are told; the classes' points."""
+    told = np.full(len(y), -1)
+    told[named] = y[named]
+    index, rng = torch.arange(len(y)), np.random.default_rng(0)
+    points = 50 * np.eye(3)[y] + rng.normal(size=(len(y), 3))
+    task = SimpleNamespace(
+        told=SimpleNamespace(labels=told, classes=np.unique(y[named])),
+        sample=SimpleNamespace(train=index, index=index, weight=weight),
+        principal=points,
+        generator=torch.Generator().manual_seed(0),
+        own=SimpleNamespace(device="cpu"),
+    )
+    return task, points
+
+
+def spread(monkeypatch, y, named, weight=None, init="graph"):
+    task, points = task_of(y, named, weight)
+    monkeypatch.setattr(few_labels, "points_of", lambda _, index: points[index.numpy()])
+    return few_labels.spread_labels(task, init, None, None)
+
+
+def test_shares_and_how_often_classes_are_told_by_hand(monkeypatch):
+    """1 % of the rows: told as often as the others, taken for no less than 5 % of 104 %."""
+    y = np.repeat([0, 1], [990, 10])
+    named = [0, 1, 990, 991]
+    shares = np.array([0.99, 0.05]) / 1.04
+    for init in ("graph", "random"):
+        found = spread(monkeypatch, y, named, init=init)
+        np.testing.assert_allclose(found.shares, shares, atol=1e-3)
+        mass = np.bincount(found.rows.cluster, found.rows.weight)
+        np.testing.assert_allclose(mass / mass.sum(), 0.5, atol=1e-6)
+        # what is added of a row's log-odds: drawn rows are of either as often
+        np.testing.assert_allclose(found.rows.more.exp(), 2 * shares, atol=2e-3)
+        assert found.lonely == 0
+    assert (
+        spread(monkeypatch, y, named).rows.cluster.bincount() == torch.tensor([990, 10])
+    ).all()
+
+
+def test_rows_that_no_label_reaches_count_by_their_weight(monkeypatch):
+    y = np.repeat([0, 1, 2], [100, 50, 50])
+    weight = np.where(y == 2, 4.0, 1.0)
+    found = spread(monkeypatch, y, [0, 1, 100, 101], weight)
+    np.testing.assert_allclose(found.lonely, 200 / (146 + 200))
+    np.testing.assert_allclose(found.shares, [2 / 3, 1 / 3], atol=5e-3)
+    assert set(found.rows.index.tolist()) == set(range(150))
+
+
+def test_rows_in_doubt_are_taken_for_the_frequent_class(monkeypatch):
+    """Of 2 in 100 that are 3:2 for the rare one, whose share is then some 1 %."""
+    y = np.repeat([0, 1], [102, 2])
+    likely = np.repeat([[0.999, 0.001], [0.4, 0.6]], [98, 2], axis=0)
+    found = np.ones(100, dtype=bool)
+    monkeypatch.setattr(few_labels, "_likely", lambda *args: (likely, found))
+    told = spread(monkeypatch, y, [0, 1, 102, 103]).rows
+    assert np.bincount(told.cluster).tolist() == [102, 2]
+    assert told.cluster[-2:].tolist() == [0, 0]  # where all alike would say 1
+
+
+def test_another_tie_must_cut_much_less(monkeypatch):
+    """Below 0.9 of the cost of the usual one; of several such, the least."""
+    graph = Graph(np.arange(12.0)[:, None], 2)
+    monkeypatch.setattr(Graph, "_cut", lambda self, tie, seed: tie)
+    for costs, chosen in (
+        ((1.0, 0.91, 0.95), 0.3),
+        ((1.0, 0.89, 0.91), 0.1),
+        ((1.0, 0.89, 0.5), 0.03),
+        ((1.0, 2.0, 3.0), 0.3),
+    ):
+        cost = dict(zip((0.3, 0.1, 0.03), costs, strict=True))
+        monkeypatch.setattr(Graph, "cost", lambda self, cut, cost=cost: cost[cut])
+        assert graph.cut(0) == chosen

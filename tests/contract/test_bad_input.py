@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from skae import Autoencoder
+from skae import Autoencoder, AutoencoderFeatureSelector, VariationalAutoencoder
 from skae._training.net import Net
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
@@ -261,10 +261,10 @@ FIT_CASES = [
             (f"{name}_{value}", {name: value}, ValueError, rf"'{name}' parameter.*must be")
             for name, values in {
                 "learning_rate": (0, -1e-3, "fast", np.nan),
-                "batch_size": (0, 1.5, "big"),
-                "max_iter": (0, -3, 2.0),
+                "batch_size": (0, 1.5, "big", True, 2**63),
+                "max_iter": (0, -3, 2.0, True, 2**63),
                 "validation_fraction": (0, 1, 2, -0.1),
-                "n_iter_no_change": (0,),
+                "n_iter_no_change": (0, True),
                 "tol": (-1e-4,),
                 "alpha": (-1e-4,),
                 "l1_ratio": (2, -0.5),
@@ -905,3 +905,14 @@ def test_the_cause_of_divergence_is_named_with_the_epoch():
     with pytest.raises(ValueError, match=r"loss is (nan|inf) after epoch \d+") as caught:
         make(learning_rate=1e30, batch_size=4, max_iter=5).fit(X)
     assert re.search(r"Lower learning_rate", str(caught.value))
+
+
+def test_numbers_of_few_bits_are_numbers():
+    """What is computed of them does not overflow: 2 * 100 is no int8."""
+    rows = np.random.default_rng(0).normal(size=(150, 130))
+    k, few = np.int8(100), {"max_iter": 1, "random_state": 0}
+    codes = VariationalAutoencoder(k, **few).fit_transform(rows)
+    same = VariationalAutoencoder(100, **few).fit_transform(rows)
+    np.testing.assert_array_equal(codes, same)
+    chosen = AutoencoderFeatureSelector(k, method="greedy", max_iter=1).fit(rows)
+    assert chosen.n_features_to_select_ == 100

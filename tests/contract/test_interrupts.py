@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 
 from skae import (
     Autoencoder,
@@ -121,6 +121,17 @@ def test_an_interrupt_of_what_takes_no_callbacks(estimator, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X[:30, :3])
     assert_unchanged(estimator, before, rows)
+
+
+def test_an_interrupt_beside_early_stopping_is_the_users():
+    """Both are a KeyboardInterrupt at an epoch's end; one has waited for long enough."""
+    patient = EarlyStopping("train_loss", patience=2, threshold=2.0)  # no gain counts
+    stopped = Autoencoder(2, max_iter=9, net_params={"callbacks": [patient]}).fit(X)
+    assert stopped.n_iter_ == 3  # the first, and two without a gain
+    for epoch in (1, 2):
+        callbacks = [EarlyStopping("train_loss", patience=2), Stops("epoch", epoch)]
+        with pytest.raises(KeyboardInterrupt):
+            Autoencoder(2, max_iter=9, net_params={"callbacks": callbacks}).fit(X)
 
 
 def test_one_interrupt_ends_a_search():

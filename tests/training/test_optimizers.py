@@ -144,6 +144,31 @@ def test_muon_goes_on_from_a_pickle_and_after_a_failure():
     np.testing.assert_array_equal(*codes)
     own = make(3, optimizer=torch.optim.Muon).set_params(network=Own()).fit(X)
     assert np.isfinite(own.transform(X)).all()
+    for name, value in {"momentums": 0.9, "momentum": -1.0}.items():  # as its own errors
+        wrong = make(3, optimizer=torch.optim.Muon, **{f"optimizer__{name}": value})
+        with pytest.raises(ValueError, match=r"^net_params: .*momentum"):
+            wrong.fit(X)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch is older")
+def test_a_muon_of_another_package_need_not_know_torchs_own_parameters():
+    class Muon(torch.optim.Optimizer):  # as that of the package muon
+        def __init__(self, params, lr=0.02, weight_decay=0, momentum=0.95):
+            defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
+            super().__init__(params, defaults)
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                assert set(group) - {"initial_lr"} == {
+                    "params", "lr", "weight_decay", "momentum"
+                }  # fmt: skip
+                for p in group["params"]:
+                    p.sub_(p.grad, alpha=group["lr"])
+
+    estimator = make(3, optimizer=Muon).fit(X)
+    assert isinstance(estimator.net_.optimizer_, MuonAndAdam)
+    assert np.isfinite(estimator.transform(X)).all()
 
 
 BAD_OPTIMISERS = {
@@ -396,3 +421,17 @@ def test_an_error_before_training_is_not_hidden_by_another():
 
     with pytest.raises(ValueError, match=r"there is nothing to train, no weight requires"):
         Autoencoder(2, network=Frozen()).fit(X)
+
+
+def test_weights_that_a_callback_has_seen_are_those_that_stay():
+    """A start that no epoch betters is found anew in all rows, but not with callbacks."""
+
+    class Sees(cb.Callback):
+        def on_train_end(self, net, **kwargs):
+            self.weights = {k: v.clone() for k, v in net.module_.named_parameters()}
+
+    sees = Sees()
+    estimator = make(2, callbacks=[sees]).set_params(network="auto", learning_rate=1.0)
+    assert estimator.fit(X).net_.kept_start_
+    for name, weight in estimator.net_.module_.named_parameters():
+        assert torch.equal(weight, sees.weights[name]), name

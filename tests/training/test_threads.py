@@ -1,6 +1,8 @@
 """Threads that fit at once, and what an interrupted trace leaves behind."""
 
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.base import clone
 from torch.utils import _python_dispatch
 
 from skae import Autoencoder, AutoencoderImputer, AutoencoderOutlierDetector, LatentSampler
+from skae._training import graphs, runtime
 from skae._training.members import Members
 from tests.common import ESTIMATORS, NEEDS_Y
 
@@ -70,3 +73,52 @@ def test_a_trace_has_a_thread_of_its_own(monkeypatch):
     clone(DETECTOR).fit(X)
     assert threads  # interrupts reach the main one
     assert threading.main_thread() not in threads
+
+
+def forked(check):
+    """The exit status of a child that exits with 0 if a check is true within 10 s."""
+    child = os.fork()
+    if not child:
+        os._exit(not check())
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(0.01)
+    os.kill(child, 9)
+    return os.waitpid(child, 0)[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_waits_for_a_trace_and_leaves_the_child_no_lock_that_is_taken():
+    within, over, order = threading.Event(), threading.Event(), []
+
+    def trace():
+        with graphs._TRACING:
+            within.set()
+            time.sleep(0.2)
+            order.append("traced")
+
+    def train():
+        with runtime.global_randomness(0, "cpu"):
+            within.set()
+            assert over.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(trace)
+        assert within.wait(10)
+        assert forked(lambda: graphs._TRACING.acquire(timeout=10)) == 0
+        job.result()
+        assert order == ["traced"]
+        assert graphs._TRACING.acquire(timeout=1)  # and so may go on here
+        graphs._TRACING.release()
+        within.clear()
+        job = pool.submit(train)  # which may take long: nothing waits for it
+        assert within.wait(10)
+        assert forked(lambda: runtime._GENERATOR.acquire(timeout=10)) == 0
+        assert not job.done()
+        over.set()
+        job.result()
+    assert runtime._GENERATOR.acquire(timeout=1)
+    runtime._GENERATOR.release()
