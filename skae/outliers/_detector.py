@@ -79,8 +79,8 @@ class AutoencoderOutlierDetector(
     criteria : "auto" or tuple of str, default="auto"
         What counts: some of "cells", "reconstruction", "code" and "neighbors", by their
         geometric mean. "cells", for dense tables, takes an autoencoder of its own, trained
-        for 800 steps. "auto" is ("cells",) for tables of more than numbers where
-        `autoencoder` is None, else the other three.
+        for as many steps as there are rows, 100 to 800. "auto" is ("cells",) for tables of
+        more than numbers where `autoencoder` is None, else the other three.
     n_neighbors : int or "auto", default="auto"
         How many of the nearest rows, or codes, a distance to them is a mean over. "auto"
         is 1 if training rows are known to be clean, else 5, as a few of those that are
@@ -404,10 +404,8 @@ class AutoencoderOutlierDetector(
         of_rows, cells = members, None
         if self._shapes_ is not None:
             of_rows, cells = members[:-1], Cells(members[-1], self._shapes_, reference)
-        search = self.neighbor_search
-        abnormality = Abnormality(
-            of_rows, self._criteria_, n_neighbors, reference, search, cells
-        )
+        how = self._criteria_, n_neighbors, reference, self.neighbor_search
+        abnormality = Abnormality(of_rows, *how, cells)
         scores = -abnormality.fit(X, keep)
         contamination = self.contamination
         if contamination == "auto":
