@@ -231,13 +231,13 @@ def test_the_detector_reads_tables_as_they_are():
     table = FRAME.dropna(ignore_index=True)
     odd = len(table) - 1
     table.loc[odd, "float"] += 50  # ten standard deviations
-    for X in (table, pl.from_pandas(table)):
-        detector = AutoencoderOutlierDetector(max_iter=20, random_state=0).fit(X)
+    distances = {"criteria": ("reconstruction", "code", "neighbors"), "n_estimators": 3}
+    for X, asked in ((table, {}), (pl.from_pandas(table), {}), (table, distances)):
+        detector = AutoencoderOutlierDetector(max_iter=20, random_state=0, **asked).fit(X)
         assert detector.score_samples(X).argmin() == odd
         assert detector.estimators_[0].likelihood_ == Mixed(LEVELS)
         assert detector.explain(X[-1:], top=1)["feature"].tolist() == ["float"]
-    widths = {e.n_components_ for e in detector.estimators_}
-    assert len(widths) > 1
+    assert len({e.n_components_ for e in detector.estimators_}) > 1
     given = AutoencoderOutlierDetector(
         Autoencoder(2, max_iter=2), n_estimators=1, random_state=0
     )

@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skae import AutoencoderFeatureSelector, AutoencoderImputer
 from tests.common import ESTIMATORS, MIXED, NEEDS_Y, TRANSFORMERS
 
 # scikit-learn excuses its own mini-batch learners so, in these words; the second is the
@@ -44,7 +45,14 @@ def test_checks_never_yielded(estimator, name):
     check(type(estimator).__name__, clone(estimator))
 
 
-@pytest.mark.parametrize("estimator", TRANSFORMERS, ids=lambda e: type(e).__name__)
+def marked(estimator):
+    """Return an estimator as a parameter: one that takes half a second a fit is slow."""
+    is_slow = isinstance(estimator, AutoencoderImputer | AutoencoderFeatureSelector)
+    marks = pytest.mark.slow if is_slow else ()
+    return pytest.param(estimator, id=type(estimator).__name__, marks=marks)
+
+
+@pytest.mark.parametrize("estimator", [marked(e) for e in TRANSFORMERS])
 @pytest.mark.parametrize(
     "name",
     [
