@@ -181,6 +181,8 @@ class CheckedRowsMixin:
                 self._schema_ = Schema.of(columns, read.source)
             elif is_learnt:
                 self._schema_ = self._schema_.widened(read.source)
+            if np.isnan(unseen):  # as they are
+                return read.codes
             is_category = [column.kind == "category" for column in self._schema_.columns]
             is_new = np.isnan(read.codes) & ~read.missing & is_category
             return np.where(is_new, unseen, read.codes)

@@ -88,8 +88,7 @@ class Abnormality:
 
         Both are of shape (n, d); see `Expectation`.
         """
-        known = np.where(np.isinf(X), np.nan, X)
-        x = torch.from_numpy(self.likelihood.standardize(known))
+        x = torch.from_numpy(self.likelihood.standardize(known(X)))
         means, away = self.expectation(self.likelihood.target(x).numpy())
         expected = self.likelihood.restore(self.likelihood.collapse(means))
         expected[:, self.constants.empty] = np.nan
@@ -101,10 +100,10 @@ class Abnormality:
             if self.likelihood is None:
                 yield Seen(block, block, None, None, None)
                 continue
-            known = np.where(np.isinf(block), np.nan, block)
-            x = torch.from_numpy(self.likelihood.standardize(known))
+            rows = known(block)
+            x = torch.from_numpy(self.likelihood.standardize(rows))
             moved = np.square(self.constants.away(block)).sum(1)
-            yield Seen(block, known, x, self.likelihood.spread(x).numpy(), moved)
+            yield Seen(block, rows, x, self.likelihood.spread(x).numpy(), moved)
 
     def fit(self, X, keep):
         """Take what is far and near from rows X[keep]; return that of all rows X."""
@@ -125,6 +124,12 @@ class Abnormality:
         distances = np.stack([measure.in_units(d) for measure, d in units])
         parts = [distances[group].mean(0) for group in self.groups]
         return np.exp(np.log(np.maximum(parts, CLOSEST)).mean(0))
+
+
+def known(X):
+    """Return rows X (n, d) with NaN where a category's value is new: infinite."""
+    is_new = np.isinf(X)
+    return np.where(is_new, np.nan, X) if is_new.any() else X
 
 
 class Seen(NamedTuple):
