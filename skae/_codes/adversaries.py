@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from skae._adam import Adam
 from skae._codes.normal import Discriminator
 from skae.networks._layers import aligned_linear
 
@@ -67,7 +68,7 @@ def crowding(places):
 def apart(places):
     """Return places (K, k) moved apart until hardly any pair is too near."""
     places = (0.5 * SEPARATION * places).requires_grad_()
-    optimizer = torch.optim.Adam([places], 0.1)
+    optimizer = Adam([places], 0.1)
     for _ in range(200):
         optimizer.zero_grad()
         loss = crowding(places) * len(places) + 1e-4 * places.square().sum()

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch.func import functional_call
 
+from skae._adam import Adam
 from skae._codes.base import Plain
 from skae._data.rows import Batch
 from skae._losses import elastic_net
@@ -168,7 +169,7 @@ class Members:
         # Adam walks from zero at a rate of 1: each member's own rate is put on its way
         self.way = torch.nn.Parameter(torch.zeros_like(flat))
         self.way.grad = self.grad
-        self.optimizer = torch.optim.Adam([self.way], lr=1.0, fused=True)
+        self.optimizer = Adam([self.way], lr=1.0)
         if state is not None:
             self.optimizer.state[self.way] = state
         self.params = self._parts(flat)

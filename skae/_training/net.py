@@ -14,12 +14,13 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 
+from skae._adam import Adam
 from skae._losses import elastic_net
 from skae._training.blocks import row_cost
 from skae._training.callbacks import JudgedRows, have_stopped
 from skae._training.flat import one_flat
 from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
-from skae._training.optimizers import check_net, further_adam, optimizer_of, switch
+from skae._training.optimizers import check_net, optimizer_of, switch
 from skae._training.run import Run
 from skae._training.runtime import few_threads
 from skae._training.state import is_plain, net_of, plain_net
@@ -61,13 +62,10 @@ class Net(NeuralNet):
         gradient_clip_value=1.0,
         schedule="trapezoid",
         keep_on_interrupt=False,
-        optimizer=torch.optim.Adam,
+        optimizer=Adam,
         **kwargs,
     ):
         check_net(optimizer, schedule, gradient_clip_value, keep_on_interrupt)
-        unfused = {"optimizer__foreach", "optimizer__differentiable"} & set(kwargs)
-        if optimizer is torch.optim.Adam and not unfused:
-            kwargs.setdefault("optimizer__fused", True)
         kwargs.setdefault("use_caching", False)  # no batch comes with predictions
         super().__init__(module, criterion=None, optimizer=optimizer, **kwargs)
         self.further_lr, self.l1_ratio, self.patience = further_lr, l1_ratio, patience
@@ -90,7 +88,7 @@ class Net(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         """Build the optimisers: over one flat parameter where they work elementwise."""
-        self._is_flat = self.optimizer is torch.optim.Adam and not any(
+        self._is_flat = self.optimizer in (Adam, torch.optim.Adam) and not any(
             name.startswith("optimizer__param_groups") for name in vars(self)
         )
         named = one_flat() if self._is_flat else list(self.get_all_learnable_params())
@@ -108,7 +106,9 @@ class Net(NeuralNet):
                 f"instance {name}__lr."
             )
         args, kwargs = self.get_params_for_optimizer(name, one_flat())
-        return further_adam(args, kwargs, self.get_params_for(name), self.further_lr)
+        if "lr" not in self.get_params_for(name):
+            kwargs["lr"] = self.further_lr
+        return Adam(*args, **({"betas": (0.5, 0.99)} | kwargs))
 
     def get_all_learnable_params(self):
         """Yield what the loss trains: all but the rivals, which further losses train."""

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from skae._adam import Adam
 from skae._params import Amount, check_option
 
 
@@ -56,7 +57,7 @@ class MuonAndAdam(torch.optim.Optimizer):
     def _share(self):
         """Build the two over the groups and the state that are kept here."""
         self.parts = []
-        for kind, is_matrix in ((self.muon, True), (torch.optim.Adam, False)):
+        for kind, is_matrix in ((self.muon, True), (Adam, False)):
             groups = [
                 group
                 for group in self.param_groups
@@ -86,14 +87,6 @@ def switch(optimizer, training):
     """Let an optimiser that does so make the weights those to train, or to judge."""
     if isinstance(optimizer, Switching):
         (optimizer.train if training else optimizer.eval)()
-
-
-def further_adam(args, kwargs, own, rate):
-    """Return the optimiser of a further phase, for which `own` is what was set."""
-    defaults = {"betas": (0.5, 0.99), "fused": not {"foreach", "differentiable"} & set(own)}
-    if "lr" not in own:
-        kwargs["lr"] = rate
-    return torch.optim.Adam(*args, **(defaults | kwargs))
 
 
 def optimizer_of(kind, named, found, is_known=False):

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(skae.__file__).parent
 
 #: from the ground up; a folder takes from those below it, never from beside or above
 LAYERS = [
-    {"_params", "_losses"},
+    {"_adam", "_params", "_losses"},
     {"_data"},
     {"networks", "likelihoods", "corruption", "priors", "metrics"},
     {"_codes"},
