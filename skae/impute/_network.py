@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from skae._codes.base import Code, Terms
 from skae.impute._guesses import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
-from skae.networks._layers import Dropout
+from skae.networks._layers import Dropout, unstarted
 
 MOST_ONE_HOT = 24  # levels; a category of more is embedded
 LARGEST_EMBEDDING = 16
@@ -93,7 +93,7 @@ class ImputationModule(nn.Module):
         self.embeddings = nn.ModuleList()
         for _, levels in self.embedded:  # and one for a value that is not there
             size = int(min(LARGEST_EMBEDDING, np.ceil(levels**0.5)))
-            layer = nn.utils.skip_init(nn.Embedding, levels + 1, size, dtype=torch.float32)
+            layer = unstarted(nn.Embedding, levels + 1, size)
             nn.init.normal_(layer.weight, generator=generator)
             self.embeddings.append(layer)
         order = torch.randperm(len(x), generator=generator)

@@ -167,6 +167,18 @@ class ToMap(nn.Module):
         return " x ".join(map(str, self.shape))
 
 
+def unstarted(kind, *args):
+    """Return a layer of torch's whose weights are not drawn, but left to be started.
+
+    `torch.nn.utils.skip_init` does so by the way of another device, which imports half a
+    second's worth of modules.
+    """
+    own = type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
+    layer = own(*args, dtype=torch.float32)
+    layer.__class__ = kind
+    return layer
+
+
 def random_start(layer, fan_in, generator, gain=1.0):
     """Give a layer normal weights of variance gain^2 / fan_in and a bias of zero.
 
@@ -181,7 +193,7 @@ def random_start(layer, fan_in, generator, gain=1.0):
 
 def linear(n_in, n_out, generator, gain=1.0):
     """Return a linear layer, started."""
-    layer = nn.utils.skip_init(Linear, n_in, n_out, dtype=torch.float32)
+    layer = unstarted(Linear, n_in, n_out)
     return random_start(layer, n_in, generator, gain)
 
 
@@ -204,9 +216,7 @@ def convolution(c_in, c_out, kernel, stride, size, generator):
     if stride == (1, 1) and any(t % 2 for t in total):  # more behind than before
         (top, bottom), (left, right) = ((t // 2, t - t // 2) for t in total)
         padding, layers = [0, 0], [nn.ZeroPad2d((left, right, top, bottom))]
-    layer = nn.utils.skip_init(
-        nn.Conv2d, c_in, c_out, kernel, stride, padding, dtype=torch.float32
-    )
+    layer = unstarted(nn.Conv2d, c_in, c_out, kernel, stride, padding)
     layer.to(memory_format=torch.channels_last)
     return [*layers, random_start(layer, c_in * kernel[0] * kernel[1], generator)]
 
@@ -218,9 +228,7 @@ def transposed_convolution(c_in, c_out, kernel, stride, size, generator):
     ]
     padding = tuple(max(0, -(-c // 2)) for c in crop)
     more = tuple(2 * p - c for p, c in zip(padding, crop, strict=True))
-    layer = nn.utils.skip_init(
-        nn.ConvTranspose2d, c_in, c_out, kernel, stride, padding, more, dtype=torch.float32
-    )
+    layer = unstarted(nn.ConvTranspose2d, c_in, c_out, kernel, stride, padding, more)
     layer.to(memory_format=torch.channels_last)
     taps = kernel[0] * kernel[1] / (stride[0] * stride[1])
     return random_start(layer, c_in * max(1, taps), generator)
