@@ -51,12 +51,12 @@ class Adam(torch.optim.Adam):
             for group in self.param_groups:
                 for p in group["params"]:
                     if p.grad is not None:
-                        update(p.data, p.grad, self._state_of(p, group), group)
+                        update(p.data, p.grad, self.state_of(p, group), group)
         return loss
 
     _hooked_step = torch.optim.Optimizer.profile_hook_step(_step)
 
-    def _state_of(self, p, group):
+    def state_of(self, p, group):
         """Return what is known of a parameter's gradients, zeros at first."""
         state = self.state[p]
         if not state:

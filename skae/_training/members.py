@@ -2,26 +2,24 @@
 
 Each member has its own start, rows, noise, learning rate, best epoch and end: it
 becomes what its own training would have made of it, to rounding. M is the number of
-members, n of the numbers in the widest one's weights.
+members.
 """
 
-import time
 from dataclasses import replace
 
 import torch
 from torch.func import functional_call
 
-from skae._adam import Adam
+from skae._adam import Adam, update
 from skae._codes.base import Plain
 from skae._data.rows import Batch
 from skae._losses import elastic_net
 from skae._params import equal
-from skae._training.blocks import row_cost
 from skae._training.course import Course
 from skae._training.flat import in_memory_order
-from skae._training.graphs import traced
-from skae._training.loss import check_loss, judging_generator, mean_loss, row_loss
-from skae._training.runtime import few_threads
+from skae._training.loop import train
+from skae._training.loss import judging_generator, mean_loss, row_loss
+from skae._training.step import Step
 from skae._training.task import Task
 from skae._training.train import build, finished, run
 from skae.corruption._named import hidden_rates
@@ -70,7 +68,7 @@ def train_together(recipes, samples):
         if len(group) == 1:
             group[0].net.train(group[0])
         else:
-            Members(group).train()
+            train(Members(group))
         left -= len(group)
         _check_done(group[0], left)
     return [alone.get(i) or finished(task) for i, task in enumerate(tasks)]
@@ -122,247 +120,250 @@ def _can_be_padded(recipe):
 
 
 class Members:
-    """Nets trained as one: their weights are the rows of one matrix (M, n).
+    """Nets trained as one: each weight of all lies side by side, as (M, *shape).
 
     The modules' `forward` is a function of weights, rows, noise and progress; mapped
-    over the members it is traced once, so that a step costs about as many operations
+    over the members it is recorded once, so that a step costs about as many operations
     for all as for one.
     """
 
     def __init__(self, tasks):
-        self.tasks = tasks
-        self.net = tasks[0].net
-        self.template = self.net.module_
-        self.device = self.net.device
-        named = [dict(t.net.module_.named_parameters()) for t in tasks]
+        self.tasks, self.nets = tasks, [task.net for task in tasks]
+        self.n_before = [len(net.history) for net in self.nets]
+        self.net = self.nets[0]
+        self.template, self.device = self.net.module_, self.net.device
+        named = [dict(net.module_.named_parameters()) for net in self.nets]
         self.shapes = {
             name: tuple(
                 max(sizes) for sizes in zip(*(p[name].shape for p in named), strict=True)
             )
             for name in named[0]
         }
-        rows, present = [], []
-        for params in named:
-            whole = {k: torch.zeros(s, device=self.device) for k, s in self.shapes.items()}
-            there = {k: torch.zeros(s, device=self.device) for k, s in self.shapes.items()}
+        weights, present = self._zeros(), self._zeros()
+        for m, params in enumerate(named):
             for name, p in params.items():
-                place = tuple(slice(n) for n in p.shape)
-                whole[name][place], there[name][place] = p.detach(), 1
-            rows.append(torch.cat([t.reshape(-1) for t in whole.values()]))
-            present.append(torch.cat([t.reshape(-1) for t in there.values()]))
-        self.flat, present = torch.stack(rows), torch.stack(present)
+                place = m, *(slice(n) for n in p.shape)
+                weights[name][place], present[name][place] = p.detach(), 1
+        present = _in_one(present)
         self.present = None if present.all() else present
-        self.is_weight = torch.cat(
-            [torch.full((s.numel(),), float(s.ndim > 1)) for s in whole.values()]
-        ).to(self.flat)
         self.courses = [
             Course(t.epochs, len(t.train), t.schedule, t.recipe.code.warm_up(t.aim))
             for t in tasks
         ]
-        self.rates = [1.0] * len(tasks)
-        self.best = self.start = None
-        self._take(self.flat)
+        self.best = self.first = None
+        self._take(_in_one(weights))
 
-    def _take(self, flat, state=None):
-        """Make a matrix (M, n) the members' weights, and start or keep the optimiser."""
-        self.flat, self.grad, self.graphs = flat, torch.zeros_like(flat), {}
-        # Adam walks from zero at a rate of 1: each member's own rate is put on its way
-        self.way = torch.nn.Parameter(torch.zeros_like(flat))
-        self.way.grad = self.grad
-        self.optimizer = Adam([self.way], lr=1.0)
-        if state is not None:
-            self.optimizer.state[self.way] = state
-        self.params = self._parts(flat)
-        for p in self.params.values():
-            p.requires_grad_()
-
-    def _parts(self, flat):
-        """Return views of numbers (..., n) as tensors by the parameters' names."""
-        sizes = [torch.Size(shape).numel() for shape in self.shapes.values()]
+    def _zeros(self):
+        """Return zeros for each weight of all members, by name."""
         return {
-            name: part.view(*flat.shape[:-1], *shape)
-            for (name, shape), part in zip(
-                self.shapes.items(), flat.detach().split(sizes, dim=-1), strict=True
-            )
+            name: torch.zeros(len(self.tasks), *shape, device=self.device)
+            for name, shape in self.shapes.items()
         }
 
-    def train(self):
-        """Train to the end of the last member's course."""
-        first = self.tasks[0]
-        row = torch.zeros(1, first.rows.n_columns, device=self.device)
-        work = first.train.batch_size * row_cost(self.template, row).multiplications
-        nets = [task.net for task in self.tasks]
-        for net in nets:
-            net.begin(len(nets))
-        with few_threads(work * len(nets)):
-            try:
-                if first.valid is not None:
-                    found = zip(self.courses, nets, self._judged(), strict=True)
-                    for course, net, loss in found:
-                        course.start_loss = net.start_loss_ = loss
-                    self.best, self.start = self.flat.clone(), self.flat.clone()
-                while self.tasks:
-                    self._epoch()
-            except KeyboardInterrupt:
-                if not (self.net.keep_on_interrupt and all(c.epoch for c in self.courses)):
-                    raise
-                for task, course in zip(self.tasks, self.courses, strict=True):
-                    task.net.interrupted_ = True
-                    del task.net.history[task.n_before + course.epoch :]
-                self._dismiss(range(len(self.tasks)))
-            finally:
-                for net in nets:
-                    net.module_.eval()
+    def _take(self, flat, state=None):
+        """Make a vector the members' weights, and start or keep the optimiser."""
+        self.flat, self.grad = flat, torch.zeros_like(flat)
+        whole = torch.nn.Parameter(flat)
+        whole.grad = self.grad
+        self.optimizer = Adam([whole])
+        if state:
+            self.optimizer.state[whole] = state
+        self.state = self.optimizer.state_of(whole, self.optimizer.param_groups[0])
+        self.params, grads = self._parts(flat), self._parts(self.grad)
+        for name, p in self.params.items():
+            p.requires_grad_().grad = grads[name]
+        self.by_member = [g.flatten(1) for g in grads.values()]
+        is_weight = [torch.full((p.numel(),), float(p.ndim > 2)) for p in grads.values()]
+        self.is_weight = torch.cat(is_weight).to(flat)
+        self.cost = Step(self._cost, self.template, self.params.values(), self.grad)
+        self.row_cost = Step(self._row_cost, self.template)
 
-    def _epoch(self):
-        started = time.time()
-        for task in self.tasks:
-            task.net.history.new_epoch()
-            task.net.history.record("epoch", len(task.net.history))
-        self.template.train()
-        total, n_rows = 0.0, 0
-        for batches in zip(*(task.train for task in self.tasks), strict=True):
-            total = total + self._step(batches) * len(batches[0].x)
-            n_rows += len(batches[0].x)
-        losses = (total / n_rows).tolist()
-        judged = self._judged() if self.best is not None else None
-        for m, (task, course) in enumerate(zip(self.tasks, self.courses, strict=True)):
-            record, net = task.net.history.record, task.net
-            record("lr", net.lr * self.rates[m])
-            record("train_loss", check_loss(losses[m], course))
-            record("train_batch_count", len(task.train))
-            course.epoch += 1
-            if judged is not None:
-                better = course.judge(judged[m], net.patience, net.tol)
-                if better:
-                    self.best[m] = self.flat[m]
-                check_loss(judged[m], course, of="the held-out loss")
-                record("valid_loss", judged[m])
-                record("valid_batch_count", len(task.valid))
-                record("valid_loss_best", better)
-            record("dur", time.time() - started)
-        self._dismiss([m for m, course in enumerate(self.courses) if course.is_over])
+    def _parts(self, flat):
+        """Return views of numbers of all members as tensors (M, ...) by weights' names."""
+        m = len(self.tasks)
+        sizes = [m * torch.Size(shape).numel() for shape in self.shapes.values()]
+        parts = zip(self.shapes.items(), flat.detach().split(sizes), strict=True)
+        return {name: part.view(m, *shape) for (name, shape), part in parts}
 
-    def _step(self, batches):
+    def start(self):
+        """Keep the weights that training starts from."""
+        if self.tasks[0].valid is not None:
+            self.best, self.first = self.flat.clone(), self.flat.clone()
+
+    def end(self):
+        """Do nothing: weights are given back one by one."""
+
+    # A step
+
+    def step(self, batches):
         """Take a step on a batch for each member; return their losses (M,)."""
-        net = self.net
-        self.rates = [1.0 if c.is_constant else c.rate() for c in self.courses]
+        net, grad = self.net, self.grad
         sources = [task.train.generator for task in self.tasks]
-        _, losses = self._losses(batches, sources, self.courses[0].progress())
-        grads = torch.autograd.grad(
-            losses.sum(), tuple(self.params.values()), materialize_grads=True
-        )
+        given = self._given(batches, sources)
+        _, losses = self.cost(given, self.courses[0].progress())
         with torch.no_grad():
-            torch.cat([grad.flatten(1) for grad in grads], 1, out=self.grad)
             if self.present is not None:
-                self.grad.mul_(self.present)
+                grad.mul_(self.present)
             if net.alpha and not net.l1_ratio:
-                self.grad.addcmul_(self.flat, self.is_weight, value=net.alpha)
+                grad.addcmul_(self.flat, self.is_weight, value=net.alpha)
             elif net.alpha:
                 weights = self.flat * self.is_weight
-                _, gradient = elastic_net(weights.view(-1), net.alpha, net.l1_ratio)
-                self.grad.add_(gradient.view_as(self.grad))
+                grad.add_(elastic_net(weights, net.alpha, net.l1_ratio)[1])
             if net.gradient_clip_value is not None:
-                self.grad.renorm_(2, 0, net.gradient_clip_value)
-            self.optimizer.step()
-            if len(set(self.rates)) == 1:
-                self.flat.add_(self.way, alpha=net.lr * self.rates[0])
-            else:
-                rates = torch.tensor(self.rates, device=self.device)[:, None]
-                self.flat.addcmul_(self.way, rates, value=net.lr)
-            self.way.zero_()
-        for course in self.courses:
-            course.step += 1
-        return losses.detach()
+                self._clip(net.gradient_clip_value)
+            self._descend()
+        return losses
 
-    def _judged(self):
-        """Return each member's held-out loss, per column."""
-        self.template.eval()
-        rows = []
-        sources = [judging_generator(self.device) for _ in self.tasks]
-        with torch.no_grad():
-            for batches in zip(*(task.valid for task in self.tasks), strict=True):
-                rows.append(self._losses(batches, sources, torch.tensor(1.0))[0])
-        n_columns = self.tasks[0].rows.n_columns
-        return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
+    def _clip(self, most):
+        """Let no member's gradient be longer."""
+        norms = [torch.linalg.vector_norm(part, dim=1) for part in self.by_member]
+        norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+        gain = (most / (norm + 1e-7)).clamp(max=1)[:, None]
+        torch._foreach_mul_(self.by_member, [gain] * len(self.by_member))
 
-    def _losses(self, batches, sources, progress):
-        """Return what the rows of the members' batches cost (M, B), and the means (M,)."""
+    def _descend(self):
+        """Take Adam's step, for each member at its own rate."""
+        group, rates = self.optimizer.param_groups[0], self.rates()
+        if len(set(rates)) == 1:
+            update(self.flat, self.grad, self.state, group | {"lr": rates[0]})
+            return
+        # Adam walks from zero at a rate of 1: each member's own is put on its way
+        way = torch.zeros_like(self.flat)
+        update(way, self.grad, self.state, group | {"lr": 1.0})
+        rates = torch.tensor(rates, device=self.device)[:, None]
+        for p, part in zip(self.params.values(), self._parts(way).values(), strict=True):
+            p.detach().flatten(1).addcmul_(part.flatten(1), rates)
+
+    def rates(self):
+        """Return each member's learning rate."""
+        pairs = zip(self.nets, self.courses, strict=True)
+        return [net.lr * (1.0 if c.is_constant else c.rate()) for net, c in pairs]
+
+    def _given(self, batches, sources):
+        """Return what members' batches hold and their codes draw, by place: (M, ...)."""
         prepared = []
         for task, batch, source in zip(self.tasks, batches, sources, strict=True):
             x, w, clean, known = task.corrupted(batch, source)
             noise = task.recipe.code.draw(task.net.module_, len(x), source)
             prepared.append((x, w, clean, noise, *known))
-        given = {
+        return {
             i: torch.stack(parts)
             for i, parts in enumerate(zip(*prepared, strict=True))
             if parts[0] is not None
         }
-        key = self.template.training, *[(i, t.shape) for i, t in given.items()]
-        if key not in self.graphs:
-            params = {name: p.detach() for name, p in self.params.items()}
-            all_at_once = torch.vmap(self._loss_of_one, in_dims=(0, 0, None))
-            args = params, given, progress
-            self.graphs[key] = traced(lambda *args: all_at_once(*args), *args)
-        return self.graphs[key](self.params, given, progress)
 
-    def _loss_of_one(self, params, given, progress):
+    def _cost(self, given, progress):
+        """Return what all batches cost together (), and each by itself (M,)."""
+
+        def cost(params, given):
+            row, terms, batch = self._terms(params, given, progress)
+            return mean_loss(row, terms, batch.x.numel())
+
+        losses = torch.vmap(cost)(self.params, given)
+        return losses.sum(), losses
+
+    def _row_cost(self, given, progress):
+        """Return what the rows of the members' batches are judged by; ((M, B),)."""
+
+        def cost(params, given):
+            row, terms, _ = self._terms(params, given, progress)
+            return row if terms.batch is None else row + terms.batch
+
+        return (torch.vmap(cost)(self.params, given),)
+
+    def _terms(self, params, given, progress):
+        """Return one member's rows' cost (B,), the terms and the batch."""
         x, w, clean, noise = [given.get(i) for i in range(4)]
         batch = Batch(x, w, clean, tuple(given[i] for i in sorted(given) if i > 3))
 
         def forward(*args):
             return functional_call(self.template, params, args)
 
-        row, terms = row_loss(forward, batch, noise, progress)
-        judged = row if terms.batch is None else row + terms.batch
-        return judged, mean_loss(row, terms, x.numel())
+        return *row_loss(forward, batch, noise, progress), batch
 
-    def _dismiss(self, over):
-        """Give members their weights back, and go on without them."""
-        if not len(over):
-            return
-        state = self.optimizer.state.get(self.way, {})
-        for m in over:
-            self._give_back(m, state)
-        left = [m for m in range(len(self.tasks)) if m not in over]
-        self.tasks = [self.tasks[m] for m in left]
-        self.courses = [self.courses[m] for m in left]
-        self.rates = [self.rates[m] for m in left]
-        if not left:
-            return
-        self.present = None if self.present is None else self.present[left]
-        if self.best is not None:
-            self.best, self.start = self.best[left], self.start[left]
-        kept = {k: v if v.ndim == 0 else v[left] for k, v in state.items()}
-        self._take(self.flat[left], kept)
+    # An epoch
 
-    def _give_back(self, m, state):
+    def begin_epoch(self):
+        """Train."""
+        self.template.train()
+
+    def note(self, m, batches, loss):
+        """Note an epoch's loss of a member."""
+        record = self.nets[m].history.record
+        record("lr", self.rates()[m])
+        record("train_loss", loss)
+        record("train_batch_count", len(batches))
+
+    def judged(self):
+        """Return each member's held-out loss, per column."""
+        self.template.eval()
+        rows = []
+        sources = [judging_generator(self.device) for _ in self.tasks]
+        for batches in zip(*(task.valid for task in self.tasks), strict=True):
+            rows += self.row_cost(self._given(batches, sources), torch.tensor(1.0))
+        n_columns = self.tasks[0].rows.n_columns
+        return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
+
+    def end_epoch(self, m):
+        """Do nothing: nobody listens."""
+
+    # The best weights
+
+    def keep(self, m):
+        """Take a member's weights as they are for its best so far."""
+        kept, now = self._parts(self.best), self._parts(self.flat)
+        for name, part in kept.items():
+            part[m] = now[name][m]
+
+    def keep_on(self, left):
+        """Go on with some of the members."""
+        vectors = self.flat, self.best, self.first, self.present, *self.state.values()
+        if left:
+            vectors = [self._of_some(vector, left) for vector in vectors]
+        self.tasks, self.nets, self.courses, self.n_before = (
+            [values[m] for m in left]
+            for values in (self.tasks, self.nets, self.courses, self.n_before)
+        )
+        if left:
+            flat, self.best, self.first, self.present, *values = vectors
+            self._take(flat, dict(zip(self.state, values, strict=True)))
+
+    def _of_some(self, vector, left):
+        """Return what a vector holds of some members; anything else as it is."""
+        if vector is None or vector.ndim == 0:
+            return vector
+        return _in_one({k: part[left] for k, part in self._parts(vector).items()})
+
+    def give_back(self, m):
         """Put a member's weights, and the optimiser's memory of them, into its net."""
-        net = self.tasks[m].net
+        net = self.nets[m]
         named = dict(net.module_.named_parameters())
 
-        def own(flat):
-            for name, part in self._parts(flat).items():
+        def own(vector):
+            for name, part in self._parts(vector).items():
                 p = named[name]
-                yield p, part[tuple(slice(n) for n in p.shape)]
+                yield p, part[(m, *(slice(n) for n in p.shape))]
 
-        weights = self.flat[m] if self.best is None else self.best[m]
         net.kept_start_ = self.courses[m].prefers_start()
-        if net.kept_start_:
-            weights = self.start[m]
+        weights = self.flat if self.best is None else self.best
         with torch.no_grad():
-            for p, values in own(weights):
+            for p, values in own(self.first if net.kept_start_ else weights):
                 p.copy_(values)
         (whole,) = net.optimizer_.param_groups[0]["params"]
-        net.optimizer_.param_groups[0]["lr"] = net.lr * self.rates[m]
+        net.optimizer_.param_groups[0]["lr"] = self.rates()[m]
         net.optimizer_.state[whole] = {
             name: value.clone()
             if value.ndim == 0
             else torch.cat(
                 [
                     in_memory_order(torch.empty_like(p).copy_(values)).detach()
-                    for p, values in own(value[m])
+                    for p, values in own(value)
                 ]
             )
-            for name, value in state.items()
+            for name, value in self.state.items()
         }
+
+
+def _in_one(parts):
+    """Return tensors by name as one vector."""
+    return torch.cat([part.reshape(-1) for part in parts.values()])

@@ -1,4 +1,4 @@
-"""A training in progress: where it stands, and all weights in one vector.
+"""A training of one net in progress: where it stands, and all weights in one vector.
 
 n is the number of the weights' numbers.
 """
@@ -7,9 +7,14 @@ from contextlib import contextmanager
 
 import torch
 
+from skae._losses import elastic_net
 from skae._training.course import Course
 from skae._training.flat import hand, in_one_vector
+from skae._training.loop import record_losses
+from skae._training.loss import judging_generator, mean_loss, row_loss
+from skae._training.optimizers import switch
 from skae._training.phases import Phase
+from skae._training.step import Step
 from skae.corruption._named import hidden_rates
 from skae.networks._layers import Dropout
 
@@ -24,6 +29,9 @@ class Run:
 
     Attributes
     ----------
+    nets, tasks, courses, n_before : list
+        Of the one net, as the loop takes them: what it learns, how far it is, and how
+        many epochs it has behind it.
     params : list of Parameter
     flat, grad, is_weight : Tensor of shape (n,)
         All weights, their gradients, and 1 for what is penalised.
@@ -38,21 +46,24 @@ class Run:
     """
 
     def __init__(self, net, task):
-        self.task, self.module, self.optimizers = task, net.module_, net.flat_optimizers()
-        code, self.n_before = self.module.code, len(net.history)
+        self.net, self.task, self.module = net, task, net.module_
+        self.optimizers = net.flat_optimizers()
+        code = self.module.code
         warm_up = code.warm_up(task.aim)
         self.course = Course(task.epochs, len(task.train), task.schedule, warm_up)
+        self.nets, self.tasks, self.courses = [net], [task], [self.course]
+        self.n_before = [len(net.history)]
         self.has_hooks, self.best = bool(net.callbacks), None
         self.first = None  # the weights before the first epoch, where they compete
         # LBFGS and its like take each weight as a vector
-        is_flat = "optimizer" in self.optimizers
-        vectors = in_one_vector(self.module, keep_layout=is_flat)
+        self.is_flat = "optimizer" in self.optimizers
+        vectors = in_one_vector(self.module, keep_layout=self.is_flat)
         self.params, self.flat, self.grad, self.is_weight = vectors
         rivals = [p for rival in code.rivals(self.module) for p in rival.parameters()]
         n_rivals = sum(p.numel() for p in rivals if p.requires_grad)  # they come last
         n_main = len(self.flat) - n_rivals
         self.is_weight[n_main:] = 0  # alpha is not for them
-        if is_flat:
+        if self.is_flat:
             hand(self.optimizers["optimizer"], self.flat[:n_main], self.grad[:n_main])
         self.phases = {
             name: Phase(self.optimizers[name], parts, self.flat, self.grad)
@@ -66,6 +77,10 @@ class Run:
         self.play = self.module.code.begin(self.module, self.task)
         self.generator = _on(self.device, self.task.train.generator)
         self._lend(self.generator, hidden_rates(self.task.corruption))
+        eager = self.has_hooks or bool(self.net.compile)
+        known = self.module, self.params, self.grad, self.generator, eager
+        self.cost = Step(self._cost, *known)
+        self.row_cost = Step(self._row_cost, self.module, eager=eager)
         if self.task.valid is not None:
             self.keep()
 
@@ -83,34 +98,165 @@ class Run:
             if isinstance(module, Dropout):
                 module.generator, module.rates = generator, rates
 
-    def keep(self):
-        """Take the weights as they are for the best so far."""
-        kept = self.flat if self.average is None else self.average
-        self.best = [t.clone() for t in (kept, *self.module.buffers())]
+    # A step
 
-    def let_start_compete(self, loss):
-        """Take the held-out loss of the weights before the first epoch; return it."""
-        self.course.start_loss, self.first = loss, self.best
+    def step(self, batches):
+        """Take one step of each optimiser on one batch; return its loss ()."""
+        (batch,), net = batches, self.net
+        net.set_rates(self.course)
+        if self.has_hooks:
+            net.notify("on_batch_begin", batch=batch, training=True)
+        net.optimizer_.step(lambda: self._differentiate(batch))
+        loss = self.data_loss
+        self.module.code.after_step(self.module)
+        if self.phases:
+            for name, further in self.module.code.further(
+                self.module, self.play, batch, self
+            ):
+                self.phases[name].step(further, net.gradient_clip_value)
+        self._take_average()
+        if self.has_hooks:
+            more = {"loss": loss, "y_pred": None}
+            net.notify("on_batch_end", batch=batch, training=True, **more)
         return loss
 
-    def go_back(self):
-        """Go back to the best weights, if any were judged; tell whether to the first."""
-        to_start = self.course.prefers_start()
-        best = self.first if to_start else self.best
-        tensors = self.flat, *self.module.buffers()
-        for t, kept in zip(tensors, best or tensors, strict=True):
-            t.copy_(kept)
-        return to_start
+    def _differentiate(self, batch):
+        """Compute the gradient; return the loss that it is of ()."""
+        net, grad = self.net, self.grad
+        noise, batch = self._drawn(batch, self.generator)
+        (loss,) = self.cost(batch, noise, self.course.progress())
+        self.data_loss = loss
+        if net.alpha:
+            loss = self._penalise(loss)
+        if self.has_hooks:
+            self._freeze()
+            named = self.module.named_parameters()
+            more = {"named_parameters": named, "batch": batch, "training": True}
+            net.notify("on_grad_computed", **more)
+        if net.gradient_clip_value is not None:
+            grad[None].renorm_(2, 0, net.gradient_clip_value)
+        return loss
 
-    def take_average(self):
+    def _drawn(self, batch, generator):
+        """Return the code's noise for a batch, and that as the encoder is to see it."""
+        batch = self.task.corrupted(batch, generator)
+        return self.module.code.draw(self.module, len(batch.x), generator), batch
+
+    def _cost(self, batch, noise, progress):
+        """Return what a batch costs on average, per column; ((),)."""
+        row, terms = row_loss(self.module, batch, noise, progress)
+        return (mean_loss(row, terms, batch.x.numel()),)
+
+    def _row_cost(self, batch, noise, progress):
+        """Return what each row is judged by; ((B,),)."""
+        row, terms = row_loss(self.module, batch, noise, progress)
+        return (row if terms.batch is None else row + terms.batch,)
+
+    def _penalise(self, loss):
+        """Add the weights' penalty to the gradient, and to the loss where it is used."""
+        alpha, l1_ratio = self.net.alpha, self.net.l1_ratio
+        if self.is_flat and not l1_ratio:  # nobody reads Adam's loss
+            self.grad.addcmul_(self.flat, self.is_weight, value=alpha)
+            return loss
+        value, gradient = elastic_net(self.flat * self.is_weight, alpha, l1_ratio)
+        self.grad.add_(gradient)
+        return loss + value
+
+    def _freeze(self):
+        """Take the gradient from what callbacks have frozen."""
+        if not all(p.requires_grad for p in self.params):
+            on = [(p.numel(), float(p.requires_grad)) for p in self.params]
+            self.grad.mul_(torch.cat([self.flat.new_full((n,), x) for n, x in on]))
+
+    def _take_average(self):
         """Let the weights count in their average, which starts short."""
         if self.average is not None and self.task.valid is not None:
             at = self.course.step
             decay = min(self.module.code.averaged, (1 + at) / (10 + at))
             self.average.lerp_(self.flat, 1 - decay)
 
+    # An epoch
+
+    def begin_epoch(self):
+        """Do what has to be done before an epoch."""
+        code, course = self.module.code, self.course
+        if course.epoch < course.cool_from:
+            code.before_epoch(self.module, self.task.train, self.generator)
+        if self.task.listener is not None:
+            self.task.listener.begin()
+        for phase in self.phases.values():
+            phase.total.zero_()
+        self.cost.renew()
+        self.row_cost.renew()
+        self._set_training(True)
+
+    def note(self, _, batches, loss):
+        """Note an epoch's loss, and those of the phases."""
+        history, rate = self.net.history, self.net.optimizer_.param_groups[0]["lr"]
+        further = {name: float(phase.total) for name, phase in self.phases.items()}
+        record_losses(history, further, len(batches), self.module.code.remedies[1])
+        for name, value in (
+            ("lr", rate),
+            ("train_loss", loss),
+            ("train_batch_count", len(batches)),
+        ):
+            history.record(name, value)
+
+    def judged(self):
+        """Return the held-out loss, per column, and note what else the code judges by."""
+        code = self.module.code
+        self._set_training(False)
+        with torch.no_grad(), self._as_kept():
+            apart, noted = code.judge(self.module, self.play, self.task, self.phases)
+            rows = self._judged_rows() + apart
+        for name, value in noted.items():
+            self.net.history.record(name, value)
+        return [float(rows.mean())]
+
+    def _judged_rows(self):
+        """Return what each held-out row costs, per column; (n_valid,)."""
+        valid, generator, rows = self.task.valid, judging_generator(self.device), []
+        for batch in valid:
+            noise, batch = self._drawn(batch, generator)
+            rows += self.row_cost(batch, noise, torch.tensor(1.0))
+        return torch.cat(rows) / valid.rows.n_columns
+
+    def _set_training(self, training):
+        """Make the module, and the weights, those to train or those to judge."""
+        self.module.train(training)
+        switch(self.net.optimizer_, training)
+
+    def end_epoch(self, _):
+        """Tell who listens that an epoch has ended."""
+        self._set_training(False)
+        if self.task.listener is not None and self.task.listener.end():
+            self.course.cool_to = self.course.epoch
+
+    # The best weights
+
+    def keep(self, _=0):
+        """Take the weights as they are for the best so far."""
+        kept = self.flat if self.average is None else self.average
+        self.best = [t.clone() for t in (kept, *self.module.buffers())]
+        if self.first is None:
+            self.first = self.best
+
+    def give_back(self, _):
+        """Go back to the best weights, if any were judged, or to the first."""
+        self._set_training(False)
+        self.net.kept_start_ = self.course.prefers_start()
+        best = self.first if self.net.kept_start_ else self.best
+        tensors = self.flat, *self.module.buffers()
+        with torch.no_grad():
+            for t, kept in zip(tensors, best or tensors, strict=True):
+                t.copy_(kept)
+
+    def keep_on(self, left):
+        """Go on with the net, or with none."""
+        self.nets = [self.nets[m] for m in left]
+
     @contextmanager
-    def as_kept(self):
+    def _as_kept(self):
         """Judge by the weights that are kept: by their average, if there is one."""
         now = None if self.average is None else self.flat.clone()
         try:
@@ -120,12 +266,6 @@ class Run:
         finally:
             if now is not None:
                 self.flat.copy_(now)
-
-    def freeze(self):
-        """Take the gradient from what callbacks have frozen."""
-        if not all(p.requires_grad for p in self.params):
-            on = [(p.numel(), float(p.requires_grad)) for p in self.params]
-            self.grad.mul_(torch.cat([self.flat.new_full((n,), x) for n, x in on]))
 
 
 def _on(device, generator):

@@ -1,0 +1,126 @@
+"""The one training loop: epochs of steps, of one net or of many at once.
+
+M is the number of nets.
+"""
+
+import math
+
+import torch
+
+from skae._training.blocks import row_cost
+from skae._training.callbacks import JudgedRows, have_stopped
+from skae._training.loss import check_loss
+from skae._training.runtime import few_threads
+
+
+def train(side):
+    """Train the nets of a `Run` or of `Members`; the best weights stay, if any rows judge.
+
+    Where Ctrl-C ends it after an epoch or more, nets that `keep_on_interrupt` keep what
+    is best so far.
+    """
+    nets, task = list(side.nets), side.tasks[0]
+    row = torch.zeros(1, task.train.rows.n_columns, device=nets[0].device).float()
+    work = task.train.batch_size * row_cost(nets[0].module_, row).multiplications
+    for net in nets:
+        net.begin(len(nets), task.train.batch_size)
+    with few_threads(work * len(nets)):
+        try:
+            side.start()
+            if task.valid is not None and nets[0].module_.code.start_competes:
+                for net, course, loss in zip(
+                    nets, side.courses, side.judged(), strict=True
+                ):
+                    course.start_loss = net.start_loss_ = loss
+            for net, own in zip(nets, side.tasks, strict=True):
+                net.notify("on_train_begin", X=own, y=None)
+            _run_epochs(side)
+        finally:
+            side.end()
+            for net in nets:
+                net.module_.eval()
+
+
+def _run_epochs(side):
+    """Run epochs until the last course is over, or the user stops them."""
+    data = [
+        {
+            "dataset_train": JudgedRows(task.train, net.module_),
+            "dataset_valid": task.valid and JudgedRows(task.valid, net.module_),
+        }
+        for net, task in zip(side.nets, side.tasks, strict=True)
+    ]
+    try:
+        while side.nets:
+            _epoch(side, data)
+            over = [m for m, course in enumerate(side.courses) if course.is_over]
+            if over:
+                _dismiss(side, over)
+                data = [own for m, own in enumerate(data) if m not in over]
+    except KeyboardInterrupt:
+        done = all(course.epoch for course in side.courses)
+        if not (done and all(net.keep_on_interrupt for net in side.nets)):
+            raise
+        for net, before, course in zip(side.nets, side.n_before, side.courses, strict=True):
+            net.interrupted_ = True
+            del net.history[before + course.epoch :]  # one that was cut off has no losses
+        _dismiss(side, range(len(side.nets)))
+
+
+def _dismiss(side, over):
+    """Let nets go, each with its best weights; callbacks may know better ones."""
+    for m in over:
+        net = side.nets[m]
+        side.give_back(m)
+        history = net.history  # of what happened they know no more
+        net.notify("on_train_end", X=side.tasks[m], y=None)
+        net.history = history
+    side.keep_on([m for m in range(len(side.nets)) if m not in over])
+
+
+def _epoch(side, data):
+    """Run over the batches once, and over those that judge; losses leave the device."""
+    for net, own in zip(side.nets, data, strict=True):
+        net.notify("on_epoch_begin", **own)
+    side.begin_epoch()
+    tasks = side.tasks
+    total = torch.zeros(len(tasks), dtype=torch.float32, device=side.device)
+    for batches in zip(*(task.train for task in tasks), strict=True):
+        total.add_(side.step(batches), alpha=len(batches[0].x))
+        for course in side.courses:
+            course.step += 1
+    losses = (total / len(tasks[0].train.index)).tolist()
+    for m, (net, course) in enumerate(zip(side.nets, side.courses, strict=True)):
+        loss = check_loss(losses[m], course, net.module_.code.remedies[0])
+        side.note(m, tasks[m].train, loss)
+    judged = None
+    if tasks[0].valid is not None:
+        judged = side.judged()
+    for m, (net, course, task) in enumerate(
+        zip(side.nets, side.courses, tasks, strict=True)
+    ):
+        if judged is not None:
+            loss = check_loss(judged[m], course, of="the held-out loss")
+            net.history.record("valid_loss", loss)
+            net.history.record("valid_batch_count", len(task.valid))
+        course.epoch += 1
+        if judged is not None:
+            better = course.judge(judged[m], net.patience, net.tol)
+            if better:
+                side.keep(m)
+            net.history.record("valid_loss_best", better)
+        side.end_epoch(m)
+        try:
+            net.notify("on_epoch_end", **data[m])
+        except KeyboardInterrupt:  # skorch's `EarlyStopping` raises one, as users do
+            if not have_stopped(net.callbacks_):
+                raise
+            course.cool_to = course.epoch
+
+
+def record_losses(history, losses, n_batches, remedy):
+    """Note further losses of an epoch by name, or raise a ``ValueError``."""
+    if not all(map(math.isfinite, losses.values())):
+        raise ValueError(f"Training diverged: {remedy}")
+    for name, loss in losses.items():
+        history.record(f"{name}_loss", loss / n_batches)

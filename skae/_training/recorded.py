@@ -1,0 +1,398 @@
+"""A function and its gradient as the flat list of operations that they take.
+
+Run without autograd, that takes half the time where tensors are small, and gives the same
+numbers. It must be the same operations whatever the numbers are: where any is read out of
+a tensor, as a branch on it does, the `Tape` says so.
+"""
+
+import functools
+import math
+from collections import Counter
+from typing import NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+aten = torch.ops.aten
+SAME = {"aten::detach", "aten::alias", "aten::lift_fresh"}  # return what they are given
+SHAPED = {"aten::view", "aten::expand", "aten::_unsafe_view"}
+BLANK = {
+    "aten::zeros_like",
+    "aten::ones_like",
+    "aten::full_like",
+    "aten::empty_like",
+    "aten::new_zeros",
+    "aten::new_ones",
+    "aten::new_full",
+    "aten::new_empty",
+}  # fmt: skip  of a tensor they see no more than its shape
+READERS = {
+    "numpy", "tolist", "item", "data_ptr", "untyped_storage", "__array__", "__bool__",
+    "__float__", "__int__", "__index__", "__complex__", "__contains__", "__dlpack__",
+}  # fmt: skip
+DECIDES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+DIRECT = {aten.mm.default: torch.mm, aten.addmm.default: torch.addmm}
+
+
+class Line(NamedTuple):
+    """An operation, what it is given, and what it returned when it was recorded."""
+
+    op: object
+    args: list
+    kwargs: dict
+    out: object
+
+    @property
+    def name(self):
+        """The operation's name, without that of its kind of arguments."""
+        return self.op._schema.name
+
+    @property
+    def draws(self):
+        """Whether it draws random numbers."""
+        return torch.Tag.nondeterministic_seeded in self.op.tags
+
+    @property
+    def is_view(self):
+        """Whether it returns memory that it was given."""
+        returns = self.op._schema.returns
+        return not self.changes and any(r.alias_info is not None for r in returns)
+
+    @property
+    def changes(self):
+        """Whether it changes something in place, which is then what it returns."""
+        return self.op._schema.is_mutable
+
+    def given(self):
+        """Yield the tensors that it is given."""
+        yield from tensors([self.args, list(self.kwargs.values())])
+
+    def changed(self):
+        """Yield the tensors that it changes in place."""
+        if self.changes:
+            kinds = self.op._schema.arguments
+            more = (self.kwargs.get(kind.name) for kind in kinds[len(self.args) :])
+            for kind, value in zip(kinds, [*self.args, *more], strict=True):
+                if kind.alias_info is not None and kind.alias_info.is_write:
+                    yield from tensors(value)
+
+    def twin(self, by):
+        """Return the tensor that its output is the same as, or None; `by`: made by which.
+
+        That of `t` of `t`, of a product with 1, or of a view of the same shape.
+        """
+        first, out = self.args[0] if self.args else None, self.out
+        if not (torch.is_tensor(first) and torch.is_tensor(out)):
+            return None
+        alike = first.shape == out.shape and first.stride() == out.stride()
+        if self.name in SAME or (self.name in SHAPED and alike):
+            return first
+        by_one = self.op is aten.mul.Tensor and not torch.is_tensor(self.args[1])
+        if by_one and self.args[1] == 1 and first.dtype == out.dtype:
+            return first
+        before = by.get(id(first))
+        if self.op is aten.t.default and before is not None and before.op is self.op:
+            return before.args[0]
+        return None
+
+    def undone(self, place):
+        """Return a place seen as what this view was made of, or None."""
+        if self.op is aten.t.default:
+            return place.t()
+        if self.name in SHAPED and self.out.numel() == self.args[0].numel():
+            return place.view(self.args[0].shape) if place.is_contiguous() else None
+        return None
+
+
+class Tape(TorchDispatchMode):
+    """Notes the operations that are run, and whether a number was read."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines, self.has_read = [], False
+
+    @classmethod
+    def _should_skip_dynamo(cls):  # otherwise torch imports its compiler
+        return False
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        out = op(*args, **kwargs)
+        self.has_read |= not DECIDES.isdisjoint(op.tags)
+        self.lines.append(Line(op, list(args), kwargs, out))
+        return out
+
+
+class Reads(TorchFunctionMode):
+    """Notes whether a number is read in a way that is no operation, as `numpy` is."""
+
+    has_read = False
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.has_read |= getattr(func, "__name__", "") in READERS
+        return func(*args, **(kwargs or {}))
+
+
+def tensors(value):
+    """Yield the tensors in nested tuples and lists."""
+    if torch.is_tensor(value):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from tensors(part)
+
+
+def _memory(tensor):
+    """Return what tells a tensor's memory from that of others alive."""
+    return tensor.untyped_storage()._cdata
+
+
+class Record:
+    """Operations between inputs and outputs, as a function `run` of the inputs.
+
+    Parameters
+    ----------
+    lines : list of Line
+        Whose outputs are alive.
+    inputs : list of Tensor
+        That differ from run to run. What else no line has made, weights and buffers,
+        is read where it is.
+    outputs : list of Tensor
+        What `run` returns.
+    gradients : list of (Tensor or None, Tensor), default=()
+        Each to be written into a place at a run; None is zero.
+
+    Attributes
+    ----------
+    text : str
+        The function's text.
+    bound : dict
+        What its text names.
+    changes : bool
+        Whether it changes memory that was there before, but for the gradients' places.
+    """
+
+    def __init__(self, lines, inputs, outputs, gradients=()):
+        self.same = {}  # what a tensor is the same as, by id
+        self.by = {}  # the line that made a tensor, by id
+        self.known = set()  # ids of tensors that are the same at each run
+        self.inputs = {id(x) for x in inputs}
+        made = {id(t) for li in lines if not li.changes for t in tensors(li.out)}
+        self.moving = made | self.inputs  # ids of what is not in its place for good
+        self.restless = {_memory(t) for line in lines for t in line.changed()}
+        here = {_memory(t) for li in lines for t in li.given() if id(t) not in made}
+        self.lasting = self.restless & here
+        self.changes = bool(self.lasting)
+        kept = self._simplified(lines)
+        outputs = self._of(outputs)
+        gradients = [(self._of(g), place) for g, place in gradients]
+        kept = self._fused(kept, [outputs, [g for g, _ in gradients]])
+        kept, copies = self._placed(kept, gradients)
+        kept = self._needed(kept, [outputs, [g for g, _ in copies]])
+        self._write(kept, inputs, outputs, copies)
+        del self.same, self.by  # and with them what was made
+
+    def is_like(self, other):
+        """Tell whether another record is the same, of other inputs."""
+        if self.text != other.text or self.bound.keys() != other.bound.keys():
+            return False
+        pairs = [(self.bound[name], other.bound[name]) for name in self.bound]
+        return all(
+            (torch.is_tensor(b) and a.shape == b.shape and torch.equal(a, b))
+            if torch.is_tensor(a)
+            else a is b or a == b
+            for a, b in pairs
+        )
+
+    def _of(self, value):
+        """Return a value with what tensors are the same as in place of them."""
+        if torch.is_tensor(value):
+            while id(value) in self.same:
+                value = self.same[id(value)]
+            return value
+        if isinstance(value, tuple | list):
+            return [self._of(part) for part in value]
+        return value
+
+    def _moves(self, line):
+        """Tell whether lines change memory that a line sees or makes."""
+        return any(_memory(t) in self.restless for t in (*line.given(), *tensors(line.out)))
+
+    def _simplified(self, lines):
+        """Return the lines that have to be run: no known ones, and none twice."""
+        kept, runs = [], {}
+        for line in lines:
+            line = line._replace(args=self._of(line.args))
+            given, made = list(line.given()), list(tensors(line.out))
+            twin = line.twin(self.by)
+            if twin is not None:
+                if twin is not line.out:  # which `lift_fresh` returns itself
+                    self.same[id(line.out)] = twin
+                continue
+            if line.is_view and all(id(t) not in self.moving for t in given):
+                self.moving -= {id(t) for t in made}  # of memory that stays in its place
+                continue
+            self.by |= {id(t): line for t in made}
+            if not (line.draws or self._moves(line)):
+                if line.name in BLANK or all(id(t) in self.known for t in given):
+                    self.known |= {id(t) for t in made}
+                    continue
+                key = line.op, _key(line.args), _key(sorted(line.kwargs.items()))
+                if key in runs:
+                    pairs = zip(made, tensors(runs[key]), strict=True)
+                    self.same |= {id(t): first for t, first in pairs}
+                    continue
+                runs[key] = line.out
+            kept.append(line)
+        return kept
+
+    def _fused(self, kept, wanted):
+        """Return lines with batched products and what is added to them as one."""
+        uses = Counter(id(t) for line in kept for t in line.given())
+        uses.update(id(t) for t in tensors(wanted))
+        gone, fused = set(), []
+        for line in kept:
+            terms = list(line.args) if line.op is aten.add.Tensor else []
+            for product, bias in (terms, terms[::-1]) if len(terms) == 2 else ():
+                by = self.by.get(id(product)) if torch.is_tensor(product) else None
+                is_product = by is not None and by.op is aten.bmm.default
+                if not (is_product and torch.is_tensor(bias)) or self._moves(line):
+                    continue
+                if uses[id(product)] == 1 and product.shape == line.out.shape:
+                    gone.add(id(product))
+                    line = Line(aten.baddbmm.default, [bias, *by.args], {}, line.out)
+                    self.by[id(line.out)] = line
+                    break
+            fused.append(line)
+        return [li for li in fused if not (torch.is_tensor(li.out) and id(li.out) in gone)]
+
+    def _placed(self, kept, gradients):
+        """Return lines that write gradients into their places, and what is to be copied."""
+        into, copies = {}, []
+        for gradient, place in gradients:
+            source, there = gradient, place
+            line = None if source is None else self.by.get(id(source))
+            while line is not None and line.is_view:  # the place is seen the same way
+                back = line.undone(there)
+                if back is None:
+                    break
+                source, there = line.args[0], back
+                line = self.by.get(id(source))
+            if line is None or id(source) in into or not self._fits(line, there):
+                copies.append((gradient, place))
+            else:
+                into[id(source)] = there
+        placed = []
+        for line in kept:
+            there = into.get(id(line.out)) if torch.is_tensor(line.out) else None
+            if there is not None:
+                kwargs = {**line.kwargs, "out": there}
+                line = line._replace(op=with_out(line.op), kwargs=kwargs)
+            placed.append(line)
+        self.at_once = set(into)
+        return placed, copies
+
+    def _fits(self, line, place):
+        """Tell whether a line's operation can write into a place."""
+        out = line.out
+        if not torch.is_tensor(out) or id(out) in self.known or self._moves(line):
+            return False
+        same = out.shape == place.shape and out.dtype == place.dtype
+        return same and not line.is_view and with_out(line.op) is not None
+
+    def _needed(self, kept, wanted):
+        """Return the lines that matter for what is wanted, or change what lasts."""
+        need = {id(t) for t in tensors(wanted)} | self.at_once
+        memory, needed = self.lasting | {_memory(t) for t in tensors(wanted)}, []
+        for line in reversed(kept):
+            made = {id(t) for t in tensors(line.out)}
+            writes = {_memory(t) for t in line.changed()}
+            if line.draws or made & need or writes & memory & self.restless:
+                needed.append(line)
+                need |= {id(t) for t in line.given()}
+                memory |= {_memory(t) for t in line.given()}
+        return needed[::-1]
+
+    def _write(self, kept, inputs, outputs, copies):
+        """Write the function."""
+        names = {id(x): f"x{i}" for i, x in enumerate(inputs)}
+        self.bound, body = {"zero_": torch.Tensor.zero_, "copy_": torch.Tensor.copy_}, []
+        bound_names = {}
+
+        def text(value):
+            if torch.is_tensor(value) and id(value) in names:
+                return names[id(value)]
+            if isinstance(value, list):
+                return f"[{', '.join(map(text, value))}]"
+            if isinstance(value, tuple):
+                return f"({''.join(text(part) + ', ' for part in value)})"
+            plain = type(value) in (int, bool, str) or value is None
+            if plain or (type(value) is float and math.isfinite(value)):
+                return repr(value)
+            if id(value) not in bound_names:
+                bound_names[id(value)] = name = f"k{len(bound_names)}"
+                self.bound[name] = value
+            return bound_names[id(value)]
+
+        def target(out, used):
+            if isinstance(out, tuple | list):
+                return f"({''.join(target(part, used) + ', ' for part in out)})"
+            return names.setdefault(id(out), f"v{len(names)}") if id(out) in used else "_"
+
+        last = {}
+        for i, line in enumerate(kept):
+            last |= {id(t): i for t in line.given()}
+        stays = {id(t) for t in tensors([outputs, [g for g, _ in copies]])} | self.inputs
+        for i, line in enumerate(kept):
+            given = [text(a) for a in line.args]
+            given += [f"{name}={text(value)}" for name, value in line.kwargs.items()]
+            call = f"{text(function_of(line.op))}({', '.join(given)})"
+            used = {id(t) for t in tensors(line.out)}
+            used = {j for j in used if last.get(j, -1) > i or j in stays}
+            if used:
+                call = f"{target(line.out, used)} = {call}"
+            gone = {
+                names[id(t)] for t in line.given() if last[id(t)] == i and id(t) in names
+            }
+            gone -= {names[j] for j in stays if j in names}
+            body += [call, *[f"del {', '.join(sorted(gone))}"] * bool(gone)]
+        for gradient, place in copies:
+            if gradient is None:
+                body.append(f"zero_({text(place)})")
+            else:
+                body.append(f"copy_({text(place)}, {text(gradient)})")
+        returned = "".join(text(o) + ", " for o in outputs)
+        given = ", ".join(f"x{i}" for i in range(len(inputs)))
+        body.append(f"return ({returned})")
+        self.text = f"def run({given}):\n    " + "\n    ".join(body) + "\n"
+        exec(self.text, self.bound)  # only what was recorded above
+        self.run = self.bound.pop("run")
+        del self.bound["__builtins__"]
+
+
+def _key(value):
+    """Return what tells values apart by which tensors they hold."""
+    if torch.is_tensor(value):
+        return id(value), "tensor"
+    if isinstance(value, tuple | list):
+        return tuple(map(_key, value))
+    return type(value), repr(value)
+
+
+@functools.cache
+def with_out(op):
+    """Return the operation that writes what another one returns into `out`, or None."""
+    wanted = [(a.name, str(a.type)) for a in op._schema.arguments]
+    for overload in op.overloadpacket.overloads():
+        other = getattr(op.overloadpacket, overload)
+        *first, last = other._schema.arguments or [None]
+        if last is not None and last.is_out and last.name == "out":
+            if [(a.name, str(a.type)) for a in first] == wanted:
+                return other
+    return None
+
+
+def function_of(op):
+    """Return the quickest function that does what an operation does."""
+    return DIRECT.get(op, op)
