@@ -29,6 +29,7 @@ class Course:
         self.epoch = self.step = self.waited = 0
         self.cool_from, self.cool_to = (1 - COOL_DOWN) * epochs, epochs
         self.best_loss, self.start_loss = math.inf, None
+        self.whole = torch.tensor(1.0)
 
     @property
     def is_over(self):
@@ -48,7 +49,9 @@ class Course:
         A tensor, so that a module that is compiled need not be compiled anew.
         """
         done = self.step / (self.epochs * self.n_steps)
-        return torch.tensor(done if done < self.warm_up and self.epochs > 1 else 1.0)
+        if done < self.warm_up and self.epochs > 1:
+            return torch.tensor(done)
+        return self.whole
 
     def left(self):
         """Return the share of the training that is to come; 1 at a constant rate."""

@@ -32,7 +32,14 @@ READERS = {
     "__float__", "__int__", "__index__", "__complex__", "__contains__", "__dlpack__",
 }  # fmt: skip
 DECIDES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
-DIRECT = {aten.mm.default: torch.mm, aten.addmm.default: torch.addmm}
+DIRECT = {  # functions of torch's that do what their operations do, and are quicker
+    f"aten::{function.__name__}": function
+    for function in (
+        torch.mm, torch.addmm, torch.bmm, torch.baddbmm, torch.add, torch.sub, torch.mul,
+        torch.div, torch.neg, torch.t, torch.sum, torch.exp, torch.log, torch.sqrt,
+        torch.sigmoid, torch.tanh, torch.relu, torch.where, torch.cat,
+    )
+}  # fmt: skip
 
 
 class Line(NamedTuple):
@@ -65,8 +72,8 @@ class Line(NamedTuple):
         return self.op._schema.is_mutable
 
     def given(self):
-        """Yield the tensors that it is given."""
-        yield from tensors([self.args, list(self.kwargs.values())])
+        """Return the tensors that it is given."""
+        return tensors(self.args) + tensors(self.kwargs)
 
     def changed(self):
         """Yield the tensors that it changes in place."""
@@ -135,12 +142,17 @@ class Reads(TorchFunctionMode):
 
 
 def tensors(value):
-    """Yield the tensors in nested tuples and lists."""
-    if torch.is_tensor(value):
-        yield value
-    elif isinstance(value, tuple | list | dict):
+    """Return the tensors in nested tuples, lists and values of dicts."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    found = []
+    if isinstance(value, tuple | list | dict):
         for part in value.values() if isinstance(value, dict) else value:
-            yield from tensors(part)
+            if isinstance(part, torch.Tensor):
+                found.append(part)
+            elif part is not None:
+                found += tensors(part)
+    return found
 
 
 def _memory(tensor):
@@ -217,14 +229,14 @@ class Record:
 
     def _moves(self, line):
         """Tell whether lines change memory that a line sees or makes."""
-        return any(_memory(t) in self.restless for t in (*line.given(), *tensors(line.out)))
+        return any(_memory(t) in self.restless for t in line.given() + tensors(line.out))
 
     def _simplified(self, lines):
         """Return the lines that have to be run: no known ones, and none twice."""
         kept, runs = [], {}
         for line in lines:
             line = line._replace(args=self._of(line.args))
-            given, made = list(line.given()), list(tensors(line.out))
+            given, made = line.given(), tensors(line.out)
             twin = line.twin(self.by)
             if twin is not None:
                 if twin is not line.out:  # which `lift_fresh` returns itself
@@ -395,4 +407,4 @@ def with_out(op):
 
 def function_of(op):
     """Return the quickest function that does what an operation does."""
-    return DIRECT.get(op, op)
+    return DIRECT.get(op._schema.name, op)

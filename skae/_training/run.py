@@ -12,7 +12,7 @@ from skae._training.course import Course
 from skae._training.flat import hand, in_one_vector
 from skae._training.loop import record_losses
 from skae._training.loss import judging_generator, mean_loss, row_loss
-from skae._training.optimizers import switch
+from skae._training.optimizers import Switching, switch
 from skae._training.phases import Phase
 from skae._training.step import Step
 from skae.corruption._named import hidden_rates
@@ -71,6 +71,8 @@ class Run:
         }
         self.average = self.flat.clone() if code.averaged is not None else None
         self.device, self.play, self.generator = net.device, None, None
+        self.parts, self.is_training = list(self.module.modules()), None
+        self.switches = isinstance(net.optimizer_, Switching)
 
     def start(self):
         """Draw what is drawn once, and lend dropout its noise."""
@@ -223,8 +225,16 @@ class Run:
 
     def _set_training(self, training):
         """Make the module, and the weights, those to train or those to judge."""
-        self.module.train(training)
-        switch(self.net.optimizer_, training)
+        if self.is_training == training and not self.has_hooks:
+            return
+        self.is_training = training
+        if self.cost.is_known:  # as `module.train` does, at a tenth of the time
+            for part in self.parts:
+                part.training = training
+        else:
+            self.module.train(training)
+        if self.switches:
+            switch(self.net.optimizer_, training)
 
     def end_epoch(self, _):
         """Tell who listens that an epoch has ended."""

@@ -18,7 +18,8 @@ class Step:
     ----------
     cost : callable
         Returns a tuple of tensors for what it is given: tensors, or None, in nested
-        tuples. It draws from torch's generators alone.
+        tuples; the shapes of all follow from the first one's. It draws from torch's
+        generators alone.
     module : nn.Module
         That `cost` is of.
     params : list of Tensor, default=()
@@ -47,11 +48,12 @@ class Step:
 
     def __call__(self, *given):
         """Return what the function returns; gradients are in their places."""
-        key = tuple([t.shape for t in tensors(given)])
+        inputs = tensors(given)
+        key = inputs[0].shape
         run = self.records.get(key)
         if run is not None:
             with torch.inference_mode():
-                return run(*tensors(given))
+                return run(*inputs)
         if self.is_eager:
             return self._eager(given)
         if self.is_known:
@@ -111,7 +113,7 @@ class Step:
         with torch.no_grad():
             for gradient, place in pairs:
                 place.zero_() if gradient is None else place.copy_(gradient)
-        record = Record(tape.lines, list(tensors(given)), list(out), pairs)
+        record = Record(tape.lines, tensors(given), list(out), pairs)
         return tuple(t.detach() for t in out), record, not (tape.has_read or reads.has_read)
 
     # Modules of the user's
