@@ -103,8 +103,12 @@ class Run:
     # A step
 
     def step(self, batches):
+        """Take a step on the one net's batch; return its loss ()."""
+        return self.train_step(*batches)
+
+    def train_step(self, batch):
         """Take one step of each optimiser on one batch; return its loss ()."""
-        (batch,), net = batches, self.net
+        net = self.net
         net.set_rates(self.course)
         if self.has_hooks:
             net.notify("on_batch_begin", batch=batch, training=True)

@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder
 from skae._codes import signs as _diagnostics
 from skae._training.net import Net
+from skae._training.run import Run
 from skae.likelihoods import Gaussian
 from skae.networks import ConvolutionalNetwork, DenseNetwork
 from tests.pictures import (
@@ -536,11 +537,11 @@ def test_partial_fit_goes_on_also_with_a_single_row(kind):
 def test_batch_normalisation_takes_a_last_batch_of_one_row():
     network = ConvolutionalNetwork((1, 3), (4, 5), normalization="batch")
     X = pictures(33, 3)  # maps of a single pixel
-    sizes, step = [], Net.train_step
+    sizes, step = [], Run.train_step
     estimator = make(2, network, batch_size=8, early_stopping=False, max_iter=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            Net, "train_step", lambda s, b, **k: (sizes.append(len(b[0])), step(s, b))[1]
+            Run, "train_step", lambda s, b, **k: (sizes.append(len(b[0])), step(s, b))[1]
         )
         estimator.fit(X)
     assert sizes == [8, 8, 8, 8, 1] * 4

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import Autoencoder, DenoisingAutoencoder
 from skae._training.blocks import block_rows
-from skae._training.net import Net
+from skae._training.run import Run
 from skae.corruption import Gaussian
 from skae.networks import ConvolutionalNetwork
 
@@ -314,7 +314,7 @@ BAD_CLEAN = {
 def test_bad_clean_rows_are_named_and_the_last_fit_stays(monkeypatch, bad):
     estimator = make().fit(NOISY, X_clean=X)
     before, attributes = estimator.denoise(NOISY), set(vars(estimator))
-    monkeypatch.setattr(Net, "train_step", None)
+    monkeypatch.setattr(Run, "train_step", None)
     uses = {
         "fit": lambda: estimator.fit(NOISY, X_clean=BAD_CLEAN[bad]),
         "partial_fit": lambda: estimator.partial_fit(NOISY, X_clean=BAD_CLEAN[bad]),

@@ -15,6 +15,7 @@ from skorch.callbacks import Callback
 
 from skae import Autoencoder, AutoencoderFeatureSelector, VariationalAutoencoder
 from skae._training.net import Net
+from skae._training.run import Run
 from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
 
@@ -782,7 +783,7 @@ class FailingFitCallback:
 
 def poisoned_loss(monkeypatch, n=2):
     """From the n-th step on the loss is not a number."""
-    calls, step = [], Net.train_step
+    calls, step = [], Run.train_step
 
     def poisoned(self, batch, **kwargs):
         calls.append(1)
@@ -790,7 +791,7 @@ def poisoned_loss(monkeypatch, n=2):
             batch = batch._replace(x=batch.x * torch.nan)
         return step(self, batch, **kwargs)
 
-    monkeypatch.setattr(Net, "train_step", poisoned)
+    monkeypatch.setattr(Run, "train_step", poisoned)
 
 
 def failing(kind, monkeypatch, estimator):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 
-from skae._training.net import Net
+from skae._training.run import Run
 from skae.networks import DenseNetwork
 from tests.tables import X, forward, make, standardized
 
@@ -60,18 +60,18 @@ def test_dropout_is_seeded_and_silent_outside_of_training():
 
 def steps(monkeypatch, **net_params):
     """Lengths of the optimiser's steps, plain gradient descent at rate 0.1."""
-    lengths, step = [], Net.train_step
+    lengths, step = [], Run.train_step
 
     def measured(self, batch, **kwargs):
-        before = torch.cat([p.detach().reshape(-1) for p in self.module_.parameters()])
+        before = torch.cat([p.detach().reshape(-1) for p in self.module.parameters()])
         out = step(self, batch, **kwargs)
-        after = torch.cat([p.detach().reshape(-1) for p in self.module_.parameters()])
+        after = torch.cat([p.detach().reshape(-1) for p in self.module.parameters()])
         lengths.append(float((after - before).norm()))
         return out
 
     net_params = {"optimizer": torch.optim.SGD, "schedule": "constant", **net_params}
     with monkeypatch.context() as patch:
-        patch.setattr(Net, "train_step", measured)
+        patch.setattr(Run, "train_step", measured)
         make(network=(8,), learning_rate=0.1, net_params=net_params).fit(X)
     return np.array(lengths)
 
@@ -196,14 +196,14 @@ def test_max_iter_is_the_length_of_the_curves(max_iter, early_stopping):
 def test_batch_size_decides_the_number_of_steps(monkeypatch):
     for batch_size, n in ((10, 12), (50, 3), (10_000, 1)):
         lengths = []
-        step = Net.train_step
+        step = Run.train_step
 
         def count(self, batch, _n=lengths, _step=step, **kwargs):
             _n.append(len(batch[0]))
             return _step(self, batch, **kwargs)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Net, "train_step", count)
+            patch.setattr(Run, "train_step", count)
             make(max_iter=1, batch_size=batch_size, early_stopping=False).fit(X)
         assert len(lengths) == n
         assert sum(lengths) == len(X)

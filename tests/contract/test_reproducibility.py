@@ -23,7 +23,7 @@ from torch import nn
 
 from skae import Autoencoder
 from skae._training.blocks import block_rows
-from skae._training.net import Net
+from skae._training.run import Run
 from skae.networks import DenseNetwork
 
 pytestmark = [
@@ -221,7 +221,7 @@ def through_joblib(estimator):
 
 
 def interrupt(monkeypatch, at):
-    calls, step = [], Net.train_step
+    calls, step = [], Run.train_step
 
     def interrupted(self, *args, **kwargs):
         calls.append(1)
@@ -229,7 +229,7 @@ def interrupt(monkeypatch, at):
             raise KeyboardInterrupt
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(Net, "train_step", interrupted)
+    monkeypatch.setattr(Run, "train_step", interrupted)
 
 
 def through_pickle(estimator):

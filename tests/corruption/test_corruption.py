@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skae import Autoencoder, ConvolutionalAutoencoder, DenoisingAutoencoder, likelihoods
-from skae._training.net import Net
+from skae._training.run import Run
 from skae.corruption import (
     Compose,
     Downsampling,
@@ -424,7 +424,7 @@ def test_a_bad_parameter_is_named_before_training(monkeypatch, corruption, name)
     match = rf"corruption: The '{name}' parameter of {type(corruption).__name__} must"
     with pytest.raises(ValueError, match=match):
         corruption.corrupt(GREY)
-    monkeypatch.setattr(Net, "train_step", None)
+    monkeypatch.setattr(Run, "train_step", None)
     for given_as in (corruption, ["masking", [corruption]]):
         estimator = make(corruption=given_as)
         with pytest.raises(ValueError, match=match):
@@ -439,7 +439,7 @@ def test_a_bad_parameter_is_named_before_training(monkeypatch, corruption, name)
 )
 @pytest.mark.parametrize("kind", [Autoencoder, DenoisingAutoencoder])
 def test_what_is_no_corruption_is_said_so(monkeypatch, kind, corruption):
-    monkeypatch.setattr(Net, "train_step", None)
+    monkeypatch.setattr(Run, "train_step", None)
     estimator = make(kind, corruption=corruption)
     with pytest.raises(ValueError, match="corruption"):
         estimator.fit(TABLE)
@@ -557,7 +557,7 @@ def test_what_an_own_object_returns_is_checked(monkeypatch, wrong, in_list):
         return WRONG[wrong](x)
 
     own = type("Wrong", (Own,), {"apply": apply})()
-    monkeypatch.setattr(Net, "train_step", None)
+    monkeypatch.setattr(Run, "train_step", None)
     estimator = make(corruption=[own] if in_list else own)
     with pytest.raises(ValueError, match=r"corruption: apply\(\) must return"):
         estimator.fit(TABLE)
@@ -773,7 +773,7 @@ def test_nothing_is_dropped_after_a_failed_fit(monkeypatch, error):
         assert drops(estimator)
         raise error("on purpose")
 
-    monkeypatch.setattr(Net, "train_step", fail)
+    monkeypatch.setattr(Run, "train_step", fail)
     with pytest.raises(error, match="on purpose"):
         estimator.fit(TABLE)
     assert not drops(estimator)

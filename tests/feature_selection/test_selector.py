@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from skae import AutoencoderFeatureSelector
 from skae._codes.columns import Chosen
 from skae._training.net import Net
+from skae._training.run import Run
 from skae.likelihoods import Gaussian
 from skae.metrics import explained_variance_ratio, explained_variance_scorer
 from skae.networks import DenseNetwork
@@ -310,7 +311,7 @@ def test_a_failed_fit_leaves_the_old_one(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Net, "train_step", stop)
+        patch.setattr(Run, "train_step", stop)
         with pytest.raises(KeyboardInterrupt):
             fitted.fit(X_WINE[:, :9])
     with pytest.raises(ValueError, match="n_features_to_select"):

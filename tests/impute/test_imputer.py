@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skae import AutoencoderImputer
-from skae._training.net import Net
+from skae._training.run import Run
 from tests.impute.tables import assert_completed, imputer, mixed_table, tables
 
 
@@ -333,7 +333,7 @@ def test_an_interrupt_keeps_what_was_fitted(monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Net, "train_step", interrupt)
+    monkeypatch.setattr(Run, "train_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:50])
     np.testing.assert_array_equal(model.transform(X), before)

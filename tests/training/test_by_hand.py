@@ -14,8 +14,8 @@ from skae._data.rows import Batch
 from skae._data.split import Sample
 from skae._training.blocks import padded, row_cost
 from skae._training.course import Course
+from skae._training.loss import mean_loss, row_loss
 from skae._training.measure import squared_residuals
-from skae._training.net import mean_loss, row_loss
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import train
 from skae.likelihoods import Gaussian

@@ -178,7 +178,7 @@ def test_divergence_is_an_error():
     [({"alpha": -1.0}, "'alpha'"), ({"likelihood": "gamma"}, "'likelihood'")],
 )
 def test_a_member_that_cannot_be_is_refused_before_training(params, message, monkeypatch):
-    monkeypatch.setattr("skae._training.net.Net.train_step", None)
+    monkeypatch.setattr("skae._training.run.Run.train_step", None)
     members = [Autoencoder(2), Autoencoder(2, **params)]
     with pytest.raises(ValueError, match=message):
         fit_together(members, WINE)

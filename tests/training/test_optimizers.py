@@ -186,7 +186,7 @@ BAD_OPTIMISERS = {
 def test_optimisers_that_cannot_be_used_are_refused_before_training(
     kind, message, monkeypatch
 ):
-    monkeypatch.setattr("skae._training.net.Net.train_step", None)
+    monkeypatch.setattr("skae._training.run.Run.train_step", None)
     given = {"net_params": {"optimizer": BAD_OPTIMISERS[message]}}
     inner = {"autoencoder": Autoencoder(2, **given)}
     has_inner = kind in (AutoencoderOutlierDetector, LatentSampler)
@@ -324,7 +324,7 @@ def ones(weight):
 def test_callbacks_that_cannot_be_used_are_refused_before_training(
     kind, given, message, monkeypatch
 ):
-    monkeypatch.setattr("skae._training.net.Net.train_step", None)
+    monkeypatch.setattr("skae._training.run.Run.train_step", None)
     with pytest.raises(ValueError, match=f"net_params: .*{message}"):
         kind(net_params={"callbacks": given}).fit(X)
 
