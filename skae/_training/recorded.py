@@ -60,6 +60,14 @@ class Line(NamedTuple):
         return self.op._schema.name
 
     @property
+    def decides(self):
+        """Whether something else than numbers of a tensor depends on those it is given."""
+        if self.op is aten.index.Tensor:  # by places, or by a mask
+            masks = torch.bool, torch.uint8
+            return any(index.dtype in masks for index in tensors(self.args[1]))
+        return not DECIDES.isdisjoint(self.op.tags)
+
+    @property
     def draws(self):
         """Whether it draws random numbers."""
         return torch.Tag.nondeterministic_seeded in self.op.tags
@@ -130,8 +138,9 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         out = op(*args, **kwargs)
-        self.has_read |= not DECIDES.isdisjoint(op.tags)
-        self.lines.append(Line(op, list(args), kwargs, out))
+        line = Line(op, list(args), kwargs, out)
+        self.has_read |= line.decides
+        self.lines.append(line)
         return out
 
 

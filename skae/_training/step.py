@@ -108,12 +108,12 @@ class Step:
             out = self.cost(*given)
             found = [None] * len(places)
             if places and out[0].requires_grad:
-                found = torch.autograd.grad(out[0], self.params, allow_unused=True)
+                found = torch.autograd.grad(out[0], self.params, allow_unused=self.is_known)
         pairs = list(zip(found, places, strict=True))
+        record = Record(tape.lines, tensors(given), list(out), pairs)
         with torch.no_grad():
             for gradient, place in pairs:
                 place.zero_() if gradient is None else place.copy_(gradient)
-        record = Record(tape.lines, tensors(given), list(out), pairs)
         return tuple(t.detach() for t in out), record, not (tape.has_read or reads.has_read)
 
     # Modules of the user's
@@ -135,7 +135,7 @@ class Step:
                     del self.tried[key]
                     self.is_eager = not first.is_like(record)
                 run = first and first.run
-        except RuntimeError:  # a way of differentiating that needs `backward`
+        except RuntimeError:  # weights without use, or that `backward` alone finds
             self.is_eager = True
             self._go_back(before)
             return self._eager(given)

@@ -1,0 +1,276 @@
+"""Recorded where that is sure: our layers at once, a user's module after two trials."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from skae import Autoencoder
+from skae._training import step as steps
+from skae._training.step import Step
+
+pytestmark = pytest.mark.filterwarnings("ignore:Underfitted")
+
+K = {"max_iter": 4, "random_state": 0, "device": "cpu", "early_stopping": False}
+X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+
+
+def step_of(module, **kwargs):
+    """Return a step that trains a module to return its input, and its gradients."""
+    params = list(module.parameters())
+    grad = torch.zeros(sum(p.numel() for p in params))
+    places = grad.split([p.numel() for p in params])
+    for p, place in zip(params, places, strict=True):
+        p.grad = place.view(p.shape)
+    return Step(
+        lambda x: ((module(x) - x).square().mean(),), module, params, grad, **kwargs
+    )
+
+
+def by_autograd(module, x):
+    loss = (module(x) - x).square().mean()
+    found = torch.autograd.grad(loss, list(module.parameters()))
+    return torch.cat([g.reshape(-1) for g in found]), loss.detach()
+
+
+def check(step, x):
+    """Check a step against autograd; the generator is left where the step left it."""
+    before = torch.default_generator.get_state()
+    (loss,) = step(x)
+    after = torch.default_generator.get_state()
+    torch.default_generator.set_state(before)
+    wanted, value = by_autograd(step.module, x)
+    torch.testing.assert_close(loss, value)
+    torch.testing.assert_close(step.grad, wanted)
+    assert torch.equal(torch.default_generator.get_state(), after)
+
+
+def batch(seed, n=8, shift=0.0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 4, generator=generator) + shift
+
+
+class Own(nn.Module):
+    """A user's layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.layer(x).tanh()
+
+
+def test_known_layers_are_recorded_at_once_each_shape_by_itself():
+    step = step_of(nn.Sequential(nn.Linear(4, 3), nn.SiLU(), nn.Linear(3, 4)))
+    for n in (8, 8, 5, 5, 8):
+        check(step, batch(n, n))
+    assert step.records.keys() == {(8, 4), (5, 4)}
+
+
+def test_of_a_user_s_module_two_records_must_agree():
+    step = step_of(Own())
+    check(step, batch(0))
+    assert not step.records
+    check(step, batch(1))
+    assert step.records.keys() == {(8, 4)}
+    check(step, batch(2))
+    step.renew()  # it is tried once more, and then believed
+    assert not step.records
+    check(step, batch(3))
+    assert step.records.keys() == {(8, 4)}
+    assert not step.is_eager
+
+
+class Branching(Own):
+    def forward(self, x):
+        return super().forward(x) if x.mean() > 0 else 2 * super().forward(x)
+
+
+class Reading(Own):
+    def forward(self, x):
+        return super().forward(x) * (3.0 if np.asarray(x.detach()).mean() > 0 else 1.0)
+
+
+class Counting(Own):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) if self.calls < 5 else -super().forward(x)
+
+
+class Remembering(Own):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("last", torch.zeros(4))
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.last += x.mean(0)
+        return super().forward(x) + self.last
+
+
+class Global(Own):
+    sign = 1.0
+
+    def forward(self, x):
+        return Global.sign * super().forward(x)
+
+
+class Guessing(Own):
+    def forward(self, x):
+        return super().forward(x) * float(RNG.random())
+
+
+class Checkpointed(Own):
+    def forward(self, x):
+        return checkpoint(super().forward, x.clone().requires_grad_(), use_reentrant=True)
+
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("kind", [Branching, Reading])
+def test_a_branch_on_the_numbers_is_never_frozen(kind):
+    step = step_of(kind())
+    for seed in range(8):
+        check(step, batch(seed, shift=2.0 if seed < 4 else -2.0))
+    assert step.is_eager
+    assert not step.records
+
+
+def test_what_a_module_counts_or_remembers_is_never_frozen():
+    for kind in (Counting, Remembering):
+        ours, twin = kind(), kind()
+        twin.load_state_dict(ours.state_dict())
+        step = step_of(ours)
+        for seed in range(8):
+            (loss,) = step(batch(seed))
+            wanted, value = by_autograd(twin, batch(seed))
+            torch.testing.assert_close(loss, value)
+            torch.testing.assert_close(step.grad, wanted)
+        assert step.is_eager
+
+
+def test_another_source_of_randomness_than_torch_s_is_never_frozen():
+    step = step_of(Guessing())
+    losses = {float(step(batch(0))[0]) for _ in range(6)}
+    assert step.is_eager
+    assert len(losses) == 6
+
+
+def test_what_changes_elsewhere_is_found_out_when_tried_once_more(monkeypatch):
+    step = step_of(Global())
+    for seed in range(3):
+        check(step, batch(seed))
+    assert step.records
+    monkeypatch.setattr(Global, "sign", -1.0)
+    step.renew()
+    for seed in range(3):
+        check(step, batch(seed))
+    assert step.is_eager
+
+
+def test_a_user_s_dropout_draws_the_same_numbers_recorded():
+    step = step_of(nn.Sequential(Own(), nn.Dropout(0.5)))
+    torch.manual_seed(0)
+    for seed in range(5):
+        check(step, batch(seed))
+    assert step.records
+
+
+def test_a_module_that_needs_backward_is_not_recorded():
+    step = step_of(Checkpointed())
+    for seed in range(3):
+        step(batch(seed))
+        module = Own()
+        module.load_state_dict(step.module.state_dict())
+        torch.testing.assert_close(step.grad, by_autograd(module, batch(seed))[0])
+    assert step.is_eager
+
+
+def test_running_statistics_go_by_autograd():
+    assert step_of(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))).is_eager
+
+
+def test_hooks_of_a_user_s_are_called_at_each_step():
+    module, seen = nn.Sequential(nn.Linear(4, 4)), []
+    module[0].register_forward_hook(lambda *_: seen.append(1))
+    step = step_of(module)
+    for seed in range(5):
+        step(batch(seed))
+    assert not step.is_known
+
+
+def test_an_error_while_recording_is_the_module_s_own():
+    class Broken(Own):
+        def forward(self, x):
+            raise ZeroDivisionError("of the module")
+
+    with pytest.raises(ZeroDivisionError, match="of the module"):
+        step_of(Broken())(batch(0))
+    check(step_of(Own()), batch(0))  # and torch is as before
+
+
+def without_records(monkeypatch):
+    """Let all go by autograd."""
+    made = Step.__init__
+
+    def eager(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        self.is_eager = True
+
+    monkeypatch.setattr(Step, "__init__", eager)
+
+
+class Network:
+    """A user's network, with a branch on its rows."""
+
+    def build(self, n_inputs, n_components, n_outputs, **kwargs):
+        class Encoder(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(n_inputs, n_components)
+
+            def forward(self, x):
+                u = self.layer(x)
+                return u if x[:, 0].mean() > 0.05 else u.tanh()
+
+        return Encoder(), nn.Linear(n_components, n_outputs)
+
+
+def test_a_fit_of_a_network_with_a_branch_is_that_of_autograd(monkeypatch):
+    ours = Autoencoder(2, network=Network(), **K).fit(X)
+    without_records(monkeypatch)
+    wanted = Autoencoder(2, network=Network(), **K).fit(X)
+    assert ours.loss_curve_ == wanted.loss_curve_
+    assert np.array_equal(ours.transform(X), wanted.transform(X))
+
+
+def test_threads_record_apart():
+    estimators = [
+        Autoencoder(2, network=(8,), **{**K, "random_state": i}) for i in range(8)
+    ]
+    alone = [e.fit(X).loss_curve_ for e in estimators]
+    with ThreadPoolExecutor(8) as pool:
+        together = [e.loss_curve_ for e in pool.map(lambda e: e.fit(X), estimators)]
+    assert together == alone
+    assert len({tuple(curve) for curve in alone}) == 8
+
+
+def test_recording_is_in_a_thread_that_no_interrupt_reaches(monkeypatch):
+    seen, recorded = [], Step._recorded
+
+    def noted(self, given):
+        seen.append(threading.current_thread() is threading.main_thread())
+        return recorded(self, given)
+
+    monkeypatch.setattr(steps.Step, "_recorded", noted)
+    Autoencoder(2, network=(8,), **K).fit(X)
+    assert seen
+    assert not any(seen)
