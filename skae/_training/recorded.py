@@ -36,13 +36,16 @@ DIRECT = {  # functions of torch's that do what their operations do, and are qui
     f"aten::{function.__name__}": function
     for function in (
         torch.mm, torch.addmm, torch.bmm, torch.baddbmm, torch.add, torch.sub, torch.mul,
-        torch.div, torch.neg, torch.t, torch.sum, torch.exp, torch.log, torch.sqrt,
-        torch.sigmoid, torch.tanh, torch.relu, torch.where, torch.cat,
+        torch.div, torch.neg, torch.t, torch.transpose, torch.sum, torch.exp, torch.log,
+        torch.sqrt, torch.sigmoid, torch.tanh, torch.relu, torch.where, torch.cat,
     )
 }  # fmt: skip
 
 
-PRODUCTS = {aten.mm.default, aten.addmm.default}
+PRODUCTS = {
+    aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default,
+}  # fmt: skip
+TURNS = aten.t.default, aten.transpose.int
 NARROW, LARGE = 16, 4096  # columns of a product; numbers of its other factor
 
 
@@ -99,7 +102,7 @@ class Line(NamedTuple):
     def twin(self, by):
         """Return the tensor that its output is the same as, or None; `by`: made by which.
 
-        That of `t` of `t`, of a product with 1, or of a view of the same shape.
+        That of what is transposed twice, of a product with 1, of a view of the same shape.
         """
         first, out = self.args[0] if self.args else None, self.out
         if not (torch.is_tensor(first) and torch.is_tensor(out)):
@@ -107,18 +110,18 @@ class Line(NamedTuple):
         alike = first.shape == out.shape and first.stride() == out.stride()
         if self.name in SAME or (self.name in SHAPED and alike):
             return first
-        by_one = self.op is aten.mul.Tensor and not torch.is_tensor(self.args[1])
+        by_one = self.name == "aten::mul" and not torch.is_tensor(self.args[1])
         if by_one and self.args[1] == 1 and first.dtype == out.dtype:
             return first
         before = by.get(id(first))
-        if self.op is aten.t.default and before is not None and before.op is self.op:
-            return before.args[0]
+        if self.op in TURNS and before is not None and before.op is self.op:
+            return before.args[0] if before.args[1:] == self.args[1:] else None
         return None
 
     def undone(self, place):
         """Return a place seen as what this view was made of, or None."""
-        if self.op is aten.t.default:
-            return place.t()
+        if self.op in TURNS:
+            return self.op(place, *self.args[1:])
         if self.name in SHAPED and self.out.numel() == self.args[0].numel():
             return place.view(self.args[0].shape) if place.is_contiguous() else None
         return None
@@ -258,7 +261,9 @@ class Record:
                     self.same[id(line.out)] = twin
                 continue
             if line.is_view and all(id(t) not in self.moving for t in given):
-                self.moving -= {id(t) for t in made}  # of memory that stays in its place
+                # of memory that stays in its place, which may not be what was seen
+                there = tensors(line.op(*line.args, **line.kwargs))
+                self.same |= {id(t): view for t, view in zip(made, there, strict=True)}
                 continue
             self.by |= {id(t): line for t in made}
             if not (line.draws or self._moves(line)):
@@ -302,30 +307,34 @@ class Record:
         turned = []
         for line in kept:
             *bias, a, b = line.args if line.op in PRODUCTS else (None, None)
-            stays = all(t.ndim == 1 and id(t) not in self.moving for t in bias)
+            stays = all(id(t) not in self.moving for t in bias)  # and is not computed
             stays = stays and not line.kwargs and not self._moves(line)
             if a is None or not (stays and _is_narrow(a, b)):
                 turned.append(line)
                 continue
             pair = [self._transposed(t, turned) for t in (b, a)]
-            bias = [t[:, None] for t in bias]
-            product = line.out.t().clone()
-            self.moving.add(id(product))
+            bias = [t[:, None] if t.ndim == 1 else t.mT for t in bias]
+            product = line.out.mT.clone(memory_format=torch.contiguous_format)
             self.by[id(product)] = Line(line.op, [*bias, *pair], {}, product)
-            self.by[id(line.out)] = Line(aten.t.default, [product], {}, line.out)
+            self.by[id(line.out)] = Line(
+                aten.transpose.int, [product, -2, -1], {}, line.out
+            )
             turned += [self.by[id(product)], self.by[id(line.out)]]
+            self.moving.add(id(product))
             self.narrow.add(id(product))
         return turned
 
     def _transposed(self, t, lines):
         """Return a matrix transposed; if need be by one more of the lines."""
         by = self.by.get(id(t))
-        if by is not None and by.op is aten.t.default:
-            return by.args[0]
-        view = t.t()
+        if by is not None and by.op in TURNS:
+            axes = {axis % t.ndim for axis in by.args[1:]} or {0, 1}
+            if axes == {t.ndim - 2, t.ndim - 1}:
+                return by.args[0]
+        view = t.mT
         if id(t) in self.moving:
             self.moving.add(id(view))
-            self.by[id(view)] = Line(aten.t.default, [t], {}, view)
+            self.by[id(view)] = Line(aten.transpose.int, [t, -2, -1], {}, view)
             lines.append(self.by[id(view)])
         return view
 
@@ -437,7 +446,7 @@ class Record:
 
 def _is_narrow(a, b):
     """Tell whether a product (m, n) of matrices is quicker as (n, m)."""
-    n = b.shape[1]
+    n = b.shape[-1]
     return n < NARROW and a.numel() >= (LARGE if n <= NARROW // 2 else 4 * LARGE)
 
 

@@ -105,7 +105,7 @@ def trained(estimator, X, compared):
 
 
 @pytest.mark.parametrize(
-    ("code", "likelihood"), itertools.product(CODES, LIKELIHOODS), ids=str
+    ("code", "likelihood"), [*itertools.product(CODES, LIKELIHOODS)], ids=str
 )
 def test_every_code_with_every_likelihood(compared, code, likelihood):
     estimator = clone(CODES[code])
@@ -117,7 +117,7 @@ def test_every_code_with_every_likelihood(compared, code, likelihood):
 
 
 @pytest.mark.parametrize(
-    ("network", "corruption"), itertools.product(NETWORKS, CORRUPTIONS), ids=str
+    ("network", "corruption"), [*itertools.product(NETWORKS, CORRUPTIONS)], ids=str
 )
 @pytest.mark.parametrize("code", ["plain", "variational", "clusters"])
 def test_every_network_with_every_corruption(compared, code, network, corruption):
@@ -130,7 +130,7 @@ def test_every_network_with_every_corruption(compared, code, network, corruption
     assert trained(estimator.set_params(corruption=corruption), NUMBERS, compared)
 
 
-@pytest.mark.parametrize("ways", [("stride", "transposed"), ("max", "nearest")])
+@pytest.mark.parametrize("ways", [("stride", "transposed"), ("max_pool", "nearest")])
 @pytest.mark.parametrize("normalization", [None, "layer", "batch"])
 def test_pictures(compared, ways, normalization):
     down, up = ways

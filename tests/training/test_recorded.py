@@ -133,6 +133,21 @@ def test_nothing_is_computed_that_is_known_or_asked_for_twice():
     assert sum(f" {product}(" in line for line in lines) == 2  # forward and backward
 
 
+def test_a_view_of_what_is_multiplied_by_1_is_of_the_weight():
+    b = leaf(4)
+
+    def fn(x):
+        return (x + (b * 1).view(1, 4)).square().sum()
+
+    record, (place,) = recorded(fn, [b], rows(3, 4))
+    with torch.no_grad():
+        b.add_(1.0)
+    x = rows(3, 4, seed=4)
+    with torch.inference_mode():
+        record.run(x)
+    torch.testing.assert_close(place, 2 * (x + b.detach()).sum(0))
+
+
 def test_members_products_take_what_is_added_along():
     w, b = leaf(4, 3, 2), leaf(4, 2, seed=2)
 
