@@ -31,9 +31,10 @@ from skae.networks._layers import Dropout
 def train_together(recipes, samples):
     """Train nets, those together that share shapes, and measure them.
 
-    Recipes that differ in their seeds, or in the widths of plain dense layers, are trained
-    as one; with dropout, batch normalisation, callbacks, another optimiser than Adam or a
-    network of one's own, they are trained one by one.
+    Recipes that differ in their seeds, in the widths of plain dense layers, in how large
+    steps are or when they end, are trained as one; with dropout, batch normalisation,
+    callbacks, another optimiser than Adam or a network of one's own, they are trained one
+    by one.
 
     Parameters
     ----------
@@ -96,7 +97,11 @@ def _kind(task):
     drops = drops or hidden_rates(recipe.corruption)
     if drops or any(map(_has_statistics, module.modules())) or not module.code.is_pure:
         return None
-    recipe = recipe._replace(seed=0, n_components=recipe.n_components is None)
+    schedule = recipe.schedule._replace(learning_rate=0.0, n_iter_no_change=0, tol=0.0)
+    if not recipe.code.warm_up(task.aim):  # else they share how far they are
+        schedule = schedule._replace(max_iter=0)
+    width = recipe.n_components is None
+    recipe = recipe._replace(seed=0, n_components=width, schedule=schedule)
     shapes = tuple(p.shape for p in module.parameters())
     if _can_be_padded(recipe):
         depth = len(recipe.network.hidden_layer_sizes)
@@ -264,11 +269,12 @@ class Members:
             if net.gradient_clip_value is not None:
                 self.grad.renorm_(2, 0, net.gradient_clip_value)
             self.optimizer.step()
-            if len(set(self.rates)) == 1:
-                self.flat.add_(self.way, alpha=net.lr * self.rates[0])
+            lrs = [t.net.lr * r for t, r in zip(self.tasks, self.rates, strict=True)]
+            if len(set(lrs)) == 1:
+                self.flat.add_(self.way, alpha=lrs[0])
             else:
-                rates = torch.tensor(self.rates, device=self.device)[:, None]
-                self.flat.addcmul_(self.way, rates, value=net.lr)
+                lrs = torch.tensor(lrs, device=self.device)[:, None]
+                self.flat.addcmul_(self.way, lrs)
             self.way.zero_()
         for course in self.courses:
             course.step += 1
