@@ -20,7 +20,7 @@ import torch
 from skae._params import equal
 from skae._training.members import train_together
 
-CELLS = 2**24  # of the rows of members that are trained together
+CELLS = 2**24  # of a table, times the members that are trained together
 _LOOKING = ContextVar("looking", default=None)  # of this thread: what it has found
 _OPEN, _LOCK = [], threading.Lock()  # what any fit of the process may take from
 
@@ -76,8 +76,9 @@ class Ahead:
         group = self._group_of(wanted.sample)
         if group is None:
             self.groups.append(group := [])
+        is_set = wanted.has_seed and wanted.recipe.is_ours
         for other in group:
-            if wanted.has_seed and other.is_like(wanted):
+            if is_set and other.is_like(wanted):
                 other.times += 1
                 return other
         if group:  # hold the rows once

@@ -1,5 +1,6 @@
 """scikit-learn's grid search, with autoencoders that are trained together."""
 
+import math
 import warnings
 from contextlib import contextmanager, nullcontext
 
@@ -15,7 +16,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from skae._autoencoders.ahead import Ahead, foreseen, train_all
+from skae._autoencoders.ahead import CELLS, Ahead, foreseen, train_all
 from skae._autoencoders.base import BaseAutoencoder
 
 
@@ -103,22 +104,22 @@ class GridSearchCV(_GridSearchCV):
     Fitted one by one are autoencoders with dropout, batch normalisation, an optimiser of
     one's own or ``verbose=1``; with ``n_jobs`` above 1, in processes all the same. Only
     fitted as scikit-learn does, with ``n_jobs`` in threads, are those within another
-    estimator than a pipeline, those with callbacks or networks of one's own, and those
-    behind a step that gives other rows each time.
+    estimator than a pipeline, those with callbacks or networks of one's own, those behind
+    a step that gives other rows each time, and tables of more than 16 million cells.
 
     Steps before an autoencoder are fitted once more for each fold, to know the rows that
     it will see. A `fit` that fails, or is interrupted, leaves the search as it was.
 
     Examples
     --------
-    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.datasets import load_digits
     >>> from skae import Autoencoder
     >>> from skae.model_selection import GridSearchCV
-    >>> X, _ = load_wine(return_X_y=True)
-    >>> grid = {"n_components": [1, 2, 4], "learning_rate": [1e-3, 1e-2]}
-    >>> search = GridSearchCV(Autoencoder(max_iter=20, random_state=0), grid, cv=3).fit(X)
-    >>> search.best_params_
-    {'learning_rate': 0.01, 'n_components': 4}
+    >>> X, _ = load_digits(n_class=3, return_X_y=True)
+    >>> grid = {"n_components": [2, 4, 8], "learning_rate": [1e-3, 1e-2]}
+    >>> search = GridSearchCV(Autoencoder(max_iter=10, random_state=0), grid, cv=2).fit(X)
+    >>> search.best_params_["n_components"]
+    8
     """
 
     _doc_link_module = "skae"
@@ -270,16 +271,22 @@ def _is_ours(step):
 def _foreseen(candidate, X, y, params, heads):
     """Return what a candidate would train, or None if that cannot be known."""
     place = _place(candidate)
-    if not place:
+    if not place or vars(candidate).get("_skl_callbacks"):
         return None
-    if place > 1:
-        head, tail = candidate.steps[: place - 1], candidate.steps[place - 1 :]
-        owners = tuple(f"{name}__" for name, _ in tail)
-        if not all(name.startswith(owners) for name in params):
-            return None
-        X, candidate = _through(Pipeline(head), X, y, heads), Pipeline(tail)
+    if type(candidate) is Pipeline:
+        head, candidate = (
+            candidate.steps[: place - 1],
+            Pipeline(candidate.steps[place - 1 :]),
+        )
+        if head:
+            owners = tuple(f"{name}__" for name, _ in candidate.steps)
+            if not all(name.startswith(owners) for name in params):
+                return None
+            X = _through(Pipeline(head), X, y, heads)
     found = None if X is None else foreseen(lambda: candidate.fit(X, y, **params))
-    return found if found and found.can_be_known_again else None
+    if found is None or math.prod(found.sample.X.shape) > CELLS:
+        return None
+    return found if found.can_be_known_again else None
 
 
 def _through(head, X, y, heads):
