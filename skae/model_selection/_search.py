@@ -87,10 +87,6 @@ class GridSearchCV(_GridSearchCV):
         Seconds of the last fit.
     multimetric_ : bool
         Whether there are several metrics.
-    classes_ : ndarray of shape (n_classes,)
-        Labels, if the best estimator is a classifier.
-    n_features_in_ : int
-        Number of features, if the best estimator knows it.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if the best estimator knows them.
 
@@ -107,7 +103,7 @@ class GridSearchCV(_GridSearchCV):
     estimator than a pipeline, those with callbacks or networks of one's own, those behind
     a step that gives other rows each time, and tables of more than 16 million cells.
 
-    Steps before an autoencoder are fitted once more for each fold, to know the rows that
+    Steps before an autoencoder are fitted twice more for each fold, to know the rows that
     it will see. A `fit` that fails, or is interrupted, leaves the search as it was.
 
     Examples
