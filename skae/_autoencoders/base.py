@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skae._autoencoders.ahead import trained_ahead
 from skae._autoencoders.generating import DecodingMixin
 from skae._autoencoders.net_params import INTERRUPTED, check_net_params
 from skae._codes.base import Plain
@@ -328,6 +329,12 @@ class BaseAutoencoder(
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm
             )
+            is_watched, trained = bool(vars(self).get("_skl_callbacks")), None
+            if not warm:
+                has_seed = self.random_state is not None
+                trained = trained_ahead(
+                    recipe, sample, has_seed=has_seed, is_watched=is_watched
+                )
             self._tell_of_marks(sample.X)
             arguments = {
                 "estimator": self,
@@ -340,9 +347,10 @@ class BaseAutoencoder(
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(**arguments)
             bridge = None
-            if vars(self).get("_skl_callbacks"):
+            if is_watched:
                 bridge = CallbackBridge(context, self._attributes, **arguments)
-            trained = train(recipe, sample, self._trained_ if warm else None, bridge)
+            if trained is None:
+                trained = train(recipe, sample, self._trained_ if warm else None, bridge)
             vars(self).pop("validation_loss_curve_", None)
             self.__skae_finish__(trained)
             context.call_on_fit_task_end(

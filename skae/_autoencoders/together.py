@@ -9,9 +9,10 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
     Parameters
     ----------
     estimators : list of BaseAutoencoder
-        Not yet fitted. Those that differ in `random_state`, or in the widths of plain
-        dense layers, are trained as one; dropout, batch normalisation, callbacks,
-        another optimiser than Adam and networks of one's own are trained one by one.
+        Not yet fitted. Those that differ in `random_state`, in the widths of plain dense
+        layers, or in `learning_rate`, `max_iter`, `n_iter_no_change` or `tol`, are
+        trained as one; dropout, batch normalisation, callbacks, another optimiser than
+        Adam and networks of one's own are trained one by one.
     X, y, sample_weight
         As for `fit`.
     report : bool, default=True

@@ -30,9 +30,10 @@ from skae.networks._layers import Dropout
 def train_together(recipes, samples):
     """Train nets, those together that share shapes, and measure them.
 
-    Recipes that differ in their seeds, or in the widths of plain dense layers, are trained
-    as one; with dropout, batch normalisation, callbacks, another optimiser than Adam or a
-    network of one's own, they are trained one by one.
+    Recipes that differ in their seeds, in the widths of plain dense layers, in how large
+    steps are or when they end, are trained as one; with dropout, batch normalisation,
+    callbacks, another optimiser than Adam or a network of one's own, they are trained one
+    by one.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def train_together(recipes, samples):
         if len(group) == 1:
             group[0].net.train(group[0])
         else:
-            train(Members(group))
+            Members(group).train()
         left -= len(group)
         _check_done(group[0], left)
     return [alone.get(i) or finished(task) for i, task in enumerate(tasks)]
@@ -95,7 +96,11 @@ def _kind(task):
     drops = drops or hidden_rates(recipe.corruption)
     if drops or any(map(_has_statistics, module.modules())) or not module.code.is_pure:
         return None
-    recipe = recipe._replace(seed=0, n_components=recipe.n_components is None)
+    schedule = recipe.schedule._replace(learning_rate=0.0, n_iter_no_change=0, tol=0.0)
+    if not recipe.code.warm_up(task.aim):  # else they share how far they are
+        schedule = schedule._replace(max_iter=0)
+    width = recipe.n_components is None
+    recipe = recipe._replace(seed=0, n_components=width, schedule=schedule)
     shapes = tuple(p.shape for p in module.parameters())
     if _can_be_padded(recipe):
         depth = len(recipe.network.hidden_layer_sizes)
@@ -184,6 +189,10 @@ class Members:
         sizes = [m * torch.Size(shape).numel() for shape in self.shapes.values()]
         parts = zip(self.shapes.items(), flat.detach().split(sizes), strict=True)
         return {name: part.view(m, *shape) for (name, shape), part in parts}
+
+    def train(self):
+        """Train to the end of the last member's course."""
+        train(self)
 
     def start(self):
         """Keep the weights that training starts from."""

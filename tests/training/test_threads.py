@@ -12,7 +12,7 @@ from sklearn.base import clone
 from torch.utils import _python_dispatch
 
 from skae import Autoencoder, AutoencoderImputer, AutoencoderOutlierDetector, LatentSampler
-from skae._training import graphs, runtime
+from skae._training import runtime
 from skae._training.members import Members
 from tests.common import ESTIMATORS, NEEDS_Y
 
@@ -44,7 +44,7 @@ def test_threads_fit_and_score_as_one_does():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_a_trace_that_is_cut_off_leaves_no_mode_on(monkeypatch, error):
+def test_a_record_that_is_cut_off_leaves_no_mode_on(monkeypatch, error):
     imputer = AutoencoderImputer(2, network=(8,), max_iter=2, random_state=0)
     before = said(imputer), said(DETECTOR)
 
@@ -52,7 +52,7 @@ def test_a_trace_that_is_cut_off_leaves_no_mode_on(monkeypatch, error):
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Members, "_loss_of_one", cut_off)
+        patch.setattr(Members, "_terms", cut_off)
         with pytest.raises(error):
             clone(DETECTOR).fit(X)
     assert not _python_dispatch._get_current_dispatch_mode_stack()
@@ -62,14 +62,14 @@ def test_a_trace_that_is_cut_off_leaves_no_mode_on(monkeypatch, error):
         np.testing.assert_array_equal(said(estimator), expected)
 
 
-def test_a_trace_has_a_thread_of_its_own(monkeypatch):
-    threads, loss = set(), Members._loss_of_one
+def test_a_record_has_a_thread_of_its_own(monkeypatch):
+    threads, loss = set(), Members._terms
 
     def noted(self, *args):
         threads.add(threading.current_thread())
         return loss(self, *args)
 
-    monkeypatch.setattr(Members, "_loss_of_one", noted)
+    monkeypatch.setattr(Members, "_terms", noted)
     clone(DETECTOR).fit(X)
     assert threads  # interrupts reach the main one
     assert threading.main_thread() not in threads
@@ -91,14 +91,8 @@ def forked(check):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_fork_waits_for_a_trace_and_leaves_the_child_no_lock_that_is_taken():
-    within, over, order = threading.Event(), threading.Event(), []
-
-    def trace():
-        with graphs._TRACING:
-            within.set()
-            time.sleep(0.2)
-            order.append("traced")
+def test_a_fork_leaves_the_child_no_lock_that_is_taken():
+    within, over = threading.Event(), threading.Event()
 
     def train():
         with runtime.global_randomness(0, "cpu"):
@@ -106,14 +100,6 @@ def test_a_fork_waits_for_a_trace_and_leaves_the_child_no_lock_that_is_taken():
             assert over.wait(30)
 
     with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(trace)
-        assert within.wait(10)
-        assert forked(lambda: graphs._TRACING.acquire(timeout=10)) == 0
-        job.result()
-        assert order == ["traced"]
-        assert graphs._TRACING.acquire(timeout=1)  # and so may go on here
-        graphs._TRACING.release()
-        within.clear()
         job = pool.submit(train)  # which may take long: nothing waits for it
         assert within.wait(10)
         assert forked(lambda: runtime._GENERATOR.acquire(timeout=10)) == 0
