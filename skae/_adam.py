@@ -3,15 +3,12 @@
 That takes a second of each process' first fit.
 """
 
+import inspect
+
 import torch
 
 FUSED = {"cpu", "cuda", "mps", "xpu"}  # devices that have the kernel
 MOMENTS = "exp_avg", "exp_avg_sq", "max_exp_avg_sq"
-
-
-def _unwrapped(method):
-    """Return a method of torch's without what would import the compiler."""
-    return getattr(method, "__wrapped__", method)
 
 
 class Adam(torch.optim.Adam):
@@ -21,10 +18,11 @@ class Adam(torch.optim.Adam):
     torch's own step does.
     """
 
-    add_param_group = _unwrapped(torch.optim.Adam.add_param_group)
-    state_dict = _unwrapped(torch.optim.Adam.state_dict)
-    load_state_dict = _unwrapped(torch.optim.Adam.load_state_dict)
-    zero_grad = _unwrapped(torch.optim.Adam.zero_grad)
+    # without what would import the compiler
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
 
     def __init__(self, params, *args, **kwargs):
         others = kwargs.get("foreach") or kwargs.get("differentiable")

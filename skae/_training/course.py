@@ -38,6 +38,8 @@ class Course:
 
     def rate(self):
         """Return the next step's share of the learning rate."""
+        if self.is_constant:
+            return 1.0
         epoch = self.step / self.n_steps
         rise = (self.step + 1) / max(1.0, WARM_UP * self.epochs * self.n_steps)
         fall = (self.cool_to - epoch) / (self.cool_to - self.cool_from)

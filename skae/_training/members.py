@@ -19,6 +19,7 @@ from skae._training.course import Course
 from skae._training.flat import in_memory_order
 from skae._training.loop import train
 from skae._training.loss import judging_generator, mean_loss, row_loss
+from skae._training.state import has_statistics
 from skae._training.step import Step
 from skae._training.task import Task
 from skae._training.train import build, finished, run
@@ -94,7 +95,7 @@ def _kind(task):
     recipe, module = task.recipe, task.net.module_
     drops = any(isinstance(m, Dropout) and m.p for m in module.modules())
     drops = drops or hidden_rates(recipe.corruption)
-    if drops or any(map(_has_statistics, module.modules())) or not module.code.is_pure:
+    if drops or has_statistics(module) or not module.code.is_pure:
         return None
     schedule = recipe.schedule._replace(learning_rate=0.0, n_iter_no_change=0, tol=0.0)
     if not recipe.code.warm_up(task.aim):  # else they share how far they are
@@ -111,10 +112,6 @@ def _kind(task):
     parts = [part for part in (task.train, task.valid) if part is not None]
     sizes = [(len(part.index), part.batch_size, part.weight is None) for part in parts]
     return recipe, shapes, sizes
-
-
-def _has_statistics(module):
-    return getattr(module, "track_running_stats", False)
 
 
 def _can_be_padded(recipe):
@@ -155,6 +152,7 @@ class Members:
             Course(t.epochs, len(t.train), t.schedule, t.recipe.code.warm_up(t.aim))
             for t in tasks
         ]
+        self.rates = [net.lr for net in self.nets]
         self.best = self.first = None
         self._take(_in_one(weights))
 
@@ -228,11 +226,14 @@ class Members:
         norms = [torch.linalg.vector_norm(part, dim=1) for part in self.by_member]
         norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
         gain = (most / (norm + 1e-7)).clamp(max=1)[:, None]
-        torch._foreach_mul_(self.by_member, [gain] * len(self.by_member))
+        for part in self.by_member:
+            part.mul_(gain)
 
     def _descend(self):
         """Take Adam's step, for each member at its own rate."""
-        group, rates = self.optimizer.param_groups[0], self.rates()
+        pairs = zip(self.nets, self.courses, strict=True)
+        self.rates = rates = [net.lr * c.rate() for net, c in pairs]
+        group = self.optimizer.param_groups[0]
         if len(set(rates)) == 1:
             update(self.flat, self.grad, self.state, group | {"lr": rates[0]})
             return
@@ -242,11 +243,6 @@ class Members:
         rates = torch.tensor(rates, device=self.device)[:, None]
         for p, part in zip(self.params.values(), self._parts(way).values(), strict=True):
             p.detach().flatten(1).addcmul_(part.flatten(1), rates)
-
-    def rates(self):
-        """Return each member's learning rate."""
-        pairs = zip(self.nets, self.courses, strict=True)
-        return [net.lr * (1.0 if c.is_constant else c.rate()) for net, c in pairs]
 
     def _given(self, batches, sources):
         """Return what members' batches hold and their codes draw, by place: (M, ...)."""
@@ -299,7 +295,7 @@ class Members:
     def note(self, m, batches, loss):
         """Note an epoch's loss of a member."""
         record = self.nets[m].history.record
-        record("lr", self.rates()[m])
+        record("lr", self.rates[m])
         record("train_loss", loss)
         record("train_batch_count", len(batches))
 
@@ -329,9 +325,9 @@ class Members:
         vectors = self.flat, self.best, self.first, self.present, *self.state.values()
         if left:
             vectors = [self._of_some(vector, left) for vector in vectors]
-        self.tasks, self.nets, self.courses, self.n_before = (
-            [values[m] for m in left]
-            for values in (self.tasks, self.nets, self.courses, self.n_before)
+        lists = self.tasks, self.nets, self.courses, self.n_before, self.rates
+        self.tasks, self.nets, self.courses, self.n_before, self.rates = (
+            [values[m] for m in left] for values in lists
         )
         if left:
             flat, self.best, self.first, self.present, *values = vectors
@@ -359,7 +355,7 @@ class Members:
             for p, values in own(self.first if net.kept_start_ else weights):
                 p.copy_(values)
         (whole,) = net.optimizer_.param_groups[0]["params"]
-        net.optimizer_.param_groups[0]["lr"] = self.rates()[m]
+        net.optimizer_.param_groups[0]["lr"] = self.rates[m]
         net.optimizer_.state[whole] = {
             name: value.clone()
             if value.ndim == 0

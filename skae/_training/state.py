@@ -71,6 +71,11 @@ def is_plain(module):
     )
 
 
+def has_statistics(module):
+    """Tell whether a module's parts keep running statistics of the rows."""
+    return any(getattr(m, "track_running_stats", False) for m in module.modules())
+
+
 def plain_module(module):
     """Return a module as a dict of descriptions and arrays, what is shared once."""
     modules, tensors = list(module.modules()), {}

@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from skae._training.recorded import Reads, Record, Tape, tensors
-from skae._training.state import is_plain
+from skae._training.recorded import Record
+from skae._training.state import has_statistics, is_plain
+from skae._training.tape import Reads, Tape, tensors
 from skae._training.usual import usual_torch
 
 SAME = 1e-4  # of the largest number: by how much what is recorded may be off
@@ -42,8 +43,7 @@ class Step:
     def __init__(self, cost, module, params=(), grad=None, generator=None, eager=False):
         self.cost, self.module, self.params, self.grad = cost, module, list(params), grad
         self.generator, self.is_known = generator, is_plain(module)
-        statistics = any(getattr(m, "track_running_stats", False) for m in module.modules())
-        self.is_eager = eager or statistics
+        self.is_eager = eager or has_statistics(module)
         self.records, self.tried, self.doubtful = {}, {}, {}
 
     def __call__(self, *given):

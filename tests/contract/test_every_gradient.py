@@ -18,8 +18,8 @@ from skae import (
     SparseAutoencoder,
     VariationalAutoencoder,
 )
-from skae._training.recorded import tensors
 from skae._training.step import Step
+from skae._training.tape import tensors
 from skae.corruption import HiddenDropout
 from skae.likelihoods import Gaussian
 from skae.networks import ConvolutionalNetwork, DenseNetwork

@@ -34,6 +34,7 @@ AT_HOME = {
 
 #: with an underscore, but public all the same; the last is an operator of torch
 DOCUMENTED = {"_replace", "_asdict", "_fields", "_parameter_constraints", "_unsafe_view"}
+DOCUMENTED |= {"_schema", "_fused_adam_", "_fused_adamw_"}  # which have no public name
 
 #: calls of getattr and hasattr in all
 PROBES = 35

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from skae._training.recorded import DIRECT, Reads, Record, Tape, tensors, with_out
+from skae._training.recorded import DIRECT, Record, with_out
+from skae._training.tape import Reads, Tape, tensors
 
 aten = torch.ops.aten
 
@@ -35,6 +36,9 @@ def check(fn, params, first, other, **tolerance):
         wanted = zeros if gradient is None else gradient
         torch.testing.assert_close(place, wanted, **tolerance)
     return record
+
+
+NEAR = {"rtol": 1e-4, "atol": 1e-4}
 
 
 def leaf(*shape, seed=0):
@@ -113,6 +117,27 @@ def test_narrow_products_are_turned_and_the_same(k, n_rows):
     texts = [line for line in record.text.split("\n") if "copy_(" in line]
     turned = k < 16 and n_rows * 64 >= (4096 if k <= 8 else 16384)
     assert len(texts) == turned  # the gradient of `back` lies the other way
+
+
+def test_what_is_turned_may_be_viewed_in_any_shape():
+    down, back = leaf(4, 64), leaf(64, 4)
+
+    def fn(x):
+        z = F.linear(x, down).tanh()
+        flat = z.view(-1) * z.exp().view(-1)
+        return (flat.view(z.shape) @ back.t()).square().mean() + z.as_strided(
+            (4,), (1,)
+        ).sum()
+
+    for n_rows in (8, 256):
+        check(fn, [down, back], [rows(n_rows, 64)], [rows(n_rows, 64, seed=5)], **NEAR)
+
+    def turned(x):
+        z = F.linear(x, down).tanh().view(-1).cumsum(0).view(len(x), 4)
+        return (z @ back.t()).square().mean()
+
+    record = check(turned, [down, back], [rows(256, 64)], [rows(256, 64, seed=5)], **NEAR)
+    assert torch.reshape in record.bound.values()
 
 
 def test_nothing_is_computed_that_is_known_or_asked_for_twice():

@@ -1,0 +1,153 @@
+"""The operations that are run while a tape is on.
+
+They must be the same whatever the numbers are: where any is read out of a tensor, as a
+branch on it does, that is noticed.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+aten = torch.ops.aten
+SAME = {"aten::detach", "aten::alias", "aten::lift_fresh"}  # return what they are given
+SHAPED = {"aten::view", "aten::expand", "aten::_unsafe_view"}
+TURNS = aten.t.default, aten.transpose.int
+READERS = {
+    "numpy", "tolist", "item", "data_ptr", "untyped_storage", "__array__", "__bool__",
+    "__float__", "__int__", "__index__", "__complex__", "__contains__", "__dlpack__",
+}  # fmt: skip
+DECIDES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+
+
+class Line(NamedTuple):
+    """An operation, what it is given, and what it returned when it was recorded."""
+
+    op: object
+    args: list
+    kwargs: dict
+    out: object
+
+    @property
+    def name(self):
+        """The operation's name, without that of its kind of arguments."""
+        return self.op._schema.name
+
+    @property
+    def decides(self):
+        """Whether something else than numbers of a tensor depends on those it is given."""
+        if self.op is aten.index.Tensor:  # by places, or by a mask
+            masks = torch.bool, torch.uint8
+            return any(index.dtype in masks for index in tensors(self.args[1]))
+        return not DECIDES.isdisjoint(self.op.tags)
+
+    @property
+    def draws(self):
+        """Whether it draws random numbers."""
+        return torch.Tag.nondeterministic_seeded in self.op.tags
+
+    @property
+    def tells_strides(self):
+        """Whether it is told how its argument lies in memory."""
+        return self.name in ("aten::as_strided", "aten::_reshape_alias")
+
+    @property
+    def is_view(self):
+        """Whether it returns memory that it was given."""
+        returns = self.op._schema.returns
+        return not self.changes and any(r.alias_info is not None for r in returns)
+
+    @property
+    def changes(self):
+        """Whether it changes something in place, which is then what it returns."""
+        return self.op._schema.is_mutable
+
+    def given(self):
+        """Return the tensors that it is given."""
+        return tensors(self.args) + tensors(self.kwargs)
+
+    def changed(self):
+        """Yield the tensors that it changes in place."""
+        if self.changes:
+            kinds = self.op._schema.arguments
+            more = (self.kwargs.get(kind.name) for kind in kinds[len(self.args) :])
+            for kind, value in zip(kinds, [*self.args, *more], strict=True):
+                if kind.alias_info is not None and kind.alias_info.is_write:
+                    yield from tensors(value)
+
+    def twin(self, by):
+        """Return the tensor that its output is the same as, or None; `by`: made by which.
+
+        That of what is transposed twice, of a product with 1, of a view of the same shape.
+        """
+        first, out = self.args[0] if self.args else None, self.out
+        if not (torch.is_tensor(first) and torch.is_tensor(out)):
+            return None
+        alike = first.shape == out.shape and first.stride() == out.stride()
+        if self.name in SAME or (self.name in SHAPED and alike):
+            return first
+        by_one = self.name == "aten::mul" and not torch.is_tensor(self.args[1])
+        if by_one and self.args[1] == 1 and first.dtype == out.dtype:
+            return first
+        before = by.get(id(first))
+        if self.op in TURNS and before is not None and before.op is self.op:
+            return before.args[0] if before.args[1:] == self.args[1:] else None
+        return None
+
+    def undone(self, place):
+        """Return a place seen as what this view was made of, or None."""
+        if self.op in TURNS:
+            return self.op(place, *self.args[1:])
+        if self.name in SHAPED and self.out.numel() == self.args[0].numel():
+            return place.view(self.args[0].shape) if place.is_contiguous() else None
+        return None
+
+
+class Tape(TorchDispatchMode):
+    """Notes the operations that are run, and whether a number was read."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines, self.has_read = [], False
+
+    @classmethod
+    def _should_skip_dynamo(cls):  # otherwise torch imports its compiler
+        return False
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        out = op(*args, **kwargs)
+        line = Line(op, list(args), kwargs, out)
+        self.has_read |= line.decides
+        self.lines.append(line)
+        return out
+
+
+class Reads(TorchFunctionMode):
+    """Notes whether a number is read in a way that is no operation, as `numpy` is."""
+
+    has_read = False
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.has_read |= getattr(func, "__name__", "") in READERS
+        return func(*args, **(kwargs or {}))
+
+
+def tensors(value):
+    """Return the tensors in nested tuples, lists and values of dicts."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    found = []
+    if isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            if isinstance(part, torch.Tensor):
+                found.append(part)
+            elif part is not None:
+                found += tensors(part)
+    return found
+
+
+def memory_of(tensor):
+    """Return what tells a tensor's memory from that of others alive."""
+    return tensor.untyped_storage().data_ptr()
