@@ -61,8 +61,10 @@ def usual_torch():
     """
     with ExitStack() as stack:
         enter = stack.enter_context
-        enter(torch.inference_mode(False))
-        enter(torch.enable_grad())
+        if torch.is_inference_mode_enabled():
+            enter(torch.inference_mode(False))
+        if not torch.is_grad_enabled():
+            enter(torch.enable_grad())
         enter(np.errstate(all="warn", under="ignore"))
         if torch.get_default_dtype() is not torch.float32:
             enter(_Float32())
