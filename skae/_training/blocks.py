@@ -40,6 +40,7 @@ from skae.networks._layers import (
 )
 
 BLOCK_ACTIVATION_BYTES = 2**22  # of one inference block
+MOST_ROWS = 1024  # of a block
 FEW_ROWS = 32, 128  # of the blocks that few rows may come in
 TRIALS = 4  # blocks by which products of few rows are judged
 #: modules that do the same to each row, whatever the number of rows, but for products
@@ -57,16 +58,17 @@ def block_rows(net, n_features):
     last bit whatever rows surround it.
     """
     rows = BLOCK_ACTIVATION_BYTES // (4 * _row_cost(net, n_features).numbers)
-    return int(min(1024, max(32, rows // 32 * 32)))
+    return int(min(MOST_ROWS, max(32, rows // 32 * 32)))
 
 
 def size_blocks(net, n_features):
     """Let a net know the blocks that rows go through it by."""
     net.block_rows = block_rows(net, n_features)
     net.row_work = _row_cost(net, n_features).multiplications
-    # of a module of a user's own it is not known whether threads may share it
-    net.is_shared = is_plain(net.module_) and not net.compile
-    net.products = products(net.module_) if net.is_shared else None
+    module = net.module_
+    # of what is a user's own it is not known whether threads may share it
+    net.is_shared = is_plain(module) and is_ours(module) and not net.compile
+    net.products = products(module) if net.is_shared else None
 
 
 def _row_cost(net, n_features):
@@ -81,7 +83,7 @@ def products(module):
     rows go through.
     """
     parts = list(module.modules())
-    if not all(isinstance(m, BY_ROW) and is_ours(m) for m in parts):
+    if not all(isinstance(m, BY_ROW) for m in parts):
         return None
     layers = [m for m in parts if isinstance(m, Linear | TransposedLinear)]
     shapes = {
@@ -91,10 +93,9 @@ def products(module):
 
 
 def is_ours(module):
-    """Tell whether a module, and the code or likelihood in it, is skae's or torch's own."""
-    parts = [module, *(vars(module).get(name) for name in ("code", "likelihood"))]
-    kinds = [type(part).__module__ for part in parts if part is not None]
-    return all(kind.startswith(("skae.", "torch.nn.")) for kind in kinds)
+    """Tell whether the code and the likelihood in a module, if any, are skae's own."""
+    parts = [vars(m).get(name) for m in module.modules() for name in ("code", "likelihood")]
+    return all(p is None or type(p).__module__.startswith("skae.") for p in parts)
 
 
 @lru_cache(maxsize=4096)
