@@ -224,5 +224,5 @@ class BinaryAutoencoder(BaseAutoencoder):
         """
         signs = on_the_way(lambda X: 2 * self._codes(X) - 1, A, B, n_steps, kind)
         means = (signs.reshape(-1, self.n_components_) + 1) / 2
-        X = self._decode(means, self.net_.module_.decode)
+        X = self._decode(means)
         return by_steps(X, signs.shape[:2])

@@ -18,7 +18,7 @@ from skae._data.margins import Margins
 from skae._data.ranks import ColumnMap
 from skae._data.statistics import merged
 from skae._params import check_option
-from skae._training.blocks import apply, padded
+from skae._training.blocks import Stream, apply
 from skae._training.usual import Apart
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import Mixed
@@ -48,10 +48,10 @@ class Ask(NamedTuple):
 class DecodingMixin(InferenceMixin):
     """How rows come of codes; of every autoencoder."""
 
-    def _decoder(self, y, n):
-        """Return what decodes n codes, of classes y if it is told any."""
+    def _told(self, y, n):
+        """Return what goes into the net beside n rows: their classes y, if any."""
         self.__skae_classes__(y, n, None)
-        return self.net_.module_.decode
+        return ()
 
     def __skae_classes__(self, y, n, random_state):
         """Return the classes of n rows that are to be drawn, or None."""
@@ -79,29 +79,28 @@ class DecodingMixin(InferenceMixin):
     def __skae_generate__(self, codes, ask, y=None):
         """Return rows of codes (n, k), of classes y if any, as `ask` wants them."""
         codes = self._check_codes(codes)
-        decode, draws = self._decoder(y, len(codes)), self.__skae_draws__(ask.noise)
+        told, draws = self._told(y, len(codes)), self.__skae_draws__(ask.noise)
         if draws:
-            X = self._drawn(codes, decode, ask).astype(self._dtype_)
+            X = self._drawn(codes, told, ask).astype(self._dtype_)
         else:
-            mean = self.net_.module_.likelihood.mean
-            X = self._reconstruct(lambda z: mean(decode(z)), codes, None)
+            X = self._means(codes, told)
         if ask.missing and ask.margins is not None:
             gone = ask.margins.draw_gaps(len(X), np.random.RandomState(ask.seeds[2]))
             X[gone] = np.nan
         return self._contained(X)
 
-    def _drawn(self, codes, decode, ask):
+    def _drawn(self, codes, told, ask):
         """Return rows drawn from p(x | z), their numbers those that columns hold."""
         likelihood, margins = self.net_.module_.likelihood, ask.margins
-        params, noise = self._params_at(codes, decode), np.random.RandomState(ask.seeds[0])
+        params, noise = self._params_at(codes, told), np.random.RandomState(ask.seeds[0])
         if margins is None:
             return likelihood.sample(params, noise)
         n_own = OWN_CELLS // likelihood.n_params
         n_own = int(np.clip(n_own, OWN_DRAWS // 8, OWN_DRAWS))
         own = np.random.RandomState(OWN_SEED)
         own_codes, own_y = ask.own(n_own, own)
-        own_decode = self._decoder(own_y, n_own)
-        own_params = self._params_at(self._check_codes(own_codes), own_decode)
+        own_told = self._told(own_y, n_own)
+        own_params = self._params_at(self._check_codes(own_codes), own_told)
         if likelihood.categories:
             params = params + likelihood.balance(own_params, margins.columns)
         drawn, known = likelihood.draw(params, noise), likelihood.draw(own_params, own)
@@ -111,11 +110,11 @@ class DecodingMixin(InferenceMixin):
             X[:, numbers] = margins.values(drawn[:, numbers], known[:, numbers])
         return X
 
-    def _params_at(self, codes, decode):
+    def _params_at(self, codes, told):
         """Return what the decoder says of checked codes (n, k); a tensor (n, P)."""
-        likelihood = self.net_.module_.likelihood
-        params = np.empty((len(codes), likelihood.n_params), dtype=np.float32)
-        apply(decode, padded(codes, self.net_.block_rows, None), self.net_.device, params)
+        module = self.net_.module_
+        params = np.empty((len(codes), module.likelihood.n_params), dtype=np.float32)
+        apply(self.net_, module.decode, params, Stream(codes), *told)
         return torch.from_numpy(params)
 
 

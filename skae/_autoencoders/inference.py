@@ -5,14 +5,19 @@ from functools import partial
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.validation import check_is_fitted
 
-from skae._data.checks import CheckedRowsMixin, check_count, check_weight
+from skae._data.checks import (
+    CheckedRowsMixin,
+    check_count,
+    check_fitted,
+    check_weight,
+    is_plain,
+)
 from skae._data.containers import taken
 from skae._data.frames import is_frame
 from skae._data.rows import densify
 from skae._params import check_option
-from skae._training.blocks import apply, encode, padded
+from skae._training.blocks import Stream, apply, encode
 from skae._training.usual import Apart
 
 
@@ -77,10 +82,10 @@ class InferenceMixin(
     def _codes(self, X):
         return self._encode(self._check_rows(X))
 
-    def _encode(self, X, fn=None, width=None):
+    def _encode(self, X, fn=None, width=None, beside=()):
         """Return checked rows through the module's `encode`, or another function."""
         check = self._inputs_are_checked
-        return encode(self.net_, X, fn, width, check=check)
+        return encode(self.net_, X, fn, width, beside, check=check)
 
     def inverse_transform(self, X):
         """Return the reconstructions of codes, in the units of the training data.
@@ -97,11 +102,12 @@ class InferenceMixin(
             have the shape that `fit` saw. Where the likelihood is mixed, a DataFrame if
             `fit` saw one, of the same names and dtypes.
         """
-        Z = self._check_codes(X)
-        return self._decode(Z, self.net_.module_.decode)
+        return self._decode(self._check_codes(X))
 
     def _check_codes(self, X):
-        check_is_fitted(self)
+        check_fitted(self)
+        if is_plain(X, (self.n_components_,)) and X.dtype == np.float32:
+            return X
         X, kwargs = taken(X), {"accept_sparse": "csr", "input_name": "X"}
         with np.errstate(over="ignore", invalid="ignore"):  # infinity is an error anyhow
             X = check_array(X, dtype=np.float32, **kwargs)
@@ -112,9 +118,17 @@ class InferenceMixin(
             )
         return X
 
-    def _decode(self, Z, decode):
-        mean = self.net_.module_.likelihood.mean
-        return self._contained(self._reconstruct(lambda z: mean(decode(z)), Z, None))
+    def _decode(self, Z, beside=()):
+        return self._contained(self._means(Z, beside))
+
+    def _means(self, Z, beside=()):
+        """Return the means of checked codes (n, k), in data units; (n, d)."""
+        module = self.net_.module_
+
+        def means(z, *known):
+            return module.likelihood.mean(module.decode(z, *known))
+
+        return self._reconstruct(means, Z, None, beside)
 
     def reconstruct(self, X, mask=None):
         """Return X encoded and decoded, in the units of the training data.
@@ -139,10 +153,11 @@ class InferenceMixin(
         rows = self._check_rows(X, ensure_all_finite=mask is None)
         return self._rebuild(rows, mask, self.net_.module_.reconstruct, X)
 
-    def _rebuild(self, X, mask, fn, table):
+    def _rebuild(self, X, mask, fn, table, beside=()):
         """Return checked rows X, which came in `table`, through fn."""
         if mask is None:
-            return self._contained(self._reconstruct(fn, X, self._standardize()), table)
+            rebuilt = self._reconstruct(fn, X, self._standardize(), beside)
+            return self._contained(rebuilt, table)
         X, mask = densify(X), self._check_mask(mask, X.shape)
         blank = np.where(mask, self._trained_.fill, X)
         assert_all_finite(
@@ -156,6 +171,7 @@ class InferenceMixin(
             fn,
             blank,
             partial(self.net_.module_.likelihood.standardize, check=False),
+            beside,
         )
         filled = filled.reshape(X.shape)
         if self._schema_ is not None and is_frame(table):
@@ -235,23 +251,18 @@ class InferenceMixin(
     def _score_samples(self, X, X_clean=None):
         module, out = self.net_.module_, np.empty(X.shape[0])
         standardize = module.likelihood.standardize
-        clean = None
+        streams = [Stream(X, standardize)]
         if X_clean is not None:
-            clean = padded(X_clean, self.net_.block_rows, standardize)
-            standardize = partial(standardize, check=False)
+            noisy = Stream(X, partial(standardize, check=False))
+            streams = [noisy, Stream(X_clean, standardize)]
 
-        def log_prob(params, x):
-            target = x if clean is None else next(clean)[1]
-            return module.likelihood.log_prob(params, target).numpy()
+        def log_prob(params, *x):
+            return module.likelihood.log_prob(params, x[-1]).numpy()
 
-        blocks = padded(X, self.net_.block_rows, standardize)
-        return apply(
-            lambda x: module.decode(module.encode(x)),
-            blocks,
-            self.net_.device,
-            out,
-            log_prob,
-        )
+        def params(x, *_):
+            return module.params(x)
+
+        return apply(self.net_, params, out, *streams, finish=log_prob)
 
     def score(self, X, y=None, sample_weight=None):
         """Return the mean of `score_samples`.
@@ -283,12 +294,14 @@ class InferenceMixin(
         standardize = self.net_.module_.likelihood.standardize
         return partial(standardize, check=self._inputs_are_checked)
 
-    def _reconstruct(self, fn, X, standardize):
+    def _reconstruct(self, fn, X, standardize, beside=()):
         out = np.empty((X.shape[0], self.n_features_in_), dtype=self._dtype_)
-        restore = self.net_.module_.likelihood.restore
-        blocks = padded(X, self.net_.block_rows, standardize)
-        apply(fn, blocks, self.net_.device, out, lambda mean, x: restore(mean.numpy()))
-        return out
+        restore, streams = self.net_.module_.likelihood.restore, (Stream(X, standardize),)
+
+        def restored(mean, *_):
+            return restore(mean.numpy())
+
+        return apply(self.net_, fn, out, *streams, *beside, finish=restored)
 
     @property
     def _n_features_out(self):

@@ -27,7 +27,7 @@ from skae._codes.normal import (
 from skae._data.checks import check_count
 from skae._losses import normal_kl
 from skae._params import ONE_OR_MORE, Amount, check_option
-from skae._training.blocks import apply, padded
+from skae._training.blocks import Stream, apply
 
 
 @documented
@@ -189,14 +189,12 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
     def _posterior(self, X, y):
         """Return the posterior means and log-variances of X."""
         X, k, ae = self._check_rows(X), self.n_components_, self.net_.module_
-        fn = self._given(
-            lambda *told: torch.cat(ae.code.posterior(ae, *told), 1), y, X.shape[0]
-        )
-        out = self._encode(X, fn, 2 * k)
-        return out[:, :k], out[:, k:]
 
-    def _decoder(self, y, n):
-        return self._given(self.net_.module_.decode, y, n)
+        def posterior(*told):
+            return torch.cat(ae.code.posterior(ae, *told), 1)
+
+        out = self._encode(X, posterior, 2 * k, self._told(y, X.shape[0]))
+        return out[:, :k], out[:, k:]
 
     def __skae_classes__(self, y, n, random_state):
         """Return the classes of n rows: y, or drawn as often as they were; or None."""
@@ -213,13 +211,10 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         places(self.classes_, y, "y")
         return y
 
-    def _given(self, fn, y, n):
-        """Return fn of blocks of n rows, told their classes y if it has to be."""
+    def _told(self, y, n):
         if "classes_" not in vars(self):
-            super().__skae_classes__(y, n, None)
-            return fn
-        blocks = padded(one_hot(self.classes_, y, n), self.net_.block_rows, None)
-        return lambda x: fn(x, next(blocks)[1].to(self.net_.device))
+            return super()._told(y, n)
+        return (Stream(one_hot(self.classes_, y, n)),)
 
     def transform(self, X, return_std=False, y=None):
         """Return the codes of X: the posterior means.
@@ -329,7 +324,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             `fit` saw one, of the same names and dtypes.
         """
         Z = self._check_codes(X)
-        return self._decode(Z, self._decoder(y, len(Z)))
+        return self._decode(Z, self._told(y, len(Z)))
 
     def reconstruct(self, X, mask=None, y=None):
         """Return X encoded and decoded, in the units of the training data.
@@ -349,8 +344,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             The same as ``inverse_transform(transform(X), y)``, without a mask.
         """
         rows = self._check_rows(X, ensure_all_finite=mask is None)
-        fn = self._given(self.net_.module_.reconstruct, y, rows.shape[0])
-        return self._rebuild(rows, mask, fn, X)
+        fn, told = self.net_.module_.reconstruct, self._told(y, rows.shape[0])
+        return self._rebuild(rows, mask, fn, X, told)
 
     def interpolate(self, A, B, n_steps=10, kind="straight", y=None):
         """Return the decoded way between the codes of A and of B.
@@ -450,12 +445,10 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     def _over_codes(self, X, n_samples, y, combine):
         """Return `combine` of n_samples codes of each row; (n,) float64."""
-        X, module, device = self._check_rows(X), self.net_.module_, self.net_.device
-        noise = spread_noise(n_samples, self.n_components_).to(device)
-        out = np.empty(X.shape[0])
-        blocks = padded(X, self.net_.block_rows, self._standardize())
-        fn = self._given(partial(combine, module, noise), y, X.shape[0])
-        return apply(fn, blocks, device, out)
+        X, net = self._check_rows(X), self.net_
+        noise = spread_noise(n_samples, self.n_components_).to(net.device)
+        fn, rows = partial(combine, net.module_, noise), Stream(X, self._standardize())
+        return apply(net, fn, np.empty(X.shape[0]), rows, *self._told(y, X.shape[0]))
 
     # Generation
 

@@ -19,6 +19,8 @@ from skae._data.refusals import check_columns, check_same_names, of_numbers, val
 from skae._data.rows import blocks, flatten
 from skae._data.schema import Schema, codes_of, learn_columns
 
+FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
 
 def read_frame(
     owner,
@@ -66,6 +68,23 @@ def check_weight(sample_weight, X):
     return _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
+
+
+def check_fitted(owner):
+    """Raise a ``NotFittedError`` if an estimator is not fitted."""
+    if not owner.__sklearn_is_fitted__():
+        check_is_fitted(owner)
+
+
+def is_plain(X, *shapes):
+    """Tell whether X is an array of finite floats, of rows of one of some shapes.
+
+    scikit-learn has nothing against it then, and nothing to convert.
+    """
+    if type(X) is not np.ndarray or X.dtype not in FLOATS or X.shape[1:] not in shapes:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return len(X) > 0 and bool(np.isfinite(X.sum()))
 
 
 class CheckedRowsMixin:
@@ -137,7 +156,10 @@ class CheckedRowsMixin:
         tell_of_marks(X, columns, remedy)
 
     def _check_rows(self, X, **kwargs):
-        check_is_fitted(self)
+        check_fitted(self)
+        if "feature_names_in_" not in vars(self) and self._schema_ is None:
+            if is_plain(X, (self.n_features_in_,), self._sample_shape_):
+                return X.reshape(len(X), self.n_features_in_)
         X = taken(X)
         if self._reads_tables_:
             return self._read_table(X, reset=False, **kwargs)

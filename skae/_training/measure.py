@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from skae._codes import remedies, signs
-from skae._training.blocks import block_rows
+from skae._training.blocks import size_blocks
 from skae._training.loss import judging_generator
 from skae.corruption._named import filling
 from skae.networks._layers import Activation
@@ -80,7 +80,7 @@ def measured(task):
     ]
     with torch.inference_mode():
         task.n_components = net.module_.encode(task.some[:1]).shape[1]
-    net.block_rows = block_rows(net, task.own.X.shape[1])
+    size_blocks(net, task.own.X.shape[1])
     fill = np.nan
     if likelihood.categories is None:
         fill = filling(task.recipe.corruption, task.statistics)

@@ -59,6 +59,7 @@ def few_threads(work):
         _OneThread.users += 1
         depth = _OneThread.local.depth
         if not depth:
+            torch.get_num_threads()  # a new thread takes over the count when it asks first
             torch.set_num_threads(1)
         _OneThread.local.depth = depth + 1
     try:

@@ -6,7 +6,7 @@ import torch
 from skorch.callbacks import LRScheduler
 
 from skae._codes.remedies import starts_linear
-from skae._training.blocks import block_rows
+from skae._training.blocks import size_blocks
 from skae._training.measure import measured, trouble
 from skae._training.net import Net
 from skae._training.optimizers import Switching
@@ -110,7 +110,7 @@ def train_module(module, batches, epochs, device, **tuning):
     """Return a net that has trained a module of one's own on batches."""
     net = new_net(module, device, **tuning)
     net.train(Lesson(batches, epochs))
-    net.block_rows = block_rows(net, batches.rows.n_columns)
+    size_blocks(net, batches.rows.n_columns)
     return net
 
 

@@ -59,19 +59,29 @@ def usual_torch():
     No default dtype or device, no autocast and no gradient mode of the caller's plays a
     part, nor do errors that NumPy is asked to raise.
     """
-    with ExitStack() as stack:
-        enter = stack.enter_context
-        enter(torch.inference_mode(False))
-        enter(torch.enable_grad())
-        enter(np.errstate(all="warn", under="ignore"))
-        if torch.get_default_dtype() is not torch.float32:
-            enter(_Float32())
-        if torch.get_default_device().type != "cpu":
-            enter(torch.device("cpu"))
-        for kind in DEVICES:
-            if torch.is_autocast_enabled(kind):
-                enter(torch.autocast(kind, enabled=False))
-        yield
+    with np.errstate(all="warn", under="ignore"):
+        if changes := list(_changes()):
+            with ExitStack() as stack:
+                for change in changes:
+                    stack.enter_context(change)
+                yield
+        else:
+            yield
+
+
+def _changes():
+    """Yield what makes torch as it is by default, where it is not."""
+    if torch.is_inference_mode_enabled():
+        yield torch.inference_mode(False)
+    if not torch.is_grad_enabled():
+        yield torch.enable_grad()
+    if torch.get_default_dtype() is not torch.float32:
+        yield _Float32()
+    if torch.get_default_device().type != "cpu":
+        yield torch.device("cpu")
+    for kind in DEVICES:
+        if torch.is_autocast_enabled(kind):
+            yield torch.autocast(kind, enabled=False)
 
 
 class Apart:

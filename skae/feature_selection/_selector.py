@@ -23,7 +23,7 @@ from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._data.told import tell
 from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number, check_parts
-from skae._training.blocks import apply, padded
+from skae._training.blocks import Stream, apply
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run
@@ -497,11 +497,11 @@ class AutoencoderFeatureSelector(
         rows[:, self.support_] = chosen
         standardize = partial(likelihood.standardize, check=False)
         apply(
+            self.net_,
             module.reconstruct,
-            padded(rows, self.net_.block_rows, standardize),
-            self.net_.device,
             rows,
-            lambda mean, x: likelihood.restore(mean.numpy()),
+            Stream(rows, standardize),
+            finish=lambda mean, x: likelihood.restore(mean.numpy()),
         )
         rows[:, self.support_] = chosen
         return rows.astype(self._dtype_, copy=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skae._training.blocks import padded
+from skae._training.blocks import Stream, through
 from skae.impute._hidden import COMPLETE
 from skae.impute._network import MOST_ONE_HOT, SMALL
 from skae.impute._predictive import Cells, weigh
@@ -27,12 +27,15 @@ def in_blocks(net, fn, x):
 
     Blocks have one size whatever x has, so that a row's result depends on it alone.
     """
-    parts = []
-    with torch.inference_mode():
-        for rows, block in padded(x, net.block_rows, None):
-            values = fn(block.to(net.device))
-            parts.append([v[: rows.stop - rows.start].cpu().numpy() for v in values])
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    parts = {}
+
+    def put(rows, values, _):
+        n = rows.stop - rows.start
+        parts[rows.start] = [v[:n].cpu().numpy() for v in values]
+
+    through(net, fn, len(x), put, Stream(x))
+    in_order = [parts[start] for start in sorted(parts)]
+    return tuple(np.concatenate(part) for part in zip(*in_order, strict=True))
 
 
 def skill(error, baseline, is_category):

@@ -111,9 +111,12 @@ class Linear(nn.Linear):
 
 
 def aligned_linear(x, weight, bias):
+    """Return x W' + b, rounded alike in each row: those of x and W are aligned."""
     gap = -x.shape[-1] % 4
     if gap:
         x, weight = F.pad(x, (0, gap)), F.pad(weight, (0, gap))
+    elif weight.shape[0] % 4:
+        weight = weight.contiguous()  # of a transposed one, the rows in memory count
     return F.linear(x, weight, bias)
 
 

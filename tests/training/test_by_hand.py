@@ -12,7 +12,7 @@ from skae._codes import signs
 from skae._codes.base import Plain, Terms
 from skae._data.rows import Batch
 from skae._data.split import Sample
-from skae._training.blocks import padded, row_cost
+from skae._training.blocks import Stream, row_cost
 from skae._training.course import Course
 from skae._training.loss import mean_loss, row_loss
 from skae._training.measure import squared_residuals
@@ -425,12 +425,10 @@ def test_noise_of_passes_is_a_running_mean():
 
 
 def test_blocks_are_padded_with_zeros():
-    X = np.arange(1.0, 11).reshape(5, 2)
-    parts = [(rows, x.tolist()) for rows, x in padded(X, 3, None)]
-    assert parts == [
-        (slice(0, 3), [[1, 2], [3, 4], [5, 6]]),
-        (slice(3, 5), [[7, 8], [9, 10], [0, 0]]),
-    ]
+    stream = Stream(np.arange(1.0, 11).reshape(5, 2))
+    block = stream.block(3)
+    assert stream.into(block, slice(0, 3)).tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert stream.into(block, slice(3, 5)).tolist() == [[7, 8], [9, 10], [0, 0]]
 
 
 def test_the_cost_of_a_row():
