@@ -13,8 +13,13 @@ from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    EpochTimer,
     InputShapeSetter,
+    LRScheduler,
     PassthroughScoring,
+    PrintLog,
+    ProgressBar,
+    TrainEndCheckpoint,
 )
 from skorch.dataset import Dataset
 
@@ -25,6 +30,10 @@ WITHOUT_USE = {  # of skorch's callbacks, what there is nothing for
     PassthroughScoring: "no loss is recorded of single batches. Use EpochScoring",
     InputShapeSetter: "the network is told the number of columns. Leave it out",
 }
+ONLOOKERS = {  # who neither see gradients nor change what the layers do
+    EpochTimer, PrintLog, ProgressBar, EpochScoring, EarlyStopping, LRScheduler, Checkpoint,
+    TrainEndCheckpoint,
+}  # fmt: skip
 BATCH_SIZE = 1024  # of rows that are scored
 
 
@@ -107,6 +116,11 @@ def have_stopped(callbacks):
         callback for _, callback in callbacks if isinstance(callback, EarlyStopping)
     ]
     return any(stopper.misses_ == stopper.patience for stopper in stoppers)
+
+
+def only_look(callbacks):
+    """Tell whether callbacks [(name, callback)] leave each step to the engine."""
+    return all(type(callback) in ONLOOKERS for _, callback in callbacks)
 
 
 class JudgedRows(Dataset):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from skae._losses import elastic_net
+from skae._training.callbacks import only_look
 from skae._training.course import Course
 from skae._training.flat import hand, in_one_vector
 from skae._training.loop import record_losses
@@ -79,7 +80,7 @@ class Run:
         self.play = self.module.code.begin(self.module, self.task)
         self.generator = _on(self.device, self.task.train.generator)
         self._lend(self.generator, hidden_rates(self.task.corruption))
-        eager = self.has_hooks or bool(self.net.compile)
+        eager = bool(self.net.compile) or not only_look(self.net.callbacks_)
         known = self.module, self.params, self.grad, self.generator, eager
         self.cost = Step(self._cost, *known)
         self.row_cost = Step(self._row_cost, self.module, eager=eager)

@@ -85,7 +85,8 @@ class Step:
         n_threads = torch.get_num_threads()
 
         def record():
-            torch.set_num_threads(n_threads)  # which is each thread's own
+            torch.get_num_threads()  # a new thread takes over the count when it asks first
+            torch.set_num_threads(n_threads)
             with usual_torch():
                 return self._recorded(given)
 

@@ -159,7 +159,7 @@ def test_every_optimiser_lowers_the_loss(net_params, rate, max_iter):
     params = {"max_iter": max_iter, "early_stopping": False, "learning_rate": rate}
     estimator = make(3, net_params=net_params, **params).fit(GREY)
     assert estimator.loss_curve_[-1] < 0.9 * estimator.loss_curve_[0]
-    assert type(estimator.net_.optimizer_) is net_params.get("optimizer", torch.optim.Adam)
+    assert type(estimator.net_.optimizer_) is net_params.get("optimizer", Adam)
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.SGD])
