@@ -8,6 +8,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback, LRScheduler
 
+from skae._adam import Adam
 from skae.networks import ConvolutionalNetwork
 from tests.pictures import (
     GREY,
