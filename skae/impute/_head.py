@@ -129,14 +129,14 @@ def _data(trunk, x, first, last, known, rows):
     parts, numbers = [], trunk.likelihood.numbers.to(x.device)
     for part in rows.split(1024):
         mine = (part % len(x)).to(x.device)
-        seen, folds, *guesses = (k[part.to(k.device)].to(x.device) for k in known)
+        seen, learners, *guesses = (k[part.to(k.device)].to(x.device) for k in known)
         x_mine = x[mine]
         params, features, hidden = trunk.hidden(x_mine, seen, guesses)
         mean = trunk.as_means(params[0] + trunk.last(hidden))[..., : len(numbers)]
-        sd = trunk.noise(torch.where(seen, x_mine, torch.nan))[1].clamp(min=LEAST_SD)
+        sd = trunk.noise(x_mine, seen)[1].clamp(min=LEAST_SD)
         x_numbers = x_mine[:, numbers]
         free = ~torch.isnan(x_numbers) & ~seen[:, numbers]
-        weight = free & (folds[:, numbers] != trunk.fold_of_member)
+        weight = free & trunk.learn(learners[:, numbers])
         error = torch.where(free, (x_numbers - mean) / sd, 0.0)
         hidden = hidden.expand(trunk.n_members, -1, -1)
         by_row = (t.transpose(0, 1) for t in (hidden, weight.float(), error, mean))

@@ -71,6 +71,29 @@ def test_learns_what_no_normal_distribution_can():
     assert error.std() < 0.35 * X[:, 1].std()
 
 
+def test_training_ends_where_hidden_cells_are_restored_no_better():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(900, 2))
+    linear = z @ rng.normal(size=(2, 4)) + 0.5 * rng.normal(size=(900, 4))
+    bent = np.c_[z, z[:, :1] * z[:, 1:], z[:, :1] ** 2]  # what no normal guess knows
+    steps = {}
+    for name, X in {"linear": linear, "bent": bent}.items():
+        X[rng.random(X.shape) < 0.2] = np.nan
+        params = {"network": (32, 32), "batch_size": 64, "random_state": 0}
+        model = AutoencoderImputer(2, **params).fit(X)
+        steps[name] = 50 * len(model.net_.history)
+        assert model.n_iter_ == np.ceil(steps[name] * 64 / 900)
+        best = model.net_.history[:, "valid_loss_best"]
+        assert any(best)
+    # at most 900 ** 1.5 / 24 = 1125; three rounds without a gain and the end are 250
+    assert steps["linear"] <= 400 < 800 <= steps["bent"] <= 1150
+    whole = AutoencoderImputer(2, max_iter=3, **params).fit(X)
+    assert whole.n_iter_ == len(whole.net_.history) == 3  # what is asked for is done
+    assert len(pickle.dumps(model)) < 2.5 * sum(
+        4 * t.numel() for t in model.net_.module_.state_dict().values()
+    )  # no moments of weights
+
+
 def test_categories_help_numbers_and_numbers_categories():
     rng = np.random.default_rng(0)
     group = rng.integers(0, 3, size=600)
