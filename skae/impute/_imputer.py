@@ -75,9 +75,10 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         Rows in a training step; "auto" is 128.
     max_iter : int or "auto", default="auto"
         Number of epochs (passes over the rows). "auto" goes on as long as cells that are
-        held out from some of the networks are restored better, by .3 % in 150 training
-        steps, and for at most 400 steps of up to 450 rows, 600 of 600, 1,300 of 1,000 and
-        3,000 of 1,730 or more. Where these cells are fewer than 1,000, it takes them all.
+        held out from some of the networks are restored better, by .2 % from one judgement
+        to the next in one of three, which are 25 to 100 training steps apart; and for at
+        most 400 steps of up to 450 rows, 600 of 600, 1,300 of 1,000 and 3,000 of 1,730 or
+        more. Where these cells are fewer than 500, it takes all steps.
     statistic : {"mean", "median"}, default="mean"
         What `transform` puts in for a missing number: its mean, which has the least
         squared error, or its median, which has the least absolute error and is a value
@@ -103,7 +104,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, shuffles, hidden cells and dropout.
     verbose : int, default=0
-        Whether to print a line for each epoch, or each 50 steps if ``max_iter="auto"``.
+        Whether to print a line for each epoch, or each judgement if ``max_iter="auto"``.
 
     Attributes
     ----------

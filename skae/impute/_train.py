@@ -30,8 +30,8 @@ from skae.impute._predictive import Predictive
 from skae.likelihoods._mixed import Mixed
 
 STEPS, SHARE = (400, 3000), 1 / 24  # of training: sqrt(n) times this a row, within these
-ROUND, ROUNDS = (25, 50), 16  # steps between two judgements: as many in all, within these
-PATIENCE, TOL = 3, 3e-3  # of these, and the share of the error that counts as less
+ROUND, ROUNDS = (25, 100), 30  # steps between two judgements: as many in all, within these
+PATIENCE, TOL = 3, 2e-3  # of these, and the share of the error that counts as less
 FEWEST = 500  # hidden cells that can judge
 JUDGED_NUMBERS = 2**22  # that members make of hidden cells' rows at once
 MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns

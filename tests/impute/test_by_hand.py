@@ -131,6 +131,7 @@ def test_a_cell_is_learnt_by_all_folds_but_its_own():
 
 @pytest.mark.parametrize("is_complete", [False, True])
 def test_cells_of_a_fold_judge_by_guesses_that_have_not_seen_them(monkeypatch, is_complete):
+    monkeypatch.setattr(skae.impute._hidden, "JUDGED_ROWS", 500)
     n, generator = 2000, torch.Generator().manual_seed(0)
     x = torch.zeros(n, 3)
     x[:, 0] = torch.nan

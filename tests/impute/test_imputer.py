@@ -72,26 +72,17 @@ def test_learns_what_no_normal_distribution_can():
 
 
 def test_training_ends_where_hidden_cells_are_restored_no_better():
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(900, 2))
-    linear = z @ rng.normal(size=(2, 4)) + 0.5 * rng.normal(size=(900, 4))
-    bent = np.c_[z, z[:, :1] * z[:, 1:], z[:, :1] ** 2]  # what no normal guess knows
-    steps = {}
-    for name, X in {"linear": linear, "bent": bent}.items():
-        X[rng.random(X.shape) < 0.2] = np.nan
-        params = {"network": (32, 32), "batch_size": 64, "random_state": 0}
-        model = AutoencoderImputer(2, **params).fit(X)
-        steps[name] = 50 * len(model.net_.history)
-        assert model.n_iter_ == np.ceil(steps[name] * 64 / 900)
-        best = model.net_.history[:, "valid_loss_best"]
-        assert any(best)
-    # at most 900 ** 1.5 / 24 = 1125; three rounds without a gain and the end are 250
-    assert steps["linear"] <= 400 < 800 <= steps["bent"] <= 1150
-    whole = AutoencoderImputer(2, max_iter=3, **params).fit(X)
-    assert whole.n_iter_ == len(whole.net_.history) == 3  # what is asked for is done
-    assert len(pickle.dumps(model)) < 2.5 * sum(
-        4 * t.numel() for t in model.net_.module_.state_dict().values()
-    )  # no moments of weights
+    X = np.random.default_rng(0).normal(size=(600, 5))  # nothing is to be learnt of others
+    X[::5, 0] = np.nan
+    params = {"network": (16,), "batch_size": 32, "random_state": 0}
+    model = AutoencoderImputer(2, **params).fit(X)
+    steps = 25 * len(model.net_.history)
+    # at most 600 ** 1.5 / 24 = 612; three judgements without a gain and the end are 100
+    assert 100 <= steps <= 300
+    assert model.n_iter_ == np.ceil(steps * 32 / 600)
+    assert not model.net_.optimizer_.state  # two thirds of a pickle, and never used again
+    model.set_params(max_iter=3).fit(X)
+    assert model.n_iter_ == len(model.net_.history) == 3  # what is asked for is done
 
 
 def test_categories_help_numbers_and_numbers_categories():
