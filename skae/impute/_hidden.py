@@ -17,7 +17,7 @@ PATTERNS = 4096  # rows whose patterns are copied
 DRAWN_ROWS, DRAWN_NUMBERS = 50_000, 2**25  # with what is hidden of them, in all
 BLOCK = 1024  # rows that are guessed together
 FOLDS = 2  # sets of cells, each of which is held out from some of the members
-JUDGED_ROWS = 2000  # of each fold, that say when to stop
+JUDGED_ROWS, JUDGED_NUMBERS = 2000, 2**22  # of each fold at most, that say when to stop
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 
 
@@ -116,10 +116,11 @@ def judging_rows(module, x, folds, by, generator):
         those who never learn from one that is hidden.
     """
     parts, device = [], module.low.device
+    most = min(JUDGED_ROWS, JUDGED_NUMBERS // x.shape[1])
     for fold in module.fold_of_member.unique().tolist():
         rows = (folds == fold).any(1).nonzero()[:, 0]
-        if len(rows) > JUDGED_ROWS:
-            rows = rows[torch.randperm(len(rows), generator=generator)[:JUDGED_ROWS]]
+        if len(rows) > most:
+            rows = rows[torch.randperm(len(rows), generator=generator)[:most]]
         hidden = folds[rows] == fold
         seen = ~torch.isnan(x[rows]) & ~hidden
         if module.missing_share < COMPLETE:

@@ -19,6 +19,7 @@ from skae.impute._head import BINS, add_head
 from skae.impute._hidden import (
     BLOCK,
     FOLDS,
+    JUDGED_NUMBERS,
     HiddenBatches,
     hidden_rows,
     hidden_share,
@@ -33,7 +34,6 @@ STEPS, SHARE = (400, 3000), 1 / 24  # of training: sqrt(n) times this a row, wit
 ROUND, ROUNDS = (25, 100), 30  # steps between two judgements: as many in all, within these
 PATIENCE, TOL = 3, 2e-3  # of these, and the share of the error that counts as less
 FEWEST = 500  # hidden cells that can judge
-JUDGED_NUMBERS = 2**22  # that members make of hidden cells' rows at once
 MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
 DROPOUT = 0.2, 0.1  # of a small table, and of others
 FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
