@@ -17,7 +17,7 @@ PATTERNS = 4096  # rows whose patterns are copied
 DRAWN_ROWS, DRAWN_NUMBERS = 50_000, 2**25  # with what is hidden of them, in all
 BLOCK = 1024  # rows that are guessed together
 FOLDS = 2  # sets of cells, each of which is held out from some of the members
-JUDGED_ROWS, JUDGED_NUMBERS = 2000, 2**22  # of each fold at most, that say when to stop
+JUDGED_ROWS, JUDGED_NUMBERS = 2000, 2**21  # of each fold at most, that say when to stop
 MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 
 
