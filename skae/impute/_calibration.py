@@ -10,12 +10,10 @@ import pandas as pd
 import torch
 
 from skae._training.blocks import Stream, through
-from skae.impute._hidden import COMPLETE
-from skae.impute._network import MOST_ONE_HOT, SMALL
+from skae.impute._hidden import COMPLETE, MORE_FOR_COMPLETE
+from skae.impute._network import MOST_ONE_HOT, PRIOR_SHARES
 from skae.impute._predictive import Cells, weigh
 
-MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
-PRIOR_SHARES = (0.25, 0.25, 0.5)  # of the experts
 MOST_ROWS = 20_000  # of which hidden cells are looked at, for each fold
 ROWS = 8192  # of which what bins say is held together, of hidden cells or not
 CHUNK = 2**20  # numbers of each expert that are multiplied together
@@ -150,8 +148,11 @@ class HiddenCells:
         self.wrong, self.baseline = np.full(d, np.nan), np.full(d, np.nan)
         self.counts = np.zeros(d, dtype=int)
 
-    def add(self, net, x, folds, fold, rng):
-        """Take up the cells of x (n, d) that members of a fold have not learnt from."""
+    def add(self, net, x, folds, fold, by, rng):
+        """Take up the cells of x (n, d) that members of a fold have not learnt from.
+
+        `by` are guesses that have not seen them either, where the module's own have.
+        """
         hidden, module = folds == fold, net.module_
         rows = np.flatnonzero(hidden.any(1))
         which = module.fold_of_member.flatten().cpu() == fold
@@ -162,17 +163,11 @@ class HiddenCells:
         shown = np.where(hidden, np.nan, x)[rows]
         if module.missing_share < COMPLETE:
             shown[rng.random(shown.shape) < MORE_FOR_COMPLETE] = np.nan
-        by = None
-        if len(x) < SMALL:  # else they have not seen these cells anyway
-            held_out = torch.from_numpy(hidden)
-            by = module.guesses_from(torch.from_numpy(x), held_out)
-            by = tuple(guess and guess.to(net.device) for guess in by)
-
         known = slice(module.n_known)  # of others, no more than what is hidden is kept
 
         def expect(block):
-            experts = module.experts(block, which, by)
-            return *experts[..., known], *module.chances(block, which, by)
+            experts, *_, width, bins = module.distributions(block, which, by)
+            return *experts[..., known], width, bins
 
         for start in range(0, len(rows), ROWS):
             some = rows[start : start + ROWS]

@@ -78,9 +78,8 @@ def _draw(net, cells, x, member, source, chunk, seed):
 
     def of_numbers(block):
         rows = block[:, :d]
-        drawn, sd = module.noise(rows, block[:, d:])
-        mean = module.means(rows, member)[:, numbers]
-        return drawn, sd, mean, *module.chances(rows, member)
+        experts, drawn, sd, *rest = module.distributions(rows, member, e=block[:, d:])
+        return drawn, sd, module.mean_of(experts)[:, numbers], *rest
 
     drawn, sd, mean, width, bins = in_blocks(net, of_numbers, np.hstack([x, e]))
     out = likelihood.restore(x)
@@ -130,9 +129,12 @@ def _quantiles(net, cells, x, gone, levels):
     """Yield numbers' columns, and quantiles (cells, levels) of where rows x lack them."""
     module = net.module_
     numbers = slice(len(module.likelihood.numbers))
-    mean, width, bins = in_blocks(
-        net, lambda block: (module.means(block)[:, numbers], *module.chances(block)), x
-    )
+
+    def of_numbers(block):
+        experts, _, _, width, bins = module.distributions(block)
+        return module.mean_of(experts)[:, numbers], width, bins
+
+    mean, width, bins = in_blocks(net, of_numbers, x)
     for at, j in enumerate(module.likelihood.numbers.tolist()):
         rows = gone[:, j]
         if rows.any():

@@ -7,6 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skae._adam import Adam
+from skae._training.flat import in_one_vector
+from skae._training.step import Step
 from skae.impute._network import LEAST_SD, MemberLinear
 
 BINS, WIDTH = 24, 64  # of equal shares of the ranks; units between trunk and bins
@@ -104,22 +107,31 @@ def add_head(trunk, x, first, last, edges, known, steps, generator):
     sizes = data[0].shape[1], data[1].shape[2]
     head = Head(trunk.n_members, *sizes, edges, generator)
     trunk.head = head.to(x.device)
-    optimizer = torch.optim.AdamW(head.parameters(), weight_decay=DECAY, fused=True)
-    batches = []
+    _, flat, grad, _ = in_one_vector(head)
+    whole = nn.Parameter(flat)
+    whole.grad = grad
+    optimizer = Adam([whole], weight_decay=DECAY, decoupled_weight_decay=True)
+
+    def loss(features, hidden, weight, error, mean, sd, a, b):
+        hidden, weight, error, mean = (
+            t.transpose(0, 1) for t in (hidden, weight, error, mean)
+        )
+        outputs = head(features, hidden, mean, sd)
+        each = cost(*outputs, error, a, b) * weight
+        return (each.sum() / weight.sum().clamp(min=1),)
+
+    step_of, batches = Step(loss, head, head.parameters(), grad), []
     for step in range(steps):
         if not batches:
             order = torch.randperm(len(rows), generator=generator)
             batches = list(order.split(BATCH_SIZE))
         index = batches.pop().to(x.device)
-        features, *of_members, sd, a, b = (t.index_select(0, index) for t in data)
-        hidden, weight, error, mean = (t.transpose(0, 1) for t in of_members)
-        outputs = head(features, hidden, mean, sd)
-        each = cost(*outputs, error, a, b) * weight
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (steps - step) / ((1 - COOL_FROM) * steps))
-        optimizer.zero_grad()
-        (each.sum() / weight.sum().clamp(min=1)).backward()
+        step_of(*(t.index_select(0, index) for t in data))
+        rate = RATE * min(1.0, (steps - step) / ((1 - COOL_FROM) * steps))
+        optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
+    for p in head.parameters():
+        p.data, p.grad = p.data.clone(), None
     head.requires_grad_(False)
 
 
@@ -129,14 +141,14 @@ def _data(trunk, x, first, last, known, rows):
     parts, numbers = [], trunk.likelihood.numbers.to(x.device)
     for part in rows.split(1024):
         mine = (part % len(x)).to(x.device)
-        seen, folds, *guesses = (k[part.to(k.device)].to(x.device) for k in known)
+        seen, learners, *guesses = (k[part.to(k.device)].to(x.device) for k in known)
         x_mine = x[mine]
         params, features, hidden = trunk.hidden(x_mine, seen, guesses)
         mean = trunk.as_means(params[0] + trunk.last(hidden))[..., : len(numbers)]
-        sd = trunk.noise(torch.where(seen, x_mine, torch.nan))[1].clamp(min=LEAST_SD)
+        sd = trunk.noise(x_mine, seen)[1].clamp(min=LEAST_SD)
         x_numbers = x_mine[:, numbers]
         free = ~torch.isnan(x_numbers) & ~seen[:, numbers]
-        weight = free & (folds[:, numbers] != trunk.fold_of_member)
+        weight = free & trunk.learn(learners[:, numbers])
         error = torch.where(free, (x_numbers - mean) / sd, 0.0)
         hidden = hidden.expand(trunk.n_members, -1, -1)
         by_row = (t.transpose(0, 1) for t in (hidden, weight.float(), error, mean))

@@ -16,6 +16,9 @@ LEAST_RATE = 0.5  # up to which cells are hidden at random, however few are miss
 PATTERNS = 4096  # rows whose patterns are copied
 DRAWN_ROWS, DRAWN_NUMBERS = 50_000, 2**25  # with what is hidden of them, in all
 BLOCK = 1024  # rows that are guessed together
+FOLDS = 2  # sets of cells, each of which is held out from some of the members
+JUDGED_ROWS, JUDGED_NUMBERS = 2000, 2**21  # of each fold at most, that say when to stop
+MORE_FOR_COMPLETE = 0.3  # cells hidden beside them where the table has no pattern
 
 
 def hide(seen, share, rng):
@@ -56,6 +59,20 @@ def patterns(seen, n_rows, generator):
     return torch.where(uniform(n_rows, 1) < 0.5, copied, at_random)
 
 
+def learners_of(folds):
+    """Return which folds' members learn from each cell of folds (n, d): a bit for each.
+
+    Those of a cell's own fold never do.
+    """
+    everyone = torch.tensor(2**FOLDS - 1, dtype=torch.int8)
+    return torch.where(folds > 0, everyone ^ bit_of(folds), everyone)
+
+
+def bit_of(folds):
+    """Return a bit for each fold, none for 0; int8."""
+    return ((1 << folds) >> 1).to(torch.int8)
+
+
 def hidden_rows(module, x, folds, epochs, generator):
     """Return what is hidden of rows x (n, d), several times over, and the guesses then.
 
@@ -65,15 +82,15 @@ def hidden_rows(module, x, folds, epochs, generator):
     -------
     seen : Tensor of shape (n_times * n, d), dtype bool
         Which cells are neither missing nor hidden.
-    folds : Tensor of shape (n_times * n, d), dtype int8
-        Those of `x`, again and again.
+    learners : Tensor of shape (n_times * n, d), dtype int8
+        Who learns from the cells of `x`, as `learners_of` says, again and again.
     guess, by_scores : Tensor of shape (n_times * n, Q)
         What the two guesses are then.
     """
     n, d = x.shape
     most = min(DRAWN_ROWS, DRAWN_NUMBERS // (2 * d + 2 * module.n_known))
     times = min(epochs, max(1, most // n))
-    there, parts = ~torch.isnan(x), []
+    there, learners, parts = ~torch.isnan(x), learners_of(folds), []
     hidden = patterns(there, times * n, generator)
     device = module.low.device
     with torch.no_grad():
@@ -81,19 +98,62 @@ def hidden_rows(module, x, folds, epochs, generator):
             mine = rows % n
             seen = there[mine] & ~hidden[rows]
             guesses = module.guesses(x[mine].to(device), seen.to(device))
-            parts.append((seen, folds[mine], *(g.cpu() for g in guesses)))
+            parts.append((seen, learners[mine], *(g.cpu() for g in guesses)))
     return tuple(map(torch.cat, zip(*parts, strict=True)))
 
 
-class HiddenBatches(Batches):
-    """Batches of rows of which, at each pass, other cells are hidden."""
+def judging_rows(module, x, folds, by, generator):
+    """Return rows of x (n, d) whose cells of a fold are hidden, and what is known then.
 
-    def __init__(self, rows, n, batch_size, generator):
+    `by` are each fold's guesses that have not seen its cells, None for the module's own.
+
+    Returns
+    -------
+    index : Tensor of shape (m,)
+        Which row of `x` each one is.
+    known : tuple of Tensor of shape (m, ...)
+        As `hidden_rows` returns it, but that who learns from a cell there judges it here:
+        those who never learn from one that is hidden.
+    """
+    parts, device = [], module.low.device
+    most = min(JUDGED_ROWS, JUDGED_NUMBERS // x.shape[1])
+    for fold in module.fold_of_member.unique().tolist():
+        rows = (folds == fold).any(1).nonzero()[:, 0]
+        if len(rows) > most:
+            rows = rows[torch.randperm(len(rows), generator=generator)[:most]]
+        hidden = folds[rows] == fold
+        seen = ~torch.isnan(x[rows]) & ~hidden
+        if module.missing_share < COMPLETE:
+            seen &= torch.rand(seen.shape, generator=generator) >= MORE_FOR_COMPLETE
+        with torch.no_grad():
+            guesses = module.guesses(x[rows].to(device), seen.to(device), by[fold - 1])
+        judges = bit_of(folds[rows] * hidden)
+        parts.append((rows, seen, judges, *(g.cpu() for g in guesses)))
+    index, *known = map(torch.cat, zip(*parts, strict=True))
+    return index, tuple(known)
+
+
+class HiddenBatches(Batches):
+    """Batches of rows of which, at each pass, other cells are hidden.
+
+    Parameters
+    ----------
+    rows : Rows
+        As many times over as `hidden_rows` returns them.
+    n : int
+        Number of rows that an epoch takes.
+    batch_size : int
+    generator : torch.Generator
+    order : Tensor of int
+        In which rows are taken, one epoch after another.
+    """
+
+    def __init__(self, rows, n, batch_size, generator, order):
         super().__init__(rows, torch.arange(n), batch_size, generator)
-        self.passes, self.times = 0, len(rows.known[0]) // n
+        self.taken, self.order = 0, order
 
     def __iter__(self):
         n = len(self.index)
-        self.index = torch.arange(n) + n * (self.passes % self.times)
-        self.passes += 1
+        self.index = self.order[(self.taken + torch.arange(n)) % len(self.order)]
+        self.taken += n
         return super().__iter__()

@@ -13,15 +13,16 @@ from torch.nn import functional as F
 
 from skae._codes.base import Code, Terms
 from skae.impute._guesses import FULL_COLUMNS, CopulaGuess, FactorGuess, GaussianGuess
+from skae.impute._hidden import FOLDS, bit_of
 from skae.networks._layers import Dropout, unstarted
 
 MOST_ONE_HOT = 24  # levels; a category of more is embedded
 LARGEST_EMBEDDING = 16
 BINS, FEATURES = (8, 24), 240  # of the piecewise-linear features: as many in all, if in
 VISIBLE = 0.2  # weight of a cell that is seen, beside 1 of one that is hidden
-FOLDS = 2  # sets of cells, each of which is held out from some of the members
 SMALL = 1000  # rows below which a guess is fitted without each fold, to be judged
 EXPERTS = 3  # a normal guess, one by scores, the members
+PRIOR_SHARES = (0.25, 0.25, 0.5)  # of these, as long as none is measured
 LEAST = 0.01  # probability that a guess gives to a level, or its frequency, if less
 LEAST_SD = 1e-3  # deviation of a guess that is ever told
 
@@ -57,6 +58,12 @@ class MemberLinear(nn.Module):
         return u[..., : self.n_out]
 
 
+class Imputing(Code):
+    """The code of an imputer, which has none: its weights' average is judged and kept."""
+
+    averaged = 0.98  # else what a step or two change would hide what is learnt
+
+
 class ImputationModule(nn.Module):
     """u = b(x) + r_m(x): a base guess and what member m's network adds, per parameter.
 
@@ -77,10 +84,11 @@ class ImputationModule(nn.Module):
 
     def __init__(self, likelihood, x, folds, widths, dropout, n_members, generator):
         super().__init__()
-        self.likelihood, self.n_members, self.code = likelihood, n_members, Code()
+        self.likelihood, self.n_members, self.code = likelihood, n_members, Imputing()
         self.head = None  # what numbers may be, once that is learnt
         fold = 1 + torch.arange(n_members) % FOLDS
         self.register_buffer("fold_of_member", fold[:, None, None])
+        self.register_buffer("bit_of_member", bit_of(self.fold_of_member))
         numbers = len(likelihood.numbers)
         known = [b for b in likelihood.blocks if b[0] <= MOST_ONE_HOT]
         self.n_known = numbers + sum(levels * len(c) for levels, c, _ in known)
@@ -123,12 +131,15 @@ class ImputationModule(nn.Module):
             n_members, sizes[-1], likelihood.n_params, generator, 0.0, shared=not layers
         )
 
-    def guesses_from(self, x, held_out):
-        """Return a normal guess and one by scores, learnt from rows but for some cells."""
+    def guesses_from(self, x, held_out, n_factors=None):
+        """Return a normal guess and one by scores, learnt from rows but for some cells.
+
+        Those of a wide table have so many factors, by default as many as serve best.
+        """
         spread, there = self._known(x, ~torch.isnan(x) & ~held_out)
         holed = torch.where(there, spread, torch.nan).numpy()
         if self.is_wide:
-            return FactorGuess(holed, pooled=self.likelihood.is_pooled), None
+            return FactorGuess(holed, n_factors, pooled=self.likelihood.is_pooled), None
         return GaussianGuess(holed), CopulaGuess(holed, len(self.likelihood.numbers))
 
     def _known(self, x, seen):
@@ -155,17 +166,25 @@ class ImputationModule(nn.Module):
         They are made by what `guesses_from` returned, by default on training rows. Of a
         wide table there is one, twice.
         """
+        if not self.is_wide:
+            return self._guessed(x, seen, by)[0]
+        normal, _ = by or (self.guess, self.copula)
+        guess = normal(*self._known(x, seen))
+        return guess, guess
+
+    def _guessed(self, x, seen, by=None, e=None):
+        """Return the two guesses, and of numbers what `noise` returns, found together."""
+        numbers = len(self.likelihood.numbers)
+        if self.is_wide:
+            return self.guesses(x, seen, by), *self.noise(x, seen, e, by)
         normal, copula = by or (self.guess, self.copula)
         spread, there = self._known(x, seen)
-        if self.is_wide:
-            guess = normal(spread, there)
-            return guess, guess
-        scores = copula.score(spread)
-        (guess, _, _), (mean, sd, _) = normal.together(
-            [normal, copula.guess], [spread, scores], there
+        (guess, sd, drawn), (mean, sd_of_score, _) = normal.together(
+            [normal, copula.guess], [spread, copula.score(spread)], there, e
         )
-        by_scores = torch.where(there, spread, copula.restore(mean, sd))
-        return guess, by_scores
+        by_scores = torch.where(there, spread, copula.restore(mean, sd_of_score))
+        drawn = None if drawn is None else drawn[:, :numbers]
+        return (guess, by_scores), drawn, sd[:, :numbers]
 
     def _params(self, guess):
         """Return the parameters (B, P) that a guess (B, Q) means."""
@@ -237,44 +256,84 @@ class ImputationModule(nn.Module):
 
     def means(self, x, which=slice(None)):
         """Return what is expected of rows, by the shares that experts earned; (B, P)."""
-        return (self.share[:, None] * self.experts(x, which)).sum(0)
+        return self.mean_of(self.experts(x, which))
 
-    def noise(self, x, e=None, by=None):
+    def mean_of(self, experts):
+        """Return the mean (B, P) of experts (EXPERTS, B, P) by the shares they earned."""
+        return (self.share[:, None] * experts).sum(0)
+
+    def noise(self, x, seen, e=None, by=None):
         """Return the normal guess's draw around numbers, and their deviation; (B, k).
 
         `e` are standard normal numbers, as many as `GaussianGuess.noise` takes; the draw
         is None without.
         """
         normal, _ = by or (self.guess, self.copula)
-        spread, there = self._known(x, ~torch.isnan(x))
         numbers = len(self.likelihood.numbers)
-        drawn, sd = normal.noise(spread, there, e)
+        drawn, sd = normal.noise(*self._known(x, seen), e)
         return None if drawn is None else drawn[:, :numbers], sd[:, :numbers]
 
-    def chances(self, x, which=slice(None), by=None):
-        """Return the width of numbers' errors, and shares of ranks; (B, k), (B, k, bins).
+    def distributions(self, x, which=slice(None), by=None, e=None):
+        """Return all that is known of rows, for which guesses and trunk are run once.
 
-        There are no bins without a head.
+        Returns
+        -------
+        experts : Tensor of shape (EXPERTS, B, P)
+            As `experts` returns it.
+        drawn, sd : Tensor of shape (B, k)
+            As `noise` returns them.
+        width : Tensor of shape (B, k)
+            Of numbers' errors.
+        bins : Tensor of shape (B, k, bins)
+            Shares of ranks; there are none without a head.
         """
-        width = self.noise(x, by=by)[1].clamp(min=LEAST_SD)
-        if self.head is None:
-            return width, width.new_empty(*width.shape, 0)
         seen = ~torch.isnan(x)
-        params, features, hidden = self.hidden(x, seen, self.guesses(x, seen, by))
-        mean = self.as_means(params[0] + self.last(hidden))[..., : width.shape[1]]
+        guesses, drawn, sd = self._guessed(x, seen, by, e)
+        params, features, hidden = self.hidden(x, seen, guesses)
+        members = self.as_means(params[0] + self.last(hidden))
+        experts = torch.stack([*map(self.as_means, params), members[which].mean(0)])
+        width = sd.clamp(min=LEAST_SD)
+        if self.head is None:
+            return experts, drawn, sd, width, width.new_empty(*width.shape, 0)
         hidden = hidden.expand(self.n_members, -1, -1)
+        mean = members[..., : width.shape[1]]
         logits, log_scale = self.head(features, hidden, mean, width)
-        scale = log_scale[which].exp().mean(0)
-        return width * scale, logits[which].softmax(-1).mean(0)
+        width = width * log_scale[which].exp().mean(0)
+        return experts, drawn, sd, width, logits[which].softmax(-1).mean(0)
 
-    def forward(self, x, target, noise, progress, seen, folds, guess, by_scores):
+    def learn(self, learners):
+        """Return which members learn from cells, or judge by them; (M, B, d).
+
+        `learners` (B, d) has a bit for each fold.
+        """
+        return (learners & self.bit_of_member) != 0
+
+    def forward(self, x, target, noise, progress, seen, learners, guess, by_scores):
         """Return what rows cost: their hidden cells, and a little their seen ones.
 
-        `seen` (B, d) says which cells are seen, `folds` (B, d) who never learns from one.
+        Or, to judge, the squared errors of those that members do not learn from. `seen`
+        (B, d) says which cells are seen, `learners` (B, d) who learns from one, or judges.
         """
-        _, members = self.members(x, seen, (guess, by_scores))
-        weight = torch.where(seen, VISIBLE, 1.0) * (folds != self.fold_of_member)
+        guesses, members = self.members(x, seen, (guess, by_scores))
+        if not self.training:
+            return Terms(nll=self.squared_errors(x, learners, guesses, members))
+        weight = torch.where(seen, VISIBLE, 1.0) * self.learn(learners)
         return Terms(nll=(self.likelihood.nll(members, x) * weight).mean(0).sum(1))
+
+    def squared_errors(self, x, judges, guesses, members):
+        """Return the sums of squared errors of what rows' hidden cells are judged by; (B,).
+
+        As much is expected of each expert as before any is measured, and of the members
+        who judge a cell. Levels count as numbers, 1 for the one that is there.
+        """
+        truth, total = self.likelihood.spread(x), 0.0
+        for bit in self.bit_of_member.unique().tolist():
+            own = self.as_means(members[self.bit_of_member.flatten() == bit]).mean(0)
+            experts = *map(self.as_means, guesses), own
+            expected = sum(s * e for s, e in zip(PRIOR_SHARES, experts, strict=True))
+            cells = self.likelihood.columns_of((judges & bit) != 0)
+            total = total + ((expected - truth).square() * cells).sum(1)
+        return total
 
 
 def _edges(x, bins):

@@ -10,18 +10,30 @@ import torch
 
 from skae._data.body import bend
 from skae._data.ranks import ColumnMap, most_knots
-from skae._data.rows import Rows
+from skae._data.rows import Batches, Rows
 from skae._data.statistics import column_statistics
 from skae._training.task import find_device
 from skae._training.train import train_module
 from skae.impute._guesses import PRIOR_CELLS
 from skae.impute._head import BINS, add_head
-from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide
-from skae.impute._network import FOLDS, SMALL, ImputationModule
+from skae.impute._hidden import (
+    BLOCK,
+    FOLDS,
+    JUDGED_NUMBERS,
+    HiddenBatches,
+    hidden_rows,
+    hidden_share,
+    hide,
+    judging_rows,
+)
+from skae.impute._network import SMALL, ImputationModule
 from skae.impute._predictive import Predictive
 from skae.likelihoods._mixed import Mixed
 
 STEPS, SHARE = (400, 3000), 1 / 24  # of training: sqrt(n) times this a row, within these
+ROUND, ROUNDS = (25, 100), 30  # steps between two judgements: as many in all, within these
+PATIENCE, TOL = 3, 2e-3  # of these, and the share of the error that counts as less
+FEWEST = 500  # hidden cells that can judge
 MOST_WORK = 5 * 10**9  # of steps times weights: fewer steps for tables of 1,000 columns
 DROPOUT = 0.2, 0.1  # of a small table, and of others
 FEW_CELLS = 30  # in the median column of a sparse matrix: these are then pooled
@@ -118,12 +130,35 @@ def build(X, x, folds, likelihood, widths, n_members, generator):
     return module
 
 
-def n_epochs(module, n_rows, batch_size):
-    """Return how often to pass over the rows, where nothing is said of that."""
+def n_steps(module, n_rows):
+    """Return how many steps to take, at most, where nothing is said of that."""
     n_weights = sum(p.numel() for p in module.parameters())
     most = max(STEPS[0] // 4, MOST_WORK // n_weights)
-    steps = min(np.clip(SHARE * n_rows**1.5, *STEPS), most)
-    return max(1, round(steps / np.ceil(n_rows / batch_size)))
+    return min(np.clip(SHARE * n_rows**1.5, *STEPS), most)
+
+
+def guesses_of_folds(module, x, folds, device):
+    """Return for each fold the guesses of rows x (n, d) that have not seen its cells.
+
+    None where the module's own have not.
+    """
+    if len(x) >= SMALL:
+        return [None] * FOLDS
+    n_factors = module.guess.weight.shape[1] if module.is_wide else None
+    return [
+        tuple(g and g.to(device) for g in module.guesses_from(x, folds == fold, n_factors))
+        for fold in range(1, FOLDS + 1)
+    ]
+
+
+def judges_of(module, X, x, folds, by, device, generator):
+    """Return batches of rows of X (n, d) whose hidden cells judge; None if too few are."""
+    if (folds > 0).sum() < FEWEST:
+        return None
+    index, known = judging_rows(module, x, folds, by, generator)
+    rows = Rows(X[index.numpy()], None, module.likelihood, device, known=known)
+    most = JUDGED_NUMBERS // (module.n_members * module.likelihood.n_params)
+    return Batches(rows, torch.arange(len(index)), min(BLOCK, max(32, most)))
 
 
 def train(
@@ -145,23 +180,35 @@ def train(
 ):
     """Return a net trained on rows X (n, d), x standardised, NaN where missing.
 
-    `ranks` are those of the numbers, as `ranks_of` returns them, `edges` (3, k, bins + 1)
-    as `Predictive.edges` does.
+    And the guesses of each fold, and how many times rows were passed over. `ranks` are
+    those of the numbers, as `ranks_of` returns them, `edges` (3, k, bins + 1) as
+    `Predictive.edges` does.
     """
-    device = find_device(device)
+    device, n = find_device(device), len(X)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     module = build(X, x, folds, likelihood, widths, n_members, generator).to(device)
-    epochs = n_epochs(module, len(X), batch_size) if max_iter == "auto" else max_iter
-    known = hidden_rows(
-        module, torch.from_numpy(x), torch.from_numpy(folds), epochs, generator
-    )
-    times = len(known[0]) // len(X)
+    x, folds = torch.from_numpy(x), torch.from_numpy(folds)
+    by = guesses_of_folds(module, x, folds, device)
+    n_each, epochs, valid = n, max_iter, None
+    if max_iter == "auto":
+        most = n_steps(module, n)
+        size = int(np.clip(most / ROUNDS, *ROUND))
+        n_each, epochs = size * min(batch_size, n), max(1, round(most / size))
+        valid = judges_of(module, X, x, folds, by, device, generator)
+    known = hidden_rows(module, x, folds, -(-epochs * n_each // n), generator)
+    times = len(known[0]) // n
     rows = Rows(np.tile(X, (times, 1)), None, likelihood, device, known=known)
-    batches = HiddenBatches(rows, len(X), batch_size, generator)
-    net = train_module(module, batches, epochs, device, lr=learning_rate, verbose=verbose)
+    order = torch.arange(times * n)
+    if n_each != n:  # an epoch of the net's is no pass, and rows may be sorted
+        order = [torch.randperm(n, generator=generator) + n * i for i in range(times)]
+        order = torch.cat(order)
+    batches = HiddenBatches(rows, n_each, batch_size, generator, order)
+    tuning = {"lr": learning_rate, "verbose": verbose, "patience": PATIENCE, "tol": TOL}
+    net = train_module(module, batches, epochs, device, valid, **tuning)
+    net.optimizer_.state.clear()  # two thirds of a pickle, and training never goes on
     if ranks[0].shape[1] and not module.is_wide:
         first, last = (torch.from_numpy(r).to(device) for r in ranks)
-        x = rows.take(torch.arange(len(X), device=device))
-        edges, steps = torch.from_numpy(edges).to(device), epochs * len(batches)
+        x = rows.take(torch.arange(n, device=device))
+        edges, steps = torch.from_numpy(edges).to(device), len(net.history) * len(batches)
         add_head(module, x, first, last, edges, known, steps, generator)
-    return net
+    return net, by, -(-len(net.history) * n_each // n)

@@ -302,7 +302,7 @@ class MixedModule(LikelihoodModule):
     def _cost(self, params, x, variance):
         """Return each cell's cost (..., d), given the numbers' noise or for a unit one."""
         out = torch.zeros(
-            torch.broadcast_shapes(params.shape[:-1], x.shape[:-1]) + x.shape[-1:],
+            np.broadcast_shapes(params.shape[:-1], x.shape[:-1]) + x.shape[-1:],
             dtype=params.dtype,
             device=params.device,
         )

@@ -1,5 +1,6 @@
 """What an imputer hides, trusts and draws, in numbers that are worked out by hand."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,15 @@ from skae._data.ranks import ColumnMap
 from skae._data.rows import Rows
 from skae._data.statistics import column_statistics
 from skae.impute._calibration import HiddenCells, on_simplex, skill
-from skae.impute._hidden import HiddenBatches, hidden_rows, hidden_share, hide, patterns
+from skae.impute._hidden import (
+    HiddenBatches,
+    hidden_rows,
+    hidden_share,
+    hide,
+    judging_rows,
+    learners_of,
+    patterns,
+)
 from skae.impute._network import ImputationModule
 from skae.impute._predictive import Predictive
 from skae.impute._train import _pooled
@@ -90,7 +99,7 @@ def test_a_complete_table_is_hidden_at_wide_rates():
 def test_rows_are_hidden_several_times_over_and_guessed_from_what_is_left(monkeypatch):
     x = torch.arange(24.0).reshape(6, 4)
     x[1, 2] = torch.nan
-    folds = torch.arange(24).reshape(6, 4)
+    folds = torch.arange(24).reshape(6, 4).to(torch.int8) % 3
     given = []
 
     def guesses(x, seen):
@@ -100,12 +109,12 @@ def test_rows_are_hidden_several_times_over_and_guessed_from_what_is_left(monkey
     module = SimpleNamespace(n_known=4, low=torch.zeros(4), guesses=guesses)
     monkeypatch.setattr(skae.impute._hidden, "BLOCK", 5)
     generator = torch.Generator().manual_seed(0)
-    seen, known_folds, guess, by_scores = hidden_rows(module, x, folds, 3, generator)
+    seen, learners, guess, by_scores = hidden_rows(module, x, folds, 3, generator)
     assert [len(part) for part, _ in given] == [5, 5, 5, 3]
     assert seen.shape == (18, 4)  # three epochs
     assert not seen[[1, 7, 13], 2].any()  # what is missing is never seen
     assert not (seen[:6] == seen[6:12]).all()
-    torch.testing.assert_close(known_folds, folds.repeat(3, 1))
+    assert learners.tolist() == learners_of(folds).repeat(3, 1).tolist()
     rows = x.repeat(3, 1)
     torch.testing.assert_close(guess, torch.where(seen, rows, -1.0))
     torch.testing.assert_close(by_scores, 2 * rows, equal_nan=True)
@@ -115,11 +124,59 @@ def test_rows_are_hidden_several_times_over_and_guessed_from_what_is_left(monkey
     assert len(hidden_rows(module, x, folds, 3, generator)[0]) == 6
 
 
+def test_a_cell_is_learnt_by_all_folds_but_its_own():
+    folds = torch.tensor([0, 1, 2], dtype=torch.int8)
+    assert learners_of(folds).tolist() == [0b11, 0b10, 0b01]
+
+
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_cells_of_a_fold_judge_by_guesses_that_have_not_seen_them(monkeypatch, is_complete):
+    monkeypatch.setattr(skae.impute._hidden, "JUDGED_ROWS", 500)
+    n, generator = 2000, torch.Generator().manual_seed(0)
+    x = torch.zeros(n, 3)
+    x[:, 0] = torch.nan
+    folds = torch.zeros(n, 3, dtype=torch.int8)
+    folds[::2, 1], folds[1::2, 2], folds[4::5, 2] = 1, 2, 1
+    module = SimpleNamespace(
+        low=torch.zeros(3),
+        fold_of_member=torch.tensor([1, 2, 1])[:, None, None],
+        missing_share=0.0 if is_complete else 0.5,
+        guesses=lambda x, seen, by: (torch.full_like(x, by), 2 * x),
+    )
+    index, known = judging_rows(module, x, folds, [10.0, 20.0], generator)
+    seen, judges, guess, by_scores = known
+    of_first = guess[:, 0] == 10
+    assert of_first.sum() == (~of_first).sum() == 500  # no more of each fold
+    assert len(index[of_first].unique()) == 500
+    for fold, mine in ((1, of_first), (2, ~of_first)):
+        hidden = folds[index[mine]] == fold
+        assert hidden.any(1).all()
+        assert judges[mine].tolist() == (fold * hidden).tolist()
+        assert not (seen[mine] & hidden).any()
+        there = seen[mine][:, 1:][~hidden[:, 1:]].float().mean()
+        # so many of a complete table are hidden beside them
+        assert there == pytest.approx(0.7 if is_complete else 1, abs=0.06)
+    assert not seen[:, 0].any()
+    torch.testing.assert_close(by_scores, 2 * x[index], equal_nan=True)
+
+
+def test_a_judgement_need_not_wait_for_a_pass():
+    n = 3
+    rows = Rows(np.zeros((n, 2)), None, Plain(), "cpu", known=(torch.arange(2 * n),))
+    rows.resident = torch.zeros(2 * n, 2)
+    order = torch.tensor([2, 0, 1, 4, 3, 5])
+    batches = HiddenBatches(rows, 4, 2, torch.Generator().manual_seed(0), order)
+    for expected in ([0, 1, 2, 4], [0, 2, 3, 5], [1, 3, 4, 5]):
+        drawn = torch.cat([batch.known[0] for batch in batches])
+        assert drawn.sort().values.tolist() == expected
+
+
 def test_other_cells_are_hidden_at_each_pass():
     n = 7
     rows = Rows(np.zeros((n, 2)), None, Plain(), "cpu", known=(torch.arange(3 * n),))
     rows.resident = torch.zeros(3 * n, 2)
-    batches = HiddenBatches(rows, n, 3, torch.Generator().manual_seed(0))
+    order = torch.arange(3 * n)
+    batches = HiddenBatches(rows, n, 3, torch.Generator().manual_seed(0), order)
     assert len(batches) == 3
     for time in (0, 1, 2, 0, 1):
         drawn = torch.cat([batch.known[0] for batch in batches])
@@ -261,13 +318,47 @@ def test_a_member_does_not_learn_from_cells_of_its_fold():
     module = SimpleNamespace(
         members=lambda x, seen, guesses: (None, nothing),
         likelihood=SimpleNamespace(nll=lambda params, x: cost + params),
-        fold_of_member=torch.tensor([1, 2])[:, None, None],
+        bit_of_member=torch.tensor([1, 2])[:, None, None],
+        training=True,
     )
+    module.learn = partial(ImputationModule.learn, module)
     seen, folds = torch.tensor([[True, False, False]]), torch.tensor([[0, 1, 2]])
-    args = nothing[0], None, None, 1.0, seen, folds, None, None
+    args = nothing[0], None, None, 1.0, seen, learners_of(folds), None, None
     terms = ImputationModule.forward(module, *args)
     # a cell that is seen counts as 0.2; half of the members learn from each of the others
     assert terms.nll.tolist() == [pytest.approx(0.2 + 5 + 50)]
+
+
+def test_members_are_judged_together_beside_the_guesses_by_what_they_never_learn():
+    x = torch.tensor([[1.0, 2.0, 1.0]])  # two numbers, and a category of two levels
+    likelihood = module_of(np.array([[0.0, 0, 0], [2, 2, 1]]), {2: 2})
+    guesses = [torch.full((1, 4), 0.4), torch.full((1, 4), 0.8)]
+    members = torch.tensor([[1.0], [5], [3], [-1]])[:, :, None].expand(4, 1, 4)
+    module = SimpleNamespace(
+        likelihood=likelihood,
+        as_means=lambda params: params,
+        bit_of_member=torch.tensor([1, 2, 1, 2])[:, None, None],
+    )
+    judges = torch.tensor([[0, 1, 2]], dtype=torch.int8)
+    args = x, judges, guesses, members
+    found = ImputationModule.squared_errors(module, *args)
+    # a quarter of each guess, 0.3, and half of the mean of two members, 2: 1.3 for 2, and
+    # 1.3 for either of the levels, of which the second is there
+    assert found.tolist() == [pytest.approx(0.7**2 + 1.3**2 + 0.3**2)]
+
+
+def test_what_is_known_of_rows_is_the_same_together_as_one_by_one():
+    X = np.random.default_rng(0).normal(size=(80, 3)) @ [[1, 1, 0], [0, 1, 1], [0, 0, 1]]
+    X[::3, 1] = X[1::3, 2] = np.nan
+    module = imputer(n_estimators=2).fit(X).net_.module_
+    x = torch.from_numpy(module.likelihood.standardize(X))
+    e = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        experts, drawn, sd, width, bins = module.distributions(x, slice(1), e=e)
+        torch.testing.assert_close(experts, module.experts(x, slice(1)))
+        torch.testing.assert_close((drawn, sd), module.noise(x, ~torch.isnan(x), e))
+    assert ((width > 0) & (width != sd)).all()
+    torch.testing.assert_close(bins.sum(2), torch.ones(80, 3))
 
 
 def test_columns_in_the_same_units_are_drawn_to_the_mean_of_all(monkeypatch):

@@ -71,6 +71,20 @@ def test_learns_what_no_normal_distribution_can():
     assert error.std() < 0.35 * X[:, 1].std()
 
 
+def test_training_ends_where_hidden_cells_are_restored_no_better():
+    X = np.random.default_rng(0).normal(size=(600, 5))  # nothing is to be learnt of others
+    X[::5, 0] = np.nan
+    params = {"network": (16,), "batch_size": 32, "random_state": 0}
+    model = AutoencoderImputer(2, **params).fit(X)
+    steps = 25 * len(model.net_.history)
+    # at most 600 ** 1.5 / 24 = 612; three judgements without a gain and the end are 100
+    assert 100 <= steps <= 300
+    assert model.n_iter_ == np.ceil(steps * 32 / 600)
+    assert not model.net_.optimizer_.state  # two thirds of a pickle, and never used again
+    model.set_params(max_iter=3).fit(X)
+    assert model.n_iter_ == len(model.net_.history) == 3  # what is asked for is done
+
+
 def test_categories_help_numbers_and_numbers_categories():
     rng = np.random.default_rng(0)
     group = rng.integers(0, 3, size=600)

@@ -12,6 +12,7 @@ from skae import AutoencoderImputer
 from skae._data.ranks import ColumnMap
 from skae.impute._draws import Source
 from skae.impute._head import ABSOLUTE, BINS, SPREAD_EVENLY, Head, add_head, cost, overlap
+from skae.impute._hidden import learners_of
 from skae.impute._predictive import Cells, Errors, Predictive, below, weigh
 from skae.impute._train import ranks_of
 
@@ -461,7 +462,7 @@ def test_a_head_learns_from_no_cell_of_its_members_fold():
     folds = torch.zeros(60, 3, dtype=torch.int8)
     folds[:20, 1], folds[20:40, 1] = 1, 2
     seen = ~torch.isnan(x) & (folds == 0)
-    known = seen, folds, *module.guesses(x, seen)
+    known = seen, learners_of(folds), *module.guesses(x, seen)
     edges, weights = module.head.edges, []
     for moved in (0.0, 1.0):
         other = torch.where(folds == 1, x + moved, x)
