@@ -81,9 +81,11 @@ class Run:
         self.generator = _on(self.device, self.task.train.generator)
         self._lend(self.generator, hidden_rates(self.task.corruption))
         eager = bool(self.net.compile) or not only_look(self.net.callbacks_)
-        known = self.module, self.params, self.grad, self.generator, eager
-        self.cost = Step(self._cost, *known)
-        self.row_cost = Step(self._row_cost, self.module, eager=eager)
+        doubtful = not type(self.module.code).__module__.startswith("skae.")
+        ways = {"eager": eager, "doubtful": doubtful}
+        vectors = self.params, self.grad, self.generator
+        self.cost = Step(self._cost, self.module, *vectors, **ways)
+        self.row_cost = Step(self._row_cost, self.module, **ways)
         if self.task.valid is not None:
             self.keep()
 

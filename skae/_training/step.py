@@ -32,6 +32,8 @@ class Step:
         From which `module` draws.
     eager : bool, default=False
         Whether nothing is to be recorded.
+    doubtful : bool, default=False
+        Whether `cost` is not known to take the same operations for each batch of a shape.
 
     Notes
     -----
@@ -40,9 +42,9 @@ class Step:
     what the module gives, which is asked for again when `renew` is called.
     """
 
-    def __init__(self, cost, module, params=(), grad=None, generator=None, eager=False):
+    def __init__(self, cost, module, params=(), grad=None, generator=None, *, eager=False, doubtful=False):
         self.cost, self.module, self.params, self.grad = cost, module, list(params), grad
-        self.generator, self.is_known = generator, is_plain(module)
+        self.generator, self.is_known = generator, is_plain(module) and not doubtful
         self.is_eager = eager or has_statistics(module)
         self.records, self.tried, self.doubtful = {}, {}, {}
 
