@@ -178,8 +178,10 @@ class Members:
         self.by_member = [g.flatten(1) for g in grads.values()]
         is_weight = [torch.full((p.numel(),), float(p.ndim > 2)) for p in grads.values()]
         self.is_weight = torch.cat(is_weight).to(flat)
-        self.cost = Step(self._cost, self.template, self.params.values(), self.grad)
-        self.row_cost = Step(self._row_cost, self.template)
+        # mapping them anew is dearer than a record
+        params = self.params.values()
+        self.cost = Step(self._cost, self.template, params, self.grad, n_eager=0)
+        self.row_cost = Step(self._row_cost, self.template, n_eager=0)
 
     def _parts(self, flat):
         """Return views of numbers of all members as tensors (M, ...) by weights' names."""

@@ -1,5 +1,6 @@
 """What a batch costs and its gradients: recorded where that is sure, else eager."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -9,6 +10,7 @@ from skae._training.state import has_statistics, is_plain
 from skae._training.tape import Reads, Tape, tensors
 from skae._training.usual import usual_torch
 
+FEW_CALLS = 6  # of a shape, for which a record, as dear as a dozen, does not pay
 SAME = 1e-4  # of the largest number: by how much what is recorded may be off
 
 
@@ -34,6 +36,8 @@ class Step:
         Whether nothing is to be recorded.
     doubtful : bool, default=False
         Whether `cost` is not known to take the same operations for each batch of a shape.
+    n_eager : int, default=None
+        Calls of each shape that go by autograd first; None is `FEW_CALLS`.
 
     Notes
     -----
@@ -42,11 +46,23 @@ class Step:
     what the module gives, which is asked for again when `renew` is called.
     """
 
-    def __init__(self, cost, module, params=(), grad=None, generator=None, *, eager=False, doubtful=False):
+    def __init__(
+        self,
+        cost,
+        module,
+        params=(),
+        grad=None,
+        generator=None,
+        *,
+        eager=False,
+        doubtful=False,
+        n_eager=None,
+    ):
         self.cost, self.module, self.params, self.grad = cost, module, list(params), grad
         self.generator, self.is_known = generator, is_plain(module) and not doubtful
         self.is_eager = eager or has_statistics(module)
         self.records, self.tried, self.doubtful = {}, {}, {}
+        self.n_eager, self.calls = FEW_CALLS if n_eager is None else n_eager, Counter()
 
     def __call__(self, *given):
         """Return what the function returns; gradients are in their places."""
@@ -56,7 +72,8 @@ class Step:
         if run is not None:
             with torch.inference_mode():
                 return run(*inputs)
-        if self.is_eager:
+        self.calls[key] += 1
+        if self.is_eager or self.calls[key] <= self.n_eager:
             return self._eager(given)
         if self.is_known:
             return self._first(key, given)

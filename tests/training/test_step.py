@@ -15,6 +15,24 @@ from skae._training.step import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore:Underfitted")
 
+
+@pytest.fixture(autouse=True)
+def at_once(request, monkeypatch):
+    """Record at the first call, where a test does not say otherwise."""
+    if "few" not in request.node.name:
+        monkeypatch.setattr(steps, "FEW_CALLS", 0)
+
+
+def test_few_calls_are_not_recorded_and_more_of_a_shape_are():
+    step = step_of(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 4)))
+    for i in range(steps.FEW_CALLS):
+        check(step, batch(i))
+        check(step, batch(i, 5))
+    assert not step.records
+    check(step, batch(9))
+    assert step.records.keys() == {(8, 4)}
+
+
 K = {"max_iter": 4, "random_state": 0, "device": "cpu", "early_stopping": False}
 X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
 
