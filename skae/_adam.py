@@ -24,10 +24,13 @@ class Adam(torch.optim.Adam):
     load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
     zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
 
-    def __init__(self, params, *args, **kwargs):
+    def __init__(self, params, *args, decoupled_weight_decay=False, **kwargs):
         others = kwargs.get("foreach") or kwargs.get("differentiable")
         kwargs.setdefault("fused", not others)
         super().__init__(params, *args, **kwargs)
+        for group in (self.defaults, *self.param_groups):  # older torch has no such key
+            own = group.get("decoupled_weight_decay", False)
+            group["decoupled_weight_decay"] = own or decoupled_weight_decay
 
     def step(self, closure=None):
         """Take a step by the gradients, after those that the closure computes."""
