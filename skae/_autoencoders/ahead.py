@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import torch
 
 from skae._params import equal
-from skae._training.members import train_together
+from skae._training.together import train_together
 
 CELLS = 2**24  # of a table, times the members that are trained together
 _LOOKING = ContextVar("looking", default=None)  # of this thread: what it has found

@@ -1,6 +1,6 @@
 """Many autoencoders fitted at once."""
 
-from skae._training.members import train_together
+from skae._training.together import train_together
 
 
 def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):

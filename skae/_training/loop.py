@@ -43,28 +43,27 @@ def train(side):
 
 def _run_epochs(side):
     """Run epochs until the last course is over, or the user stops them."""
-    data = [
-        {
+    data = {
+        net: {
             "dataset_train": JudgedRows(task.train, net.module_),
             "dataset_valid": task.valid and JudgedRows(task.valid, net.module_),
         }
         for net, task in zip(side.nets, side.tasks, strict=True)
-    ]
+    }
     try:
-        while side.nets:
+        while side.left:
             _epoch(side, data)
-            over = [m for m, course in enumerate(side.courses) if course.is_over]
+            over = [m for m in side.left if side.courses[m].is_over]
             if over:
                 _dismiss(side, over)
-                data = [own for m, own in enumerate(data) if m not in over]
     except KeyboardInterrupt:
-        done = all(course.epoch for course in side.courses)
-        if not (done and all(net.keep_on_interrupt for net in side.nets)):
+        left = [(side.nets[m], side.courses[m], side.n_before[m]) for m in side.left]
+        if not all(net.keep_on_interrupt and course.epoch for net, course, _ in left):
             raise
-        for net, before, course in zip(side.nets, side.n_before, side.courses, strict=True):
+        for net, course, before in left:
             net.interrupted_ = True
             del net.history[before + course.epoch :]  # one that was cut off has no losses
-        _dismiss(side, range(len(side.nets)))
+        _dismiss(side, side.left)
 
 
 def _dismiss(side, over):
@@ -75,13 +74,14 @@ def _dismiss(side, over):
         history = net.history  # of what happened they know no more
         net.notify("on_train_end", X=side.tasks[m], y=None)
         net.history = history
-    side.keep_on([m for m in range(len(side.nets)) if m not in over])
+    side.keep_on([m for m in side.left if m not in over])
 
 
 def _epoch(side, data):
     """Run over the batches once, and over those that judge; losses leave the device."""
-    for net, own in zip(side.nets, data, strict=True):
-        net.notify("on_epoch_begin", **own)
+    for m in side.left:
+        net = side.nets[m]
+        net.notify("on_epoch_begin", **data[net])
     side.begin_epoch()
     tasks = side.tasks
     total = torch.zeros(len(tasks), dtype=torch.float32, device=side.device)
@@ -90,19 +90,16 @@ def _epoch(side, data):
         for course in side.courses:
             course.step += 1
     losses = (total / len(tasks[0].train.index)).tolist()
-    for m, (net, course) in enumerate(zip(side.nets, side.courses, strict=True)):
-        loss = check_loss(losses[m], course, net.module_.code.remedies[0])
-        side.note(m, tasks[m].train, loss)
-    judged = None
-    if tasks[0].valid is not None:
-        judged = side.judged()
-    for m, (net, course, task) in enumerate(
-        zip(side.nets, side.courses, tasks, strict=True)
-    ):
+    for m in side.left:
+        remedy = side.nets[m].module_.code.remedies[0]
+        side.note(m, tasks[m].train, check_loss(losses[m], side.courses[m], remedy))
+    judged = side.judged() if tasks[0].valid is not None else None
+    for m in side.left:
+        net, course = side.nets[m], side.courses[m]
         if judged is not None:
             loss = check_loss(judged[m], course, of="the held-out loss")
             net.history.record("valid_loss", loss)
-            net.history.record("valid_batch_count", len(task.valid))
+            net.history.record("valid_batch_count", len(tasks[m].valid))
         course.epoch += 1
         if judged is not None:
             better = course.judge(judged[m], net.patience, net.tol)
@@ -111,7 +108,7 @@ def _epoch(side, data):
             net.history.record("valid_loss_best", better)
         side.end_epoch(m)
         try:
-            net.notify("on_epoch_end", **data[m])
+            net.notify("on_epoch_end", **data[net])
         except KeyboardInterrupt:  # skorch's `EarlyStopping` raises one, as users do
             if not have_stopped(net.callbacks_):
                 raise

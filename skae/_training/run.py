@@ -30,9 +30,9 @@ class Run:
 
     Attributes
     ----------
-    nets, tasks, courses, n_before : list
-        Of the one net, as the loop takes them: what it learns, how far it is, and how
-        many epochs it has behind it.
+    nets, tasks, courses, n_before, left : list
+        Of the one net, as the loop takes them: what it learns, how far it is, how many
+        epochs it has behind it, and the places of the nets that are still trained.
     params : list of Parameter
     flat, grad, is_weight : Tensor of shape (n,)
         All weights, their gradients, and 1 for what is penalised.
@@ -53,7 +53,7 @@ class Run:
         warm_up = code.warm_up(task.aim)
         self.course = Course(task.epochs, len(task.train), task.schedule, warm_up)
         self.nets, self.tasks, self.courses = [net], [task], [self.course]
-        self.n_before = [len(net.history)]
+        self.n_before, self.left = [len(net.history)], [0]
         self.has_hooks, self.best = bool(net.callbacks), None
         self.first = None  # the weights before the first epoch, where they compete
         # LBFGS and its like take each weight as a vector
@@ -270,7 +270,7 @@ class Run:
 
     def keep_on(self, left):
         """Go on with the net, or with none."""
-        self.nets = [self.nets[m] for m in left]
+        self.left = left
 
     @contextmanager
     def _as_kept(self):
