@@ -77,6 +77,10 @@ class Members:
         for name, p in self.params.items():
             p.requires_grad_().grad = grads[name]
         self.by_member = [g.flatten(1) for g in grads.values()]
+        self.way = torch.zeros_like(flat)
+        vectors = self._parts(flat), self._parts(self.way)
+        both = zip(*(parts.values() for parts in vectors), strict=True)
+        self.ways = [(p.flatten(1), way.flatten(1)) for p, way in both]
         is_weight = [torch.full((p.numel(),), float(p.ndim > 2)) for p in grads.values()]
         self.is_weight = torch.cat(is_weight).to(flat)
         # mapping them anew is dearer than a record
@@ -146,11 +150,10 @@ class Members:
             update(self.flat, self.grad, self.state, group | {"lr": rates[0]})
             return
         # Adam walks from zero at a rate of 1: each member's own is put on its way
-        way = torch.zeros_like(self.flat)
-        update(way, self.grad, self.state, group | {"lr": 1.0})
+        update(self.way.zero_(), self.grad, self.state, group | {"lr": 1.0})
         rates = torch.tensor(rates, device=self.device)[:, None]
-        for p, part in zip(self.params.values(), self._parts(way).values(), strict=True):
-            p.detach().flatten(1).addcmul_(part.flatten(1), rates)
+        for weights, way in self.ways:
+            weights.addcmul_(way, rates)
 
     def _given(self, batches, sources):
         """Return what members' batches hold and their codes draw, by place: (M, ...)."""
