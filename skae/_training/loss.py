@@ -9,12 +9,20 @@ import torch
 
 from skae._codes.base import Terms
 
+MOST_KEPT = 2**24  # numbers of held-out rows
 JUDGING_SEED = 0  # of the noise under which held-out rows are judged
 
 
 def judging_generator(device):
     """Return the source of the noise to judge by, the same each time."""
     return torch.Generator(device).manual_seed(JUDGING_SEED)
+
+
+def may_stay(batches, times=1):
+    """Tell whether so many times the rows of batches may be kept beside the data."""
+    rows = batches.rows
+    size = times * len(batches.index) * rows.n_columns
+    return rows.resident is not None and size <= MOST_KEPT
 
 
 def row_loss(forward, batch, noise, progress):

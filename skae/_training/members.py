@@ -14,7 +14,7 @@ from skae._losses import elastic_net
 from skae._training.course import Course
 from skae._training.flat import in_memory_order
 from skae._training.loop import train
-from skae._training.loss import judging_generator, mean_loss, row_loss
+from skae._training.loss import judging_generator, may_stay, mean_loss, row_loss
 from skae._training.step import Step
 
 LEAVE = 0.25  # share of members that must have ended for the others to go on alone
@@ -77,7 +77,7 @@ class Members:
         for name, p in self.params.items():
             p.requires_grad_().grad = grads[name]
         self.by_member = [g.flatten(1) for g in grads.values()]
-        self.way = torch.zeros_like(flat)
+        self.way, self.judges = torch.zeros_like(flat), None
         vectors = self._parts(flat), self._parts(self.way)
         both = zip(*(parts.values() for parts in vectors), strict=True)
         self.ways = [(p.flatten(1), way.flatten(1)) for p, way in both]
@@ -213,10 +213,15 @@ class Members:
     def judged(self):
         """Return each member's held-out loss, per column."""
         self.template.eval()
-        rows = []
-        sources = [judging_generator(self.device) for _ in self.tasks]
-        for batches in zip(*(task.valid for task in self.tasks), strict=True):
-            rows += self.row_cost(self._given(batches, sources), torch.tensor(1.0))
+        given, rows = self.judges, []
+        if given is None:  # they, and the noise to judge by, are the same each time
+            sources = [judging_generator(self.device) for _ in self.tasks]
+            batches = zip(*(task.valid for task in self.tasks), strict=True)
+            given = (self._given(some, sources) for some in batches)
+            if may_stay(self.tasks[0].valid, len(self.tasks)):
+                self.judges = given = list(given)
+        for some in given:
+            rows += self.row_cost(some, self.courses[0].whole)
         n_columns = self.tasks[0].rows.n_columns
         return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
 

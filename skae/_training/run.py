@@ -12,7 +12,7 @@ from skae._training.callbacks import only_look
 from skae._training.course import Course
 from skae._training.flat import hand, in_one_vector
 from skae._training.loop import record_losses
-from skae._training.loss import judging_generator, mean_loss, row_loss
+from skae._training.loss import judging_generator, may_stay, mean_loss, row_loss
 from skae._training.optimizers import Switching, switch
 from skae._training.phases import Phase
 from skae._training.step import Step
@@ -55,6 +55,7 @@ class Run:
         self.nets, self.tasks, self.courses = [net], [task], [self.course]
         self.n_before, self.left = [len(net.history)], [0]
         self.has_hooks, self.best = bool(net.callbacks), None
+        self.judges = None  # held-out batches, once they are drawn
         self.first = None  # the weights before the first epoch, where they compete
         # LBFGS and its like take each weight as a vector
         self.is_flat = "optimizer" in self.optimizers
@@ -224,11 +225,15 @@ class Run:
 
     def _judged_rows(self):
         """Return what each held-out row costs, per column; (n_valid,)."""
-        valid, generator, rows = self.task.valid, judging_generator(self.device), []
-        for batch in valid:
-            noise, batch = self._drawn(batch, generator)
-            rows += self.row_cost(batch, noise, torch.tensor(1.0))
-        return torch.cat(rows) / valid.rows.n_columns
+        given, rows = self.judges, []
+        if given is None:  # they, and the noise to judge by, are the same each time
+            generator, valid = judging_generator(self.device), self.task.valid
+            given = (self._drawn(batch, generator) for batch in valid)
+            if may_stay(valid):
+                self.judges = given = list(given)
+        for noise, batch in given:
+            rows += self.row_cost(batch, noise, self.course.whole)
+        return torch.cat(rows) / self.task.valid.rows.n_columns
 
     def _set_training(self, training):
         """Make the module, and the weights, those to train or those to judge."""
