@@ -85,8 +85,8 @@ def _epoch(side, data):
     side.begin_epoch()
     tasks = side.tasks
     total = torch.zeros(len(tasks), dtype=torch.float32, device=side.device)
-    for batches in zip(*(task.train for task in tasks), strict=True):
-        total.add_(side.step(batches), alpha=len(batches[0].x))
+    for batch, n_rows in side.batches():
+        total.add_(side.step(batch), alpha=n_rows)
         for course in side.courses:
             course.step += 1
     losses = (total / len(tasks[0].train.index)).tolist()

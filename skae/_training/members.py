@@ -109,11 +109,44 @@ class Members:
 
     # A step
 
-    def step(self, batches):
+    def batches(self):
+        """Yield what an epoch's batches hold, as `_given` does, and their rows' number."""
+        parts = [task.train for task in self.tasks]
+        sources, rows = [part.generator for part in parts], parts[0].rows
+        shares = all(part.rows is rows for part in parts) and rows.resident is not None
+        if not shares or rows.clean is not None or any(t.corruption for t in self.tasks):
+            for some in zip(*parts, strict=True):
+                yield self._given(some, sources), len(some[0].x)
+            return
+        n, size = len(parts[0].index), parts[0].batch_size
+        places = [torch.randperm(n, generator=source) for source in sources]
+        index = torch.stack(
+            [part.index[at] for part, at in zip(parts, places, strict=True)]
+        )
+        index, weight = index.to(self.device), None
+        if parts[0].weight is not None:
+            pairs = zip(parts, places, strict=True)
+            weight = torch.stack([part.weight[at.to(self.device)] for part, at in pairs])
+        for at in (slice(start, start + size) for start in range(0, n, size)):
+            chosen = index[:, at]
+            tables = {0: rows.resident, **dict(enumerate(rows.known, 4))}
+            given = {i: table[chosen] for i, table in tables.items()}
+            if weight is not None:
+                given[1] = weight[:, at]
+            noise = self._noise(chosen.shape[1], sources)
+            if noise is not None:
+                given[3] = noise
+            yield given, chosen.shape[1]
+
+    def _noise(self, n_rows, sources):
+        """Return what members' codes draw for so many rows, (M, ...), or None."""
+        pairs = zip(self.tasks, sources, strict=True)
+        drawn = [t.recipe.code.draw(t.net.module_, n_rows, s) for t, s in pairs]
+        return None if drawn[0] is None else torch.stack(drawn)
+
+    def step(self, given):
         """Take a step on a batch for each member; return their losses (M,)."""
         net, grad = self.net, self.grad
-        sources = [task.train.generator for task in self.tasks]
-        given = self._given(batches, sources)
         _, losses = self.cost(given, self.courses[0].progress())
         with torch.no_grad():
             if self.present is not None:

@@ -106,9 +106,14 @@ class Run:
 
     # A step
 
-    def step(self, batches):
-        """Take a step on the one net's batch; return its loss ()."""
-        return self.train_step(*batches)
+    def batches(self):
+        """Yield an epoch's batches, and how many rows each has."""
+        for batch in self.task.train:
+            yield batch, len(batch.x)
+
+    def step(self, batch):
+        """Take a step; return its loss ()."""
+        return self.train_step(batch)
 
     def train_step(self, batch):
         """Take one step of each optimiser on one batch; return its loss ()."""
