@@ -17,7 +17,7 @@ from skae._training.loop import train
 from skae._training.loss import judging_generator, may_stay, mean_loss, row_loss
 from skae._training.step import Step
 
-LEAVE = 0.25  # share of members that must have ended for the others to go on alone
+LEAVE = 0.5  # share of members that must have ended for the others to go on alone
 
 
 class Members:
