@@ -175,9 +175,7 @@ class Members:
     def _descend(self):
         """Take Adam's step, for each member at its own rate."""
         pairs = zip(self.nets, self.courses, strict=True)
-        self.rates = rates = [
-            net.lr * c.rate() if m in self.left else 0.0 for m, (net, c) in enumerate(pairs)
-        ]
+        self.rates = rates = [net.lr * c.rate() for net, c in pairs]
         group = self.optimizer.param_groups[0]
         if len(set(rates)) == 1:
             update(self.flat, self.grad, self.state, group | {"lr": rates[0]})

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 
@@ -183,3 +184,20 @@ def test_a_member_that_cannot_be_is_refused_before_training(params, message, mon
     with pytest.raises(ValueError, match=message):
         fit_together(members, WINE)
     assert not any(member.__sklearn_is_fitted__() for member in members)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_who_has_ended_draws_on_from_where_it_did():
+    noise = np.random.default_rng(0).normal(size=(120, 6))  # where the start stays
+    members = [
+        Autoencoder(2, max_iter=n, random_state=i, batch_size=32, learning_rate=0.3)
+        for i, n in enumerate([3, 9, 9, 9])
+    ]
+    alone = [clone(member).fit(noise) for member in members]
+    together = fit_together(members, noise)
+    assert together_in(together) == [4] * 4
+    for one, other in zip(together, alone, strict=True):
+        assert one.n_iter_ == other.n_iter_
+        ends = [e.net_.module_.encoder.layers[0].weight.detach() for e in (one, other)]
+        assert one.net_.kept_start_
+        torch.testing.assert_close(*ends)

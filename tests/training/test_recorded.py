@@ -173,6 +173,28 @@ def test_a_view_of_what_is_multiplied_by_1_is_of_the_weight():
     torch.testing.assert_close(place, 2 * (x + b.detach()).sum(0))
 
 
+def test_views_of_weights_are_looked_up_once_for_all():
+    w, v = rows(3, 4), leaf(3)
+    record, _ = recorded(lambda x: (x * w.t()[:2] * v).sum(), [v], rows(2, 3))
+    called = {f for f in record.bound.values() if callable(f) and not torch.is_tensor(f)}
+    assert torch.t not in called
+    assert aten.slice.Tensor not in called
+    assert torch.mul in called
+
+
+def test_records_are_alike_if_operations_and_constants_are():
+    w = leaf(3)
+
+    def of(fn):
+        return recorded(fn, [w], rows(2, 3))[0]
+
+    first = of(lambda x: (x * w * torch.tensor([1.0, 2.0, 3.0])).sum())
+    assert first.is_like(of(lambda x: (x * w * torch.tensor([1.0, 2.0, 3.0])).sum()))
+    assert not first.is_like(of(lambda x: (x * w * torch.tensor([1.0, 2.0, 4.0])).sum()))
+    assert not first.is_like(of(lambda x: (x + w * torch.tensor([1.0, 2.0, 3.0])).sum()))
+    assert not of(lambda x: (2 * x * w).sum()).is_like(of(lambda x: (3 * x * w).sum()))
+
+
 def test_members_products_take_what_is_added_along():
     w, b = leaf(4, 3, 2), leaf(4, 2, seed=2)
 

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from skae import Autoencoder
 from skae._training import step as steps
+from skae._training.run import Run
 from skae._training.step import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore:Underfitted")
@@ -268,6 +269,38 @@ def test_a_fit_of_a_network_with_a_branch_is_that_of_autograd(monkeypatch):
     wanted = Autoencoder(2, network=Network(), **K).fit(X)
     assert ours.loss_curve_ == wanted.loss_curve_
     assert np.array_equal(ours.transform(X), wanted.transform(X))
+
+
+class Signed:
+    """A user's network, by a sign that is not its own."""
+
+    sign = 1.0
+
+    def build(self, n_inputs, n_components, n_outputs, **kwargs):
+        class Decoder(nn.Linear):
+            def forward(self, z):
+                return Signed.sign * super().forward(z)
+
+        return nn.Linear(n_inputs, n_components), Decoder(n_components, n_outputs)
+
+
+def test_each_epoch_looks_again_at_a_user_s_network(monkeypatch):
+    begin = Run.begin_epoch
+
+    def flipped(self):
+        Signed.sign = -1.0 if self.course.epoch >= 2 else 1.0
+        begin(self)
+
+    monkeypatch.setattr(Run, "begin_epoch", flipped)
+    monkeypatch.setattr(Signed, "sign", 1.0)
+    ours = Autoencoder(2, network=Signed(), **K).fit(X)
+    without_records(monkeypatch)
+    wanted = Autoencoder(2, network=Signed(), **K).fit(X)
+    np.testing.assert_allclose(ours.loss_curve_, wanted.loss_curve_, rtol=1e-5)
+    monkeypatch.undo()
+    usual = Autoencoder(2, network=Signed(), **K).fit(X).loss_curve_
+    np.testing.assert_allclose(usual[:2], wanted.loss_curve_[:2], rtol=1e-5)
+    assert abs(usual[2] - wanted.loss_curve_[2]) > 1e-2
 
 
 def test_threads_record_apart():
