@@ -42,7 +42,17 @@ class Step:
     what the module gives, which is asked for again when `renew` is called.
     """
 
-    def __init__(self, cost, module, params=(), grad=None, generator=None, *, eager=False, doubtful=False):
+    def __init__(
+        self,
+        cost,
+        module,
+        params=(),
+        grad=None,
+        generator=None,
+        *,
+        eager=False,
+        doubtful=False,
+    ):
         self.cost, self.module, self.params, self.grad = cost, module, list(params), grad
         self.generator, self.is_known = generator, is_plain(module) and not doubtful
         self.is_eager = eager or has_statistics(module)
