@@ -1,7 +1,9 @@
 """scikit-learn's grid search, with autoencoders that are trained together."""
 
+import copy
 import math
 import warnings
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 
 import joblib
@@ -99,12 +101,15 @@ class GridSearchCV(_GridSearchCV):
     -----
     Fitted one by one are autoencoders with dropout, batch normalisation, an optimiser of
     one's own or ``verbose=1``; with ``n_jobs`` above 1, in processes all the same. Only
-    fitted as scikit-learn does, with ``n_jobs`` in threads, are those within another
-    estimator than a pipeline, those with callbacks or networks of one's own, those behind
-    a step that gives other rows each time, and tables of more than 16 million cells.
+    fitted as scikit-learn does, with ``n_jobs`` in threads where others are trained
+    together, are those within another estimator than a pipeline, those with callbacks or
+    networks of one's own, those behind a step that gives other rows each time, and tables
+    of more than 16 million cells.
 
-    Steps before an autoencoder are fitted twice more for each fold, to know the rows that
-    it will see. A `fit` that fails, or is interrupted, leaves the search as it was.
+    Steps before an autoencoder are fitted once more for each fold, and twice for the first,
+    to know the rows that it will see, unless a pipeline's `memory` has them; where each
+    candidate has steps of its own there, none is fitted ahead. A `fit` that fails, or is
+    interrupted, leaves the search as it was.
 
     Examples
     --------
@@ -156,10 +161,12 @@ class GridSearchCV(_GridSearchCV):
     def _getting_ready(self, params):
         """Note what is needed to train ahead; leave all as it is if nothing can be."""
         self._given, context = None, nullcontext()
-        if any(map(_place, self._candidates())):
+        times = Counter(map(_head_of, self._candidates()))
+        shared = {head for head, n in times.items() if head and n > 1}
+        if shared:
             # jobs are made here, as the caller's context may say where they run
             n_jobs, jobs = joblib.effective_n_jobs(self.n_jobs), Parallel(self.n_jobs)
-            self._given = params, jobs, n_jobs
+            self._given = params, jobs, n_jobs, shared
             if n_jobs > 1:  # what is trained ahead is in this process
                 context = joblib.parallel_config("threading", n_jobs=n_jobs)
         with context:
@@ -198,10 +205,10 @@ class GridSearchCV(_GridSearchCV):
 
     def _train_ahead(self, ahead, candidates, X, y, folds):
         """Train what candidates will ask for; return seconds (n_candidates, n_folds)."""
-        _, jobs, n_jobs = self._given
-        wanted = []
+        _, jobs, n_jobs, shared = self._given
+        wanted, heads = [], _Heads(shared)
         for train, _ in folds:
-            found = self._wanted(candidates, X, y, train)
+            found = self._wanted(candidates, X, y, train, heads)
             wanted.append([one and ahead.want(one) for one in found])
         chunks = ahead.chunks(n_jobs)
         try:
@@ -216,14 +223,15 @@ class GridSearchCV(_GridSearchCV):
                 one.trained, one.seconds = trained, seconds / one.times
         return np.array([[one.seconds if one else 0.0 for one in row] for row in wanted]).T
 
-    def _wanted(self, candidates, X, y, index):
+    def _wanted(self, candidates, X, y, index, heads):
         """Return what each candidate would train on some rows, or None."""
         params, *_ = self._given
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).estimator.fit
         else:
             params = {name: v for name, v in params.items() if name != "groups"}
-        params, heads, found = _check_method_params(X, params, index), {}, []
+        params, found = _check_method_params(X, params, index), []
+        heads.rows.clear()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the fits will say the same
             for parameters in candidates:
@@ -264,33 +272,61 @@ def _is_ours(step):
     return isinstance(step, BaseAutoencoder)
 
 
+def _head_of(candidate):
+    """Return a hash of the steps before a candidate's autoencoder, None if unknown."""
+    place = _place(candidate)
+    if not place:
+        return None
+    try:
+        return joblib.hash(candidate.steps[: place - 1] if place > 1 else ())
+    except Exception:  # there is what cannot be pickled
+        return None
+
+
+class _Heads:
+    """The steps before autoencoders, and what comes of the rows of a fold in them.
+
+    Only those that several candidates share: else there is nothing to train together.
+    """
+
+    def __init__(self, shared):
+        self.shared, self.changing, self.known, self.rows = shared, set(), set(), {}
+
+    def through(self, candidate, n_steps, X, y):
+        """Return what comes of rows in first steps, or None if it differs each time."""
+        key, steps = _head_of(candidate), candidate.steps[:n_steps]
+        if key in self.changing:
+            return None
+        if key not in self.rows:
+            # with a cache, if there is one, in which the fits will find it again
+            head = Pipeline([*steps, ("last", "passthrough")], memory=candidate.memory)
+            if any(map(_is_ours, head.get_params().values())):
+                return None
+            again = None
+            if key not in self.known:  # the first fold tells whether they differ
+                again = joblib.hash(clone(head).fit_transform(copy.deepcopy(X), y))
+                self.known.add(key)
+            self.rows[key] = clone(head).fit_transform(X, y)
+            if again is not None and again != joblib.hash(self.rows[key]):
+                self.changing.add(key)
+                return None
+        return self.rows[key]
+
+
 def _foreseen(candidate, X, y, params, heads):
     """Return what a candidate would train, or None if that cannot be known."""
     place = _place(candidate)
-    if not place or vars(candidate).get("_skl_callbacks"):
+    if _head_of(candidate) not in heads.shared or vars(candidate).get("_skl_callbacks"):
         return None
     if type(candidate) is Pipeline:
-        head, candidate = (
-            candidate.steps[: place - 1],
-            Pipeline(candidate.steps[place - 1 :]),
-        )
-        if head:
-            owners = tuple(f"{name}__" for name, _ in candidate.steps)
+        rest = Pipeline(candidate.steps[place - 1 :])
+        if place > 1:
+            owners = tuple(f"{name}__" for name, _ in rest.steps)
             if not all(name.startswith(owners) for name in params):
                 return None
-            X = _through(Pipeline(head), X, y, heads)
+            X = heads.through(candidate, place - 1, X, y)
+        candidate = rest
     found = None if X is None else foreseen(lambda: candidate.fit(X, y, **params))
     if found is None or math.prod(found.sample.X.shape) > CELLS:
         return None
     return found if found.can_be_known_again else None
-
-
-def _through(head, X, y, heads):
-    """Return what comes of rows in the first steps, or None if it differs each time."""
-    if any(map(_is_ours, head.get_params().values())):
-        return None
-    key = joblib.hash(head)
-    if key not in heads:
-        one, other = (clone(head).fit_transform(X, y) for _ in range(2))
-        heads[key] = one if joblib.hash(one) == joblib.hash(other) else None
-    return heads[key]
