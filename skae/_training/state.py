@@ -71,6 +71,13 @@ def is_plain(module):
     )
 
 
+def has_hooks(module):
+    """Tell whether anything is called whenever a module's parts are."""
+    hooks = [name for name in vars(nn.Module()) if name.endswith("ward_hooks")]
+    hooks += [name.replace("_hooks", "_pre_hooks") for name in hooks]
+    return any(vars(m).get(name) for m in module.modules() for name in hooks)
+
+
 def has_statistics(module):
     """Tell whether a module's parts keep running statistics of the rows."""
     return any(getattr(m, "track_running_stats", False) for m in module.modules())
