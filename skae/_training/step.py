@@ -126,6 +126,8 @@ class Step:
             out = self.cost(*given)
             found = [None] * len(places)
             if places and out[0].requires_grad:
+                # of a function of the user's own, what it reads would not be noticed
+                reads.has_read |= not self.is_known and _has_functions(out[0].grad_fn)
                 found = torch.autograd.grad(out[0], self.params, allow_unused=self.is_known)
         pairs = list(zip(found, places, strict=True))
         record = Record(tape.lines, tensors(given), list(out), pairs)
@@ -224,6 +226,19 @@ class Step:
                     own = own | _inside(value)
             told.append({k: _text(v) for k, v in own.items() if isinstance(v, PLAIN)})
         return told
+
+
+def _has_functions(root):
+    """Tell whether Python works out a gradient, in an `autograd.Function`."""
+    seen, left = {None}, [root]
+    while left:
+        node = left.pop()
+        if node not in seen:
+            if isinstance(node, torch.autograd.function.BackwardCFunction):
+                return True
+            seen.add(node)
+            left += [before for before, _ in node.next_functions]
+    return False
 
 
 def _inside(value):
