@@ -70,7 +70,9 @@ class Record:
         new = set(map(memory_of, inputs))
         for line in lines:
             if not (line.changes or line.is_view):
-                new |= {memory_of(t) for t in tensors(line.out)} - {given.get(id(t)) for t in line.given()}
+                new |= {memory_of(t) for t in tensors(line.out)} - {
+                    given.get(id(t)) for t in line.given()
+                }
         self.has_alias = any(m in new for i, m in given.items() if i not in self.moving)
         self.restless = {memory_of(t) for line in lines for t in line.changed()}
         here = {memory_of(t) for li in lines for t in li.given() if id(t) not in made}
@@ -192,7 +194,7 @@ class Record:
         return turned
 
     def _turnable(self, kept):
-        """Return the ids of narrow products; not of those whose layout another one heeds."""
+        """Return the ids of narrow products whose layout no other line heeds."""
         sources, heeded = {}, set()  # the products whose layout a tensor has, by id
         for line in kept:
             if line.op in PRODUCTS:

@@ -50,7 +50,17 @@ class Step:
     third it must give what autograd does, which is asked again when `renew` is called.
     """
 
-    def __init__(self, cost, module, params=(), grad=None, generator=None, *, eager=False, doubtful=False):
+    def __init__(
+        self,
+        cost,
+        module,
+        params=(),
+        grad=None,
+        generator=None,
+        *,
+        eager=False,
+        doubtful=False,
+    ):
         self.cost, self.module, self.params, self.grad = cost, module, list(params), grad
         self.generator, self.is_known = generator, is_plain(module) and not doubtful
         self.is_eager = eager or has_statistics(module) or has_hooks(module)
@@ -104,7 +114,9 @@ class Step:
             with ThreadPoolExecutor(1) as thread:
                 try:
                     future = thread.submit(record)
-                except RuntimeError:  # there are no threads, as when Python is on its way out
+                except (
+                    RuntimeError
+                ):  # there are no threads, as when Python is on its way out
                     future = None
                 out, made, is_sure = record() if future is None else future.result()
         else:
@@ -118,24 +130,27 @@ class Step:
     def _recorded(self, given):
         """Return what the function returns, the record, and whether that says all."""
         places = [p.grad for p in self.params]
-        with (
-            torch.set_grad_enabled(self.grad is not None),
-            Reads() as reads,
-            Tape() as tape,
-        ):
-            out = self.cost(*given)
-            found = [None] * len(places)
-            if places and out[0].requires_grad:
-                # of a function of the user's own, what it reads would not be noticed
-                reads.has_read |= not self.is_known and _has_functions(out[0].grad_fn)
-                found = torch.autograd.grad(out[0], self.params, allow_unused=self.is_known)
-        pairs = list(zip(found, places, strict=True))
-        record = Record(tape.lines, tensors(given), list(out), pairs)
+        tape, reads, found = Tape(), Reads(), [None] * len(places)
+        try:
+            with torch.set_grad_enabled(self.grad is not None), reads, tape:
+                out = self.cost(*given)
+                if places and out[0].requires_grad:
+                    # of a function of the user's own, what it reads would not be noticed
+                    reads.has_read |= not self.is_known and _has_functions(out[0].grad_fn)
+                    found = torch.autograd.grad(
+                        out[0], self.params, allow_unused=self.is_known
+                    )
+            pairs = list(zip(found, places, strict=True))
+            record, is_sure = None, not (tape.is_full or tape.has_read or reads.has_read)
+            if is_sure:
+                record = Record(tape.lines, tensors(given), list(out), pairs)
+                is_sure = not record.has_alias
+        finally:
+            tape.stop()
         with torch.no_grad():
             for gradient, place in pairs:
                 place.zero_() if gradient is None else place.copy_(gradient)
-        has_read = tape.has_read or reads.has_read or record.has_alias
-        return tuple(t.detach() for t in out), record, not has_read
+        return tuple(t.detach() for t in out), record, is_sure
 
     # Modules of the user's
 
@@ -218,7 +233,8 @@ class Step:
         And where Python's and NumPy's generators stand, which users draw from.
         """
         usual = vars(nn.Module()).keys()
-        told = [random.getstate(), pickle.dumps(np.random.get_state(legacy=False))]
+        stands = np.random.get_state(legacy=False)  # noqa: NPY002
+        told = [random.getstate(), pickle.dumps(stands)]
         for m in self.module.modules():
             own = {name: v for name, v in vars(m).items() if name not in usual}
             for value in own.values():

@@ -20,6 +20,7 @@ READERS = {
     "tensor_split", "__set__",  # the latter of `data`
 }  # fmt: skip
 MAKERS = {"tensor", "as_tensor", "asarray", "new_tensor", "sparse_coo_tensor"}
+MOST_BYTES = 2**26  # of what is noted; steps of larger tensors are no slower by autograd
 DECIDES = {
     torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape,
     torch.Tag.inplace_view,  # as `set_`, which lets a tensor lie elsewhere
@@ -132,11 +133,23 @@ class Line(NamedTuple):
 
 
 class Tape(TorchDispatchMode):
-    """Notes the operations that are run, and whether a number was read."""
+    """Notes the operations that are run, and whether a number was read.
+
+    What is noted stays in memory: where it is too large, nothing is noted any more.
+    """
 
     def __init__(self):
         super().__init__()
-        self.lines, self.has_read = [], False
+        self.lines, self.has_read, self.n_bytes = [], False, 0
+
+    @property
+    def is_full(self):
+        """Whether more was to be noted than it holds."""
+        return self.n_bytes > MOST_BYTES
+
+    def stop(self):
+        """Note nothing any more, also if an interrupt has left the mode on."""
+        self.lines, self.n_bytes = [], MOST_BYTES + 1
 
     @classmethod
     def _should_skip_dynamo(cls):  # otherwise torch imports its compiler
@@ -145,9 +158,15 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         out = op(*args, **kwargs)
+        if self.is_full:
+            return out
         line = Line(op, list(args), kwargs, out)
         self.has_read |= line.decides
         self.lines.append(line)
+        if not (line.is_view or line.changes):
+            self.n_bytes += sum(t.nbytes for t in tensors(out))
+            if self.is_full:
+                self.stop()
         return out
 
 
