@@ -53,6 +53,9 @@ class Record:
         What its text names.
     changes : bool
         Whether it changes memory that was there before, but for the gradients' places.
+    has_alias : bool
+        Whether memory that it makes is seen by tensors that no line has made, so that it
+        does not say all.
     """
 
     def __init__(self, lines, inputs, outputs, gradients=()):
@@ -63,6 +66,14 @@ class Record:
         self.inputs = {id(x) for x in inputs}
         made = {id(t) for li in lines if not li.changes for t in tensors(li.out)}
         self.moving = made | self.inputs  # ids of what is not in its place for good
+        given = {id(t): memory_of(t) for line in lines for t in line.given()}
+        new = set(map(memory_of, inputs))
+        for line in lines:
+            if not (line.changes or line.is_view):
+                new |= {memory_of(t) for t in tensors(line.out)} - {
+                    given.get(id(t)) for t in line.given()
+                }
+        self.has_alias = any(m in new for i, m in given.items() if i not in self.moving)
         self.restless = {memory_of(t) for line in lines for t in line.changed()}
         here = {memory_of(t) for li in lines for t in li.given() if id(t) not in made}
         self.lasting = self.restless & here
@@ -107,9 +118,10 @@ class Record:
         """Return the lines that have to be run: no known ones, and none twice."""
         kept, runs = [], {}
         for line in lines:
-            line = line._replace(args=self._of(line.args))
+            kwargs = {name: self._of(value) for name, value in line.kwargs.items()}
+            line = line._replace(args=self._of(line.args), kwargs=kwargs)
             given, made = line.given(), tensors(line.out)
-            twin = line.twin(self.by)
+            twin = line.twin(self.by, self.restless)
             if twin is not None:
                 if twin is not line.out:  # which `lift_fresh` returns itself
                     self.same[id(line.out)] = twin
@@ -139,11 +151,14 @@ class Record:
         uses.update(id(t) for t in tensors(wanted))
         gone, fused = set(), []
         for line in kept:
-            terms = list(line.args) if line.op is aten.add.Tensor else []
+            plain = line.op is aten.add.Tensor and not line.kwargs  # which may hold alpha
+            terms = list(line.args) if plain else []
             for product, bias in (terms, terms[::-1]) if len(terms) == 2 else ():
                 by = self.by.get(id(product)) if torch.is_tensor(product) else None
                 is_product = by is not None and by.op is aten.bmm.default
                 if not (is_product and torch.is_tensor(bias)) or self._moves(line):
+                    continue
+                if self._moves(by) or not product.dtype == bias.dtype == line.out.dtype:
                     continue
                 if uses[id(product)] == 1 and product.shape == line.out.shape:
                     gone.add(id(product))
@@ -160,14 +175,12 @@ class Record:
         """
         if any(line.tells_strides or (line.is_view and self._moves(line)) for line in kept):
             return kept
-        turned = []
+        turned, turns = [], self._turnable(kept)
         for line in kept:
-            *bias, a, b = line.args if line.op in PRODUCTS else (None, None)
-            stays = all(id(t) not in self.moving for t in bias)  # and is not computed
-            stays = stays and not line.kwargs and not self._moves(line)
-            if a is None or not (stays and _is_narrow(a, b)):
+            if not (torch.is_tensor(line.out) and id(line.out) in turns):
                 turned.append(line)
                 continue
+            *bias, a, b = line.args
             pair = [self._transposed(t, turned) for t in (b, a)]
             bias = [t[:, None] if t.ndim == 1 else t.mT for t in bias]
             product = line.out.mT.clone(memory_format=torch.contiguous_format)
@@ -179,6 +192,25 @@ class Record:
             self.moving.add(id(product))
             self.narrow.add(id(product))
         return turned
+
+    def _turnable(self, kept):
+        """Return the ids of narrow products whose layout no other line heeds."""
+        sources, heeded = {}, set()  # the products whose layout a tensor has, by id
+        for line in kept:
+            if line.op in PRODUCTS:
+                *bias, a, b = line.args
+                stays = all(id(t) not in self.moving for t in bias)  # and is not computed
+                stays = stays and not line.kwargs and not self._moves(line)
+                if stays and _is_narrow(a, b):
+                    sources[id(line.out)] = {id(line.out)}
+                continue
+            of = [sources[id(t)] for t in line.given() if id(t) in sources]
+            if of and line.heeds_layout:
+                heeded.update(*of)
+            elif of:
+                of = set().union(*of)
+                sources |= {id(t): of for t in tensors(line.out) if t.ndim > 1}
+        return {i for i, of in sources.items() if of == {i}} - heeded
 
     def _transposed(self, t, lines):
         """Return a matrix transposed; if need be by one more of the lines."""

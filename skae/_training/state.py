@@ -71,6 +71,15 @@ def is_plain(module):
     )
 
 
+def has_hooks(module):
+    """Tell whether anything is called whenever a module's parts, or gradients, are."""
+    hooks = [name for name in vars(nn.Module()) if name.endswith("ward_hooks")]
+    hooks += [name.replace("_hooks", "_pre_hooks") for name in hooks]
+    if any(vars(m).get(name) for m in module.modules() for name in hooks):
+        return True
+    return any(getattr(p, "_post_accumulate_grad_hooks", 0) for p in module.parameters())
+
+
 def has_statistics(module):
     """Tell whether a module's parts keep running statistics of the rows."""
     return any(getattr(m, "track_running_stats", False) for m in module.modules())

@@ -17,8 +17,27 @@ TURNS = aten.t.default, aten.transpose.int
 READERS = {
     "numpy", "tolist", "item", "data_ptr", "untyped_storage", "__array__", "__bool__",
     "__float__", "__int__", "__index__", "__complex__", "__contains__", "__dlpack__",
+    "tensor_split", "__set__",  # the latter of `data`
 }  # fmt: skip
-DECIDES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+MAKERS = {"tensor", "as_tensor", "asarray", "new_tensor", "sparse_coo_tensor"}
+MOST_BYTES = 2**26  # of what is noted; steps of larger tensors are no slower by autograd
+DECIDES = {
+    torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape,
+    torch.Tag.inplace_view,  # as `set_`, which lets a tensor lie elsewhere
+}  # fmt: skip
+LENGTHS = {"aten::_pack_padded_sequence", "aten::segment_reduce"}  # read by no operation
+BLIND = {  # give the same however what they are given lies in memory; pointwise ones, too
+    "aten::sum", "aten::mean", "aten::amax", "aten::amin", "aten::max", "aten::min",
+    "aten::any", "aten::all", "aten::argmax", "aten::argmin", "aten::cat", "aten::stack",
+    "aten::gather", "aten::scatter", "aten::topk", "aten::index", "aten::logsumexp",
+    "aten::_softmax", "aten::_softmax_backward_data", "aten::_log_softmax",
+    "aten::_log_softmax_backward_data", "aten::native_layer_norm",
+    "aten::native_layer_norm_backward", "aten::mse_loss", "aten::mse_loss_backward",
+    "aten::huber_loss", "aten::huber_loss_backward", "aten::_to_copy",
+    "aten::binary_cross_entropy_with_logits", "aten::constant_pad_nd",
+    "aten::linalg_vector_norm", "aten::zeros_like", "aten::ones_like", "aten::full_like",
+    "aten::empty_like", "aten::new_zeros", "aten::select_backward", "aten::slice_backward",
+}  # fmt: skip
 
 
 class Line(NamedTuple):
@@ -40,7 +59,7 @@ class Line(NamedTuple):
         if self.op is aten.index.Tensor:  # by places, or by a mask
             masks = torch.bool, torch.uint8
             return any(index.dtype in masks for index in tensors(self.args[1]))
-        return not DECIDES.isdisjoint(self.op.tags)
+        return self.name in LENGTHS or not DECIDES.isdisjoint(self.op.tags)
 
     @property
     def draws(self):
@@ -51,6 +70,12 @@ class Line(NamedTuple):
     def tells_strides(self):
         """Whether it is told how its argument lies in memory."""
         return self.name in ("aten::as_strided", "aten::_reshape_alias")
+
+    @property
+    def heeds_layout(self):
+        """Whether what it returns may depend on how its arguments lie in memory."""
+        is_blind = self.is_view or self.name in BLIND or torch.Tag.pointwise in self.op.tags
+        return self.draws or not is_blind
 
     @property
     def is_view(self):
@@ -76,20 +101,23 @@ class Line(NamedTuple):
                 if kind.alias_info is not None and kind.alias_info.is_write:
                     yield from tensors(value)
 
-    def twin(self, by):
+    def twin(self, by, restless):
         """Return the tensor that its output is the same as, or None; `by`: made by which.
 
-        That of what is transposed twice, of a product with 1, of a view of the same shape.
+        That of what is transposed twice, of a view of the same shape, of a product with 1
+        whose memory is not among those that are changed.
         """
         first, out = self.args[0] if self.args else None, self.out
         if not (torch.is_tensor(first) and torch.is_tensor(out)):
             return None
         alike = first.shape == out.shape and first.stride() == out.stride()
+        alike = alike and first.dtype == out.dtype
         if self.name in SAME or (self.name in SHAPED and alike):
             return first
         by_one = self.name == "aten::mul" and not torch.is_tensor(self.args[1])
-        if by_one and self.args[1] == 1 and first.dtype == out.dtype:
-            return first
+        if by_one and self.args[1] == 1 and alike:
+            stays = restless.isdisjoint(map(memory_of, (first, out)))
+            return first if stays else None
         before = by.get(id(first))
         if self.op in TURNS and before is not None and before.op is self.op:
             return before.args[0] if before.args[1:] == self.args[1:] else None
@@ -105,11 +133,23 @@ class Line(NamedTuple):
 
 
 class Tape(TorchDispatchMode):
-    """Notes the operations that are run, and whether a number was read."""
+    """Notes the operations that are run, and whether a number was read.
+
+    What is noted stays in memory: where it is too large, nothing is noted any more.
+    """
 
     def __init__(self):
         super().__init__()
-        self.lines, self.has_read = [], False
+        self.lines, self.has_read, self.n_bytes = [], False, 0
+
+    @property
+    def is_full(self):
+        """Whether more was to be noted than it holds."""
+        return self.n_bytes > MOST_BYTES
+
+    def stop(self):
+        """Note nothing any more, also if an interrupt has left the mode on."""
+        self.lines, self.n_bytes = [], MOST_BYTES + 1
 
     @classmethod
     def _should_skip_dynamo(cls):  # otherwise torch imports its compiler
@@ -118,9 +158,15 @@ class Tape(TorchDispatchMode):
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         out = op(*args, **kwargs)
+        if self.is_full:
+            return out
         line = Line(op, list(args), kwargs, out)
         self.has_read |= line.decides
         self.lines.append(line)
+        if not (line.is_view or line.changes):
+            self.n_bytes += sum(t.nbytes for t in tensors(out))
+            if self.is_full:
+                self.stop()
         return out
 
 
@@ -130,8 +176,15 @@ class Reads(TorchFunctionMode):
     has_read = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        self.has_read |= getattr(func, "__name__", "") in READERS
+        name = getattr(func, "__name__", "")
+        self.has_read |= name in READERS or (name in MAKERS and _is_built(name, args))
         return func(*args, **(kwargs or {}))
+
+
+def _is_built(name, args):
+    """Tell whether a tensor is built of others' numbers, which is no operation."""
+    given = args[1:] if name == "new_tensor" else args
+    return bool(tensors(given)) and not (name == "as_tensor" and torch.is_tensor(given[0]))
 
 
 def tensors(value):

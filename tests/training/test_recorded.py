@@ -92,6 +92,64 @@ CASES = {
 }
 
 
+def changed_after(x, w, v):
+    y = x * 1
+    y.add_(1.0)
+    return (y @ w + x.sum()).square().mean() + v.sum()
+
+
+def changed_between(x, w, v):
+    both = x.expand(2, *x.shape)
+    ws = w.detach().expand(2, *w.shape).clone()
+    product = both.bmm(ws)
+    ws.add_(1.0)
+    return (product + v).square().sum() + both.bmm(ws).sum() * w.sum()
+
+
+def scaled(x, w, v):
+    product = x.expand(2, *x.shape).bmm(w.expand(2, *w.shape))
+    return torch.add(product, v, alpha=0.5).square().sum()
+
+
+def of_two_dtypes(x, w, v):
+    product = x.expand(2, *x.shape).bmm(w.expand(2, *w.shape))
+    return (product + v.double()).square().sum().float()
+
+
+def masked_attention(x, w, v):
+    h, mask = (x @ w)[None, None], (x @ x.t()) * 1
+    return F.scaled_dot_product_attention(h, h, h, attn_mask=mask).mul(v).sum()
+
+
+def bits(x, w, v):
+    positive = (x @ w.detach()).view(torch.int32) >= 0
+    return ((x @ w) * positive).square().sum() + v.sum()
+
+
+def written(x, w, v):
+    h = torch.empty(len(x), 4)
+    with torch.no_grad():
+        torch.mm(x, w.detach(), out=h)
+    return ((x @ w) * h * v).sum()
+
+
+CASES |= {
+    "a product with 1 that is changed": changed_after,
+    "a factor that is changed after": changed_between,
+    "a term that is scaled": scaled,
+    "terms of two dtypes": of_two_dtypes,
+    "a mask by its name": masked_attention,
+    "seen as another dtype": bits,
+    "written into what is given": written,
+    "batch normalised": lambda x, w, v: (
+        F.batch_norm(x @ w, None, None, v, v, training=True).square().mul(v).sum()
+    ),
+    "group normalised": lambda x, w, v: (
+        F.group_norm((x @ w)[:, :, None], 2, v, v).square().sum()
+    ),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("n_rows", [3, 128])
 def test_gradients_are_autograd_s(name, n_rows):
@@ -195,6 +253,37 @@ def test_records_are_alike_if_operations_and_constants_are():
     assert not of(lambda x: (2 * x * w).sum()).is_like(of(lambda x: (3 * x * w).sum()))
 
 
+def test_noise_is_the_same_on_what_could_be_turned():
+    down = leaf(4, 64)
+
+    def fn(x):
+        z = F.linear(x, down)
+        return (z * torch.empty_like(z).bernoulli_(0.5) * F.dropout(z, 0.3)).sum()
+
+    record, (place,) = recorded(fn, [down], rows(256, 64))
+    other, state = rows(256, 64, seed=5), torch.get_rng_state()
+    with torch.inference_mode():
+        record.run(other)
+    torch.set_rng_state(state)
+    (wanted,) = torch.autograd.grad(fn(other), [down])
+    torch.testing.assert_close(place, wanted, **NEAR)
+
+
+ALIASES = {
+    "parameter": lambda x: torch.nn.Parameter(x.mean(0), requires_grad=False),
+    "subclass": lambda x: (x * 2).as_subclass(torch.nn.Buffer),
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_memory_seen_by_a_tensor_that_no_line_made_is_noticed(name):
+    w = leaf(3)
+    record, _ = recorded(lambda x: (ALIASES[name](x) * w).sum(), [w], rows(4, 3))
+    assert record.has_alias
+    record, _ = recorded(lambda x: ((x * 2).data * w).sum(), [w], rows(4, 3))
+    assert not record.has_alias
+
+
 def test_members_products_take_what_is_added_along():
     w, b = leaf(4, 3, 2), leaf(4, 2, seed=2)
 
@@ -280,6 +369,9 @@ READING = {
     "unique": lambda x: x * len(x.unique()),
     "equal": lambda x: x if torch.equal(x, -x) else 2 * x,
     "in": lambda x: x if 3.0 in x else 2 * x,
+    "tensor": lambda x: x * torch.tensor([x.mean(), 1.0, 2.0]),
+    "new_tensor": lambda x: x * x.new_tensor([x.mean(), 1.0, 2.0]),
+    "set_": lambda x: torch.zeros(4, 3).set_(x + 1),
 }
 
 

@@ -1,5 +1,8 @@
 """Recorded where that is sure: our layers at once, a user's module after two trials."""
 
+import random
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from skae import Autoencoder
 from skae._training import step as steps
+from skae._training import tape
 from skae._training.run import Run
 from skae._training.step import Step
 
@@ -96,8 +100,10 @@ def test_of_a_user_s_module_two_records_must_agree():
     check(step, batch(0))
     assert not step.records
     check(step, batch(1))
-    assert step.records.keys() == {(8, 4)}
+    assert not step.records
     check(step, batch(2))
+    assert step.records.keys() == {(8, 4)}
+    check(step, batch(4))
     step.renew()  # it is tried once more, and then believed
     assert not step.records
     check(step, batch(3))
@@ -224,6 +230,112 @@ def test_hooks_of_a_user_s_are_called_at_each_step():
     for seed in range(5):
         step(batch(seed))
     assert not step.is_known
+    assert seen == [1] * 5
+
+
+def test_hooks_of_gradients_are_called_at_each_step():
+    module, seen = Own(), []
+    module.layer.weight.register_post_accumulate_grad_hook(lambda p: seen.append(1))
+    step = step_of(module)
+    for seed in range(5):
+        step(batch(seed))
+    assert seen == [1] * 5
+
+
+class Rarely(Own):
+    """Counts, or draws, what decides at the sixth call alone."""
+
+    def __init__(self, source):
+        super().__init__()
+        self._n, self.source = 0, source
+
+    def forward(self, x):
+        return super().forward(x) * (2.0 if self.decides() else 1.0)
+
+    def decides(self):
+        if self.source is None:
+            self._n += 1
+            return self._n == 6
+        return self.source.random() < 0.05
+
+
+@pytest.mark.parametrize("source", [None, random.Random, np.random.default_rng])
+def test_what_seldom_decides_is_never_frozen(source):
+    ours, twin = (Rarely(source and source(0)) for _ in range(2))
+    twin.load_state_dict(ours.state_dict())
+    step = step_of(ours)
+    for seed in range(40):
+        (loss,) = step(batch(seed))
+        wanted, value = by_autograd(twin, batch(seed))
+        torch.testing.assert_close(loss, value)
+        torch.testing.assert_close(step.grad, wanted)
+    assert step.is_eager
+
+
+class Doubled(torch.autograd.Function):
+    """Its gradient branches on numbers, in NumPy."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * (2.0 if grad.numpy().mean() > 0 else 3.0)
+
+
+def test_a_gradient_of_the_user_s_own_is_never_frozen():
+    class Doubling(Own):
+        def forward(self, x):
+            return Doubled.apply(super().forward(x))
+
+    step = step_of(Doubling())
+    for seed in range(10):
+        check(step, batch(seed, shift=seed % 2 - 0.5))
+    assert step.is_eager
+
+
+def test_what_a_trial_that_fails_has_counted_is_put_back():
+    class Twice(Remembering):
+        def __init__(self):
+            super().__init__()
+            self.unused, self.n = nn.Linear(2, 2), 0
+
+        def forward(self, x):
+            self.n += 1
+            return super().forward(x)
+
+    step = step_of(Twice())
+    step(batch(0))
+    torch.testing.assert_close(step.module.last, batch(0).mean(0))
+    assert step.module.n == 1
+
+
+def test_steps_of_large_tensors_go_by_autograd(monkeypatch):
+    monkeypatch.setattr(tape, "MOST_BYTES", 1000)
+    step = step_of(nn.Sequential(nn.Linear(4, 3), nn.SiLU(), nn.Linear(3, 4)))
+    check(step, batch(0, 100))
+    assert step.is_eager
+    assert not step.records
+
+
+LATE = """
+import atexit, threading, time
+import numpy as np
+from skae import Autoencoder
+X = np.random.default_rng(0).normal(size=(50, 4))
+def fit():
+    time.sleep(0.1)
+    print(np.isfinite(Autoencoder(2, max_iter=1, random_state=0).fit(X).loss_curve_[0]))
+threading.Thread(target=fit).start()
+atexit.register(fit)
+"""
+
+
+def test_fits_end_when_python_is_on_its_way_out():
+    command = [sys.executable, "-W", "ignore", "-c", LATE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_an_error_while_recording_is_the_module_s_own():
