@@ -26,6 +26,7 @@ from skae._data.rows import blocks, densify
 from skae._data.statistics import column_statistics
 
 FAR = 15.0  # deviations, beyond which a scorer counts by a logarithm
+ROUNDING = 8 * np.finfo(np.float64).eps
 _OUTPUTS = ("overall", "rows", "features")
 
 
@@ -169,10 +170,14 @@ def _explained(X, other, mean, variance, standardize, weight, output, bent=False
     scale = np.where(variance > 0, unit, np.inf)
     residual = _sum_of_squares(X, other, scale, weight, output, mean if bent else None)
     total = _sum_of_squares(X, mean, scale, weight, output, mean if bent else None)
+    # a row or column that is at its mean is so only to rounding
+    least = np.square(ROUNDING * mean / scale)
+    least = least.sum() if output == "rows" else least * X.shape[0]
     if output == "overall":
         residual, total = residual.sum(keepdims=True), total.sum(keepdims=True)
+        least = least.sum()
     ratio = np.full(total.shape, np.nan)
-    np.divide(residual, total, out=ratio, where=total > 0)
+    np.divide(residual, total, out=ratio, where=total > least)
     return float(1 - ratio[0]) if output == "overall" else 1 - ratio
 
 

@@ -145,6 +145,13 @@ def test_units_and_repetition_do_not_matter(data, factor, extra):
         )
 
 
+@pytest.mark.parametrize("unit", [1.0, 0.3940031610976913, 0.1, 3.7])
+def test_a_row_at_the_mean_has_nothing_to_explain_in_any_unit(unit):
+    X = np.array([[0.0], [1e4], [2e4]]) * unit
+    ratio = explained_variance_ratio(X, np.zeros_like(X), output="rows")
+    assert_allclose(ratio, [1.0, np.nan, -3.0])
+
+
 def test_mean_explains_nothing():
     X, _ = pair()
     mean = np.broadcast_to(X.mean(axis=0), X.shape)
