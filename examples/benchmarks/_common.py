@@ -173,7 +173,7 @@ class Judge:
         X_train, self.far = np.asarray(X_train, dtype=np.float64), far
         self.mean, self.scale = X_train.mean(0), X_train.std(0)
         self.keep = self.scale > 1e-12 * (1 + abs(self.mean))
-        self.u = self._units(X_test)
+        self.X, self.u = X_test, self._units(X_test)
         self.total = np.square(self.u).sum()
 
     def _units(self, X):

@@ -4,6 +4,7 @@ They must be the same whatever the numbers are: where any is read out of a tenso
 branch on it does, that is noticed.
 """
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -51,7 +52,7 @@ class Line(NamedTuple):
     @property
     def name(self):
         """The operation's name, without that of its kind of arguments."""
-        return self.op._schema.name
+        return _traits(self.op)[0]
 
     @property
     def decides(self):
@@ -64,7 +65,7 @@ class Line(NamedTuple):
     @property
     def draws(self):
         """Whether it draws random numbers."""
-        return torch.Tag.nondeterministic_seeded in self.op.tags
+        return _traits(self.op)[1]
 
     @property
     def tells_strides(self):
@@ -80,13 +81,12 @@ class Line(NamedTuple):
     @property
     def is_view(self):
         """Whether it returns memory that it was given."""
-        returns = self.op._schema.returns
-        return not self.changes and any(r.alias_info is not None for r in returns)
+        return _traits(self.op)[2]
 
     @property
     def changes(self):
         """Whether it changes something in place, which is then what it returns."""
-        return self.op._schema.is_mutable
+        return _traits(self.op)[3]
 
     def given(self):
         """Return the tensors that it is given."""
@@ -130,6 +130,15 @@ class Line(NamedTuple):
         if self.name in SHAPED and self.out.numel() == self.args[0].numel():
             return place.view(self.args[0].shape) if place.is_contiguous() else None
         return None
+
+
+@functools.cache
+def _traits(op):
+    """Return an operation's name, and whether it draws, gives a view, changes memory."""
+    schema = op._schema
+    draws = torch.Tag.nondeterministic_seeded in op.tags
+    is_view = any(r.alias_info is not None for r in schema.returns)
+    return schema.name, draws, is_view and not schema.is_mutable, schema.is_mutable
 
 
 class Tape(TorchDispatchMode):
@@ -196,7 +205,7 @@ def tensors(value):
         for part in value.values() if isinstance(value, dict) else value:
             if isinstance(part, torch.Tensor):
                 found.append(part)
-            elif part is not None:
+            elif isinstance(part, tuple | list | dict):
                 found += tensors(part)
     return found
 
