@@ -27,8 +27,6 @@ DATA = {
     "diabetes": lambda: datasets.load_diabetes().data,
     "breast cancer": lambda: datasets.load_breast_cancer().data,
     "500 x 30": lambda: curved(500, 30),
-    "1,000 x 30": lambda: curved(1000, 30),
-    "digits": lambda: datasets.load_digits().data,
 }
 BASE = "GridSearchCV, 2 jobs"
 
