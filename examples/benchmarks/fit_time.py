@@ -80,7 +80,8 @@ FIRST_FITS = {
     ),
     "MLPRegressor": (
         "sklearn.neural_network",
-        "sklearn.neural_network.MLPRegressor((128, 8, 128), max_iter=3).fit(X, X)",
+        "sklearn.neural_network.MLPRegressor("
+        "hidden_layer_sizes=(128, 8, 128), max_iter=3).fit(X, X)",
     ),
 }
 
