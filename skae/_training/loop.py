@@ -3,8 +3,6 @@
 M is the number of nets.
 """
 
-import math
-
 import torch
 
 from skae._training.blocks import row_cost
@@ -113,11 +111,3 @@ def _epoch(side, data):
             if not have_stopped(net.callbacks_):
                 raise
             course.cool_to = course.epoch
-
-
-def record_losses(history, losses, n_batches, remedy):
-    """Note further losses of an epoch by name, or raise a ``ValueError``."""
-    if not all(map(math.isfinite, losses.values())):
-        raise ValueError(f"Training diverged: {remedy}")
-    for name, loss in losses.items():
-        history.record(f"{name}_loss", loss / n_batches)

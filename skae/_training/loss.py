@@ -33,6 +33,11 @@ def row_loss(forward, batch, noise, progress):
     return row if batch.weight is None else row * batch.weight, terms
 
 
+def judged_row(row, terms):
+    """Return what each row is judged by: its cost, and that of the batch for it; (B,)."""
+    return row if terms.batch is None else row + terms.batch
+
+
 def mean_loss(row, terms, n_cells):
     """The one reduction: a mean over the rows of a batch, per column; ()."""
     loss = row.sum() * (1 / n_cells)  # a product is cheaper than a quotient to map

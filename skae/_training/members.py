@@ -14,7 +14,7 @@ from skae._losses import elastic_net
 from skae._training.course import Course
 from skae._training.flat import in_memory_order
 from skae._training.loop import train
-from skae._training.loss import judging_generator, may_stay, mean_loss, row_loss
+from skae._training.loss import judged_row, judging_generator, may_stay, mean_loss, row_loss
 from skae._training.step import Step
 
 LEAVE = 0.5  # share of members that must have ended for the others to go on alone
@@ -214,7 +214,7 @@ class Members:
 
         def cost(params, given):
             row, terms, _ = self._terms(params, given, progress)
-            return row if terms.batch is None else row + terms.batch
+            return judged_row(row, terms)
 
         return (torch.vmap(cost)(self.params, given),)
 

@@ -3,6 +3,7 @@
 n is the number of the weights' numbers.
 """
 
+import math
 from contextlib import contextmanager
 
 import torch
@@ -11,8 +12,7 @@ from skae._losses import elastic_net
 from skae._training.callbacks import only_look
 from skae._training.course import Course
 from skae._training.flat import hand, in_one_vector
-from skae._training.loop import record_losses
-from skae._training.loss import judging_generator, may_stay, mean_loss, row_loss
+from skae._training.loss import judged_row, judging_generator, may_stay, mean_loss, row_loss
 from skae._training.optimizers import Switching, switch
 from skae._training.phases import Phase
 from skae._training.step import Step
@@ -164,8 +164,7 @@ class Run:
 
     def _row_cost(self, batch, noise, progress):
         """Return what each row is judged by; ((B,),)."""
-        row, terms = row_loss(self.module, batch, noise, progress)
-        return (row if terms.batch is None else row + terms.batch,)
+        return (judged_row(*row_loss(self.module, batch, noise, progress)),)
 
     def _penalise(self, loss):
         """Add the weights' penalty to the gradient, and to the loss where it is used."""
@@ -209,7 +208,10 @@ class Run:
         """Note an epoch's loss, and those of the phases."""
         history, rate = self.net.history, self.net.optimizer_.param_groups[0]["lr"]
         further = {name: float(phase.total) for name, phase in self.phases.items()}
-        record_losses(history, further, len(batches), self.module.code.remedies[1])
+        if not all(map(math.isfinite, further.values())):
+            raise ValueError(f"Training diverged: {self.module.code.remedies[1]}")
+        for name, value in further.items():
+            history.record(f"{name}_loss", value / len(batches))
         for name, value in (
             ("lr", rate),
             ("train_loss", loss),
