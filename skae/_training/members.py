@@ -78,9 +78,8 @@ class Members:
             p.requires_grad_().grad = grads[name]
         self.by_member = [g.flatten(1) for g in grads.values()]
         self.way, self.judges = torch.zeros_like(flat), None
-        vectors = self._parts(flat), self._parts(self.way)
-        both = zip(*(parts.values() for parts in vectors), strict=True)
-        self.ways = [(p.flatten(1), way.flatten(1)) for p, way in both]
+        both = zip(self.params.values(), self._parts(self.way).values(), strict=True)
+        self.ways = [(p.detach().flatten(1), way.flatten(1)) for p, way in both]
         is_weight = [torch.full((p.numel(),), float(p.ndim > 2)) for p in grads.values()]
         self.is_weight = torch.cat(is_weight).to(flat)
         # mapping them anew is dearer than a record
