@@ -1,0 +1,1 @@
+"""Classes and numbers of all rows from those of few."""
