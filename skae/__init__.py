@@ -10,6 +10,7 @@ from skae import (
     networks,
     outliers,
     priors,
+    semi_supervised,
 )
 from skae._autoencoders.adversarial import AdversarialAutoencoder
 from skae._autoencoders.binary import BinaryAutoencoder
@@ -22,15 +23,19 @@ from skae._autoencoders.variational import VariationalAutoencoder
 from skae.feature_selection._selector import AutoencoderFeatureSelector
 from skae.impute._imputer import AutoencoderImputer
 from skae.outliers._detector import AutoencoderOutlierDetector
+from skae.semi_supervised._classifier import AutoencoderClassifier
+from skae.semi_supervised._regressor import AutoencoderRegressor
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "AdversarialAutoencoder",
     "Autoencoder",
+    "AutoencoderClassifier",
     "AutoencoderFeatureSelector",
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
+    "AutoencoderRegressor",
     "BinaryAutoencoder",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
@@ -46,4 +51,5 @@ __all__ = [
     "networks",
     "outliers",
     "priors",
+    "semi_supervised",
 ]

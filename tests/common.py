@@ -3,9 +3,11 @@
 from skae import (
     AdversarialAutoencoder,
     Autoencoder,
+    AutoencoderClassifier,
     AutoencoderFeatureSelector,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
+    AutoencoderRegressor,
     BinaryAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
@@ -42,8 +44,17 @@ MIXED = [
     ),
 ]
 
+#: what learns from labels, of which few are there
+LABELLERS = [
+    AutoencoderClassifier(Autoencoder(2, max_iter=2), max_iter=20, random_state=0),
+    AutoencoderRegressor(Autoencoder(2, max_iter=2), max_iter=20, random_state=0),
+]
+
 #: what cannot do without y
-NEEDS_Y = [AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0)]
+NEEDS_Y = [
+    *LABELLERS,
+    AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0),
+]
 
 #: what takes no pictures
 IMPUTERS = [e for e in ESTIMATORS if isinstance(e, AutoencoderImputer)]

@@ -31,8 +31,11 @@ class Spread(NamedTuple):
     lonely: float = 0.0  # share of the rows without a label that no label reaches
 
 
-def read(y, n, classes, *, reset):
-    """Return the classes of y, and which of them each row is of, -1 for none."""
+def read(y, n, classes, *, reset, otherwise=", or set n_clusters to a number"):
+    """Return the classes of y, and which of them each row is of, -1 for none.
+
+    `otherwise` is what else can be done where no row has a class.
+    """
     if y is None:
         if not reset:
             return Told(classes, labels=np.full(n, -1))
@@ -57,8 +60,8 @@ def read(y, n, classes, *, reset):
     if reset:
         if not known.any():
             raise ValueError(
-                "y holds no class, only -1 for rows of unknown class. Label some rows, "
-                "or set n_clusters to a number."
+                "y holds no class, only -1 for rows of unknown class. Label some rows"
+                f"{otherwise}."
             )
         classes = np.unique(as_classes(named))
     labels = np.full(len(y), -1)

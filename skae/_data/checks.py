@@ -230,6 +230,13 @@ class CheckedRowsMixin:
                 )
         return X
 
+    def _read_as(self, other):
+        """Read rows as another fitted estimator does."""
+        names = "_reads_tables_", "_schema_", "_names_", "_sample_shape_", "_dtype_"
+        names += "n_features_in_", "feature_names_in_"
+        known = vars(other)
+        vars(self).update({name: known[name] for name in names if name in known})
+
     def _check_shape(self, X):
         """Return X flat, if its samples have the shape of those that `fit` saw."""
         check_same_names(vars(self).get("_names_"), X)

@@ -108,10 +108,10 @@ class Recipe(NamedTuple):
 class Lesson:
     """What a net is to learn: from which batches, how long, at which rate."""
 
-    def __init__(self, train, epochs, valid=None, schedule="trapezoid"):
+    def __init__(self, train, epochs, valid=None, schedule="trapezoid", corruption=None):
         self.train, self.valid = train, valid
-        self.epochs, self.schedule = epochs, schedule
-        self.corruption = self.space = self.aim = self.listener = None
+        self.epochs, self.schedule, self.corruption = epochs, schedule, corruption
+        self.space = self.aim = self.listener = None
 
     def corrupted(self, batch, generator):
         """Return a batch as the encoder is to see it; what it should become stays clean."""

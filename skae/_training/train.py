@@ -106,10 +106,10 @@ def build(task):
     task.n_before = len(task.net.history)
 
 
-def train_module(module, batches, epochs, device, valid=None, **tuning):
+def train_module(module, batches, epochs, device, valid=None, corruption=None, **tuning):
     """Return a net that has trained a module of one's own on batches; others judge."""
     net = new_net(module, device, **tuning)
-    net.train(Lesson(batches, epochs, valid))
+    net.train(Lesson(batches, epochs, valid, corruption=corruption))
     size_blocks(net, batches.rows.n_columns)
     return net
 

@@ -78,10 +78,10 @@ class Teacher:
         """Whether rows are no pictures."""
         return self.space == "columns"
 
-    def fit(self, rows, labels, n_classes, weight=None):
+    def fit(self, rows, labels, n_classes, weight=None, graph=None):
         """Learn from rows (n, d), labels (n,), -1 where unknown, and weights (n,).
 
-        Rows of weight 0 are as new ones.
+        Rows of weight 0 are as new ones. A graph of the same rows need not be made anew.
         """
         rows, labels = np.asarray(rows), np.asarray(labels)
         weight = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)
@@ -89,7 +89,9 @@ class Teacher:
         own, labels, weight = self._prepared(rows[used]), labels[used], weight[used]
         known = np.flatnonzero(labels >= 0)
         self._classes, label = np.unique(labels[known], return_inverse=True)
-        self.graph = Graph(own, self.space, self.shape, seed=self.seed)
+        if graph is None:
+            graph = Graph(own, self.space, self.shape, seed=self.seed)
+        self.graph = graph
         self._linear = Linear(own[known], label, weight[known])
         seeds = Seeds(self.graph, known, label, weight, len(self._classes))
         self._weigh(seeds)

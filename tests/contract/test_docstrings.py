@@ -19,6 +19,7 @@ from skae import (
     networks,
     outliers,
     priors,
+    semi_supervised,
 )
 from tests.common import ESTIMATORS, IMPUTERS, ONE_FIT
 
@@ -46,6 +47,7 @@ PUBLIC = {
         feature_selection,
         impute,
         priors,
+        semi_supervised,
     )
     for name in module.__all__
     if callable(getattr(module, name))

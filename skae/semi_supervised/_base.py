@@ -1,0 +1,248 @@
+"""What the classifier and the regressor share: an autoencoder of all rows, and a head."""
+
+from numbers import Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skae._autoencoders.base import BaseAutoencoder
+from skae._autoencoders.convolutional import ConvolutionalAutoencoder
+from skae._autoencoders.denoising import DenoisingAutoencoder
+from skae._autoencoders.plain import Autoencoder
+from skae._data.checks import CheckedRowsMixin
+from skae._data.containers import taken
+from skae._data.rows import blocks, flatten
+from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number
+from skae._training.blocks import encode
+from skae._training.usual import Apart
+from skae.corruption import SwapNoise
+from skae.networks._convolutional import ConvolutionalNetwork
+from skae.semi_supervised._training import TRAININGS, Ways, outputs, reached, train_labeller
+from skae.semi_supervised._views import Views
+
+FEWEST = 10  # labels that can judge
+SWAPPED = 0.2  # share of a table's cells that training swaps between rows
+PICTURES = {  # the autoencoder of pictures, where none is passed
+    "network": ConvolutionalNetwork(filters=(16, 32, 64), kernel_size=5),
+    "max_iter": 10,
+}
+LARGEST_SEED = np.iinfo(np.int32).max
+
+
+class BaseLabeller(
+    Apart,
+    Explaining,
+    Versioned,
+    CheckedRowsMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """An autoencoder of all rows, labelled or not, and a head that labels its codes."""
+
+    _mixed_way = "autoencoder=Autoencoder(likelihood='mixed')"
+
+    _parameter_constraints = {  # noqa: RUF012
+        "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "training": [StrOptions({"auto", *TRAININGS})],
+        "learning_rate": [Amount(closed="right")],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
+        "batch_size": [ONE_OR_MORE],
+        "max_iter": [ONE_OR_MORE, StrOptions({"auto"})],
+        "alpha": [Amount(closed="both")],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # The autoencoder
+
+    def _fitted_autoencoder(self, X, y, sample_weight, random_state):
+        """Return the autoencoder, fitted on all rows unless it comes so."""
+        given = self.autoencoder
+        autoencoder = given.estimator if isinstance(given, FrozenEstimator) else given
+        if autoencoder is not None and not isinstance(autoencoder, BaseAutoencoder):
+            raise ValueError(
+                "autoencoder must be an autoencoder of skae, such as "
+                f"skae.Autoencoder(8), or one in a FrozenEstimator. Got {autoencoder!r}."
+            )
+        if autoencoder is not None and autoencoder.__sklearn_is_fitted__():
+            return autoencoder
+        if given is not autoencoder:
+            raise ValueError(
+                "autoencoder is frozen, and not fitted. Fit it before it is frozen."
+            )
+        if autoencoder is None:
+            is_picture = flatten(taken(X))[1] is not None
+            autoencoder = Autoencoder()
+            if is_picture:
+                autoencoder = ConvolutionalAutoencoder(**PICTURES)
+            autoencoder.set_params(device=self.device, verbose=self.verbose)
+        autoencoder = clone(autoencoder)
+        seed = int(random_state.randint(LARGEST_SEED))
+        if autoencoder.random_state is None:
+            autoencoder.set_params(random_state=seed)
+        return self._pretrained(autoencoder, X, y, sample_weight)
+
+    def _pretrained(self, autoencoder, X, y, sample_weight):
+        """Return an autoencoder fitted on all rows."""
+        return autoencoder.fit(X, sample_weight=sample_weight)
+
+    def _picture_shape(self, ask=False):
+        """Return (C, H, W) of rows; None of a table, unless it is asked for as well."""
+        shape = self._sample_shape_
+        network = self.autoencoder_.network
+        if not isinstance(network, ConvolutionalNetwork):
+            if len(shape) == 1 and not ask:
+                if not isinstance(self.autoencoder_, ConvolutionalAutoencoder):
+                    return None
+            network = ConvolutionalNetwork()
+        told = vars(self.autoencoder_).get("image_shape") or network.image_shape
+        network = ConvolutionalNetwork(image_shape=told).resolve(shape)
+        shape = tuple(network.image_shape)
+        return (1,) * (3 - len(shape)) + shape
+
+    def _begin(self, X, y, sample_weight):
+        """Fit the autoencoder; return checked rows (n, d), and a source of seeds."""
+        random_state = check_random_state(self.random_state)
+        self.autoencoder_ = self._fitted_autoencoder(X, y, sample_weight, random_state)
+        self._read_as(self.autoencoder_)
+        rows = self._check_rows(X)
+        self._tell_of_marks(rows)
+        return rows, random_state
+
+    # Training the head
+
+    def _points(self, rows):
+        """Return rows (n, d) as a teacher takes them: as the encoder sees them; (n, D)."""
+        module, found = self.autoencoder_.net_.module_, []
+        for _, block in blocks(rows):
+            x = module.likelihood.standardize(block, check=self._checks_inputs)
+            with torch.inference_mode():
+                x = module.likelihood.embed(torch.from_numpy(x).to(module.device))
+            found.append(x.cpu().numpy())
+        return np.concatenate(found)
+
+    def _learn(self, rows, lessons, shape, seed):
+        """Train the head, and the encoder if that is to be; return what was taught."""
+        training, self.training_scores_ = self.training, {}
+        taught = lessons.of(reconstructs=training == "joint")
+        if training == "auto":
+            training = self._chosen(rows, lessons, shape, seed)
+        self.training_ = training
+        self._finish(self._trained(rows, lessons, taught, training, shape, seed))
+        return taught
+
+    def _chosen(self, rows, lessons, shape, seed):
+        """Return how to train: with the encoder frozen, if labels held out say so.
+
+        Where they are few they say little: then it is fine-tuned.
+        """
+        out = lessons.held_out(np.random.RandomState(seed))
+        module = self.autoencoder_.net_.module_
+        if not reached(module, rows.shape[1]):
+            return "frozen"
+        if out.sum() < FEWEST:
+            return "fine-tune"
+        taught, cost = lessons.of(out), {}
+        for training in ("frozen", "fine-tune"):
+            net = self._trained(rows, lessons, taught, training, shape, seed)
+            found = self._outputs(net, rows[out], lessons.n_outputs)
+            cost[training] = lessons.cost(found, out)
+        self.training_scores_ = {name: -float(c.mean()) for name, c in cost.items()}
+        gap = cost["fine-tune"] - cost["frozen"]
+        is_worse = gap.mean() > gap.std(ddof=1) / len(gap) ** 0.5
+        return "frozen" if is_worse else "fine-tune"
+
+    def _trained(self, rows, lessons, taught, training, shape, seed):
+        """Return a net that has been taught."""
+        corruption = Views(shape) if shape else SwapNoise(SWAPPED)
+        ways = Ways(
+            as_number(self.learning_rate),
+            as_number(self.layer_decay),
+            as_number(self.batch_size),
+            as_number(self.max_iter),
+            as_number(self.alpha),
+            self.device,
+            as_number(self.verbose),
+            corruption if lessons.swaps or shape else None,
+        )
+        module = self.autoencoder_.net_.module_
+        return train_labeller(module, rows, taught.lesson, training, ways, seed)
+
+    def _finish(self, net):
+        """Take what came of a training."""
+        self.net_, self.history_ = net, net.history
+        self.loss_curve_ = [row["train_loss"] for row in net.history]
+        self.n_iter_ = len(self.loss_curve_)
+        self.n_components_ = net.module_.n_components
+
+    # What a fitted one does
+
+    @property
+    def _checks_inputs(self):
+        """Whether rows must lie in the likelihood's support."""
+        return not isinstance(self.autoencoder_, DenoisingAutoencoder)
+
+    def _outputs(self, net, rows, width):
+        """Return a head's outputs for checked rows (n, d); (n, width) float64."""
+        likelihood = net.module_.likelihood
+
+        def standardize(X, out=None):
+            return likelihood.standardize(X, out=out, check=self._checks_inputs)
+
+        return outputs(net, rows, standardize, width).astype(np.float64)
+
+    def transform(self, X):
+        """Return the codes of X, as the head sees them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components), dtype float32
+            The codes: those of `autoencoder_` with ``training_="frozen"``, and of an
+            encoder that has learnt on from it otherwise.
+        """
+        rows = self._check_rows(X)
+        return encode(self.net_, rows, check=self._checks_inputs)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_is_fitted__(self):
+        """Tell whether `fit` has succeeded."""
+        return "autoencoder_" in vars(self)
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect of X: what the autoencoder reads."""
+        tags = super().__sklearn_tags__()
+        autoencoder = self.autoencoder
+        if isinstance(autoencoder, FrozenEstimator):
+            autoencoder = autoencoder.estimator
+        if not isinstance(autoencoder, BaseAutoencoder):
+            autoencoder = Autoencoder()
+        tags.input_tags = autoencoder.__sklearn_tags__().input_tags
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def check_lengths(X, y):
+    """Raise a ``ValueError`` unless there are two rows or more, and as many in y."""
+    check_consistent_length(X, y)
+    if len(y) < 2:
+        raise ValueError(f"X: two rows or more are needed. Got n_samples={len(y)}.")

@@ -1,0 +1,283 @@
+"""Numbers from few of them: an autoencoder of all rows, a pool that teaches, and a head."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import StrOptions
+
+from skae._data.checks import check_weight
+from skae._training.runtime import all_or_nothing
+from skae.semi_supervised._base import LARGEST_SEED, BaseLabeller, check_lengths
+from skae.semi_supervised._kernels import KINDS
+from skae.semi_supervised._lessons import NumberLessons
+
+LEAST_TOLD = 2  # numbers that anything can be learnt from
+
+
+class AutoencoderRegressor(RegressorMixin, BaseLabeller):
+    """Numbers from few of them: an encoder learnt from all rows, and a head on its codes.
+
+    An autoencoder is trained on all rows, whether their numbers are known or not. Then
+    kernel ridge regressions, linear and of radial basis functions, are pooled by how well
+    each predicts the numbers left out, one by one. What the pool says of all rows
+    teaches the encoder and a linear head on its codes [1]_.
+
+    Parameters
+    ----------
+    autoencoder : autoencoder of this package, default=None
+        What is trained on all rows: a clone, or itself if it is fitted; as in
+        `AutoencoderClassifier`.
+    training : {"auto", "frozen", "fine-tune", "joint"}, default="auto"
+        What is trained when numbers are taught: the head alone ("frozen"), the encoder as
+        well ("fine-tune"), or encoder and decoder, which goes on being taught to
+        reconstruct ("joint"). "auto" fine-tunes, unless a third of the known numbers, held
+        out for once, is predicted better by more than its standard error with the encoder
+        frozen; with fewer than 10 of them it fine-tunes.
+    kernel : {"auto", "linear", "rbf"} or None, default="auto"
+        What is in the pool; "auto" is both kinds, and no pool where at least half of the
+        rows have known numbers. None teaches the known numbers alone.
+    learning_rate : float, default=0.002
+        Largest step size while numbers are taught. It rises, stays and falls to zero.
+    layer_decay : float, default=1.0
+        In (0, 1]: by which each layer of the encoder learns slower than the one behind it,
+        the last than the head.
+    batch_size : int, default=128
+        Rows in a step.
+    max_iter : int or "auto", default="auto"
+        Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
+        3,000 steps.
+    alpha : float, default=1e-4
+        Strength of the penalty on the squares of the weights.
+    device : str, default="auto"
+        Where to teach: "auto" takes a CUDA device if there is one. The autoencoder has a
+        parameter of its own.
+    random_state : int, RandomState instance or None, default=None
+        Source of the autoencoder's seed, where it has none, of shuffles and of noise.
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    autoencoder_ : autoencoder
+        The autoencoder of all rows, as it was before numbers were taught.
+    net_ : skorch.NeuralNet
+        The net of encoder and head.
+    training_ : str
+        How it was trained.
+    training_scores_ : dict
+        Negative mean squares of errors of numbers that were held out, in deviations, by
+        way of training; empty where it was not chosen by them.
+    kernel_ : str or None
+        What was in the pool, None without one.
+    linear_share_ : float
+        Weight of the linear kernel in it, in [0, 1].
+    center_, scale_ : ndarray of shape (n_outputs,)
+        Means and deviations of the known numbers.
+    n_components_ : int
+        Width of the code.
+    n_iter_ : int
+        Epochs in which numbers were taught; an epoch goes over few rows several times.
+    loss_curve_ : list of float
+        Training loss in each of them: squares of errors in deviations.
+    history_ : skorch.history.History
+        What was recorded in each of them.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+
+    See Also
+    --------
+    AutoencoderClassifier : Classes instead of numbers.
+    sklearn.kernel_ridge.KernelRidge : One member of the pool.
+
+    References
+    ----------
+    .. [1] Hinton and Salakhutdinov (2008). Using deep belief nets to learn covariance
+       kernels for Gaussian processes. NeurIPS.
+    .. [2] Rasmussen and Williams (2006). Gaussian processes for machine learning, chapter
+       5. MIT Press.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skae import AutoencoderRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> told = np.where(np.arange(442) < 100, y, np.nan)  # 342 are not known
+    >>> regressor = AutoencoderRegressor(random_state=0).fit(X, told)
+    >>> bool(regressor.score(X[100:], y[100:]) > 0.3)
+    True
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        **BaseLabeller._parameter_constraints,
+        "kernel": [StrOptions({"auto", *KINDS}), None],
+    }
+
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        training="auto",
+        kernel="auto",
+        learning_rate=2e-3,
+        layer_decay=1.0,
+        batch_size=128,
+        max_iter="auto",
+        alpha=1e-4,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.autoencoder = autoencoder
+        self.training = training
+        self.kernel = kernel
+        self.learning_rate = learning_rate
+        self.layer_decay = layer_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.alpha = alpha
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Learn the encoder from all rows, and the numbers from those that have them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, labelled or not: whatever `autoencoder` takes, as it comes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their numbers, NaN where unknown; of several, any may be.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts, labelled or not; of weight 0 not at all.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y cannot be, before any training. The estimator is then
+            what it was before the call.
+        """
+        with all_or_nothing(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X, y, sample_weight):
+        y, weight = self._read(X, y, sample_weight)
+        rows, random_state = self._begin(X, y, sample_weight)
+        used, seeds = weight > 0, random_state.randint(LARGEST_SEED, size=2)
+        rows, y, weight = rows[used], y[used], weight[used]
+        self.center_, self.scale_ = _units(y, weight)
+        y = (y - self.center_) / self.scale_
+        known = ~np.isnan(y).all(1)
+        kernel = self.kernel if len(y) > 2 * known.sum() else None
+        points = None if kernel is None else self._points(rows)
+        lessons = NumberLessons(y, points, weight, kernel, int(seeds[0]))
+        taught = self._learn(rows, lessons, self._picture_shape(), int(seeds[1]))
+        self.kernel_, self.linear_share_ = kernel, taught.share
+
+    def _read(self, X, y, sample_weight):
+        """Return numbers (n, m), NaN where unknown, and weights (n,)."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. "
+                "Pass the number of each row, NaN where it is not known."
+            )
+        y = as_numbers(y)
+        self._is_flat_ = y.ndim == 1
+        y = y[:, None] if self._is_flat_ else y
+        check_lengths(X, y)
+        weight = np.ones(len(y))
+        if sample_weight is not None:
+            weight = check_weight(sample_weight, y)
+        told = (~np.isnan(y) & (weight > 0)[:, None]).sum(0)
+        if (told < LEAST_TOLD).any():
+            raise ValueError(
+                f"y: {LEAST_TOLD} numbers or more must be known. Got {told.min()}; NaN "
+                "marks rows of an unknown one."
+            )
+        return y, weight
+
+    def predict(self, X):
+        """Return the numbers of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            As `fit` was told them.
+        """
+        rows = self._check_rows(X)
+        found = self._outputs(self.net_, rows, len(self.center_))
+        y = self.center_ + self.scale_ * found
+        return y[:, 0] if self._is_flat_ else y
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of the known numbers' variance that is predicted, R2.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their numbers; NaN are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 no better than the mean; of several outputs the mean.
+        """
+        y, found = as_numbers(y), self.predict(X)
+        y, found = (a.reshape(len(a), -1) for a in (y, found))
+        weight = np.ones(len(y))
+        if sample_weight is not None:
+            weight = check_weight(sample_weight, y)
+        scores = []
+        for told, guess in zip(y.T, found.T, strict=True):
+            known = ~np.isnan(told)
+            if not known.any():
+                raise ValueError("y holds no number, only NaN for unknown ones.")
+            score = r2_score(told[known], guess[known], sample_weight=weight[known])
+            scores.append(score)
+        return float(np.mean(scores))
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: several outputs, too."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def as_numbers(y):
+    """Return numbers as they come, missing ones as NaN; (n,) or (n, m) float64."""
+    if isinstance(y, pd.Series | pd.DataFrame):
+        y = y.to_numpy(dtype=np.float64, na_value=np.nan)
+    ways = {"ensure_all_finite": "allow-nan", "input_name": "y"}
+    return check_array(y, ensure_2d=False, dtype=np.float64, **ways)
+
+
+def _units(y, weight):
+    """Return the means and deviations of the known numbers of y (n, m); (m,) each."""
+    known = ~np.isnan(y)
+    share = known * weight[:, None] / (known * weight[:, None]).sum(0)
+    center = (share * np.nan_to_num(y)).sum(0)
+    away = np.where(known, y - center, 0.0)
+    scale = np.sqrt((share * np.square(away)).sum(0))
+    least = 1e-12 * np.abs(center)  # where rounding is all there is
+    return center, np.where(scale > least, scale, 1.0)
