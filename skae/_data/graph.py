@@ -18,6 +18,8 @@ SIDE = 14  # pixels, about, that pictures are compared at
 N_CANDIDATES = 30  # nearest by blurred pixels, among which deformation chooses
 NEARNESS = 4.0  # of weights exp(-NEARNESS d^2 / d_k^2)
 N_STEPS = 60  # in which labels are passed on
+ROUNDS, N_SHORT, PASSED_ON = 8, 20, 0.99  # in which shares settle, and of what steps
+FEWER = 0.999  # of the cost of a cut that another must stay below
 BLOCK_BYTES = 2**26
 COARSE = 7  # bits of a float32 that do not decide which of two rows is nearer
 
@@ -64,14 +66,14 @@ class Graph:
         self._root = np.divide(1, root, out=np.zeros(self.n), where=root > 0)
         self._passed = self.edges.multiply(self._root[:, None]).multiply(self._root).tocsr()
 
-    def spread(self, given, alpha):
+    def spread(self, given, alpha, n_steps=N_STEPS):
         """Return what rows have of what is given, where each passes on a share alpha.
 
         (n, K) to (n, K): some steps of F = alpha S F + (1 - alpha) Y (Zhou et al., 2004),
         by the root of the degree, so that rows in dense places do not have more.
         """
         found = given = np.asarray(given, dtype=np.float64)
-        for _ in range(N_STEPS):
+        for _ in range(n_steps):
             found = alpha * (self._passed @ found) + (1 - alpha) * given
         return self._root[:, None] * found
 
@@ -80,6 +82,40 @@ class Graph:
         given = np.zeros((self.n, len(rows)))
         given[rows, np.arange(len(rows))] = 1
         return self.spread(given, alpha)
+
+    def settled(self, found):
+        """Return the shares of classes, from what is found (n, K), as they settle.
+
+        In each round rows have more of what they have most of ("inflation" of van Dongen,
+        2000) and pass it on; classes count less the more they have, by the root. Of all rounds
+        that one stays whose classes cut fewest edges: where classes do not hang together,
+        or are of a few rows, it may well be the first. Rows that nothing has reached keep
+        even shares.
+        """
+        shares, reached = even_shares(found), found.sum(1, keepdims=True) > 0
+        best, least = shares, self.cost(shares.argmax(1), shares.shape[1])
+        for _ in range(ROUNDS):
+            sharp = shares**2 * reached
+            sharp = np.divide(sharp, sharp.sum(1, keepdims=True), out=sharp, where=reached)
+            sharp /= np.sqrt(np.maximum(sharp.sum(0), 1e-12))
+            shares = even_shares(self.spread(sharp, PASSED_ON, N_SHORT))
+            cost = self.cost(shares.argmax(1), shares.shape[1])
+            if cost < FEWER * least:
+                best, least = shares, cost
+        return best
+
+    def cost(self, labels, n_clusters):
+        """Return the summed conductance of clusters, for what they tell of rows; ().
+
+        That is the share of its edges that leave each cluster, summed, over the entropy
+        of their sizes: to part a few rows costs little, and tells little.
+        """
+        one_hot = labels[:, None] == np.arange(n_clusters)
+        size = np.maximum(self.degree @ one_hot, 1e-12)
+        inside = np.einsum("ij,ij->j", one_hot, self.edges @ one_hot.astype(np.float64))
+        share = size / size.sum()
+        entropy = -(share * np.log(share)).sum()
+        return (1 - inside / size).sum() / max(entropy, 1e-12)
 
     def voters(self, new_rows):
         """Return the nearest rows to new ones, and their weights of sum 1; (m, k) each."""

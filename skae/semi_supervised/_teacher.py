@@ -1,58 +1,66 @@
-"""What few labels say of all rows: a pool of a graph of neighbours and a linear model.
+"""What few labels say of all rows: a pool of a graph of neighbours and plain models.
 
 n is the number of rows, m of those with a label, K of the classes, L of those that a label
 names.
 """
 
+import warnings
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax, softmax
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 
-from skae._data.graph import Graph, even_shares
+from skae._data.graph import PASSED_ON, Graph, even_shares
 
 ALPHAS = 0.5, 0.9, 0.99  # shares that rows of a table pass on
-OF_PICTURES = (0.99,)
+SETTLED = "settled"  # in place of a share: on as long as that cuts fewer edges
+OF_PICTURES = 0.99, SETTLED
 OF_GRAPH = 0.0, 0.5, 1.0, 2.0, 4.0, 8.0  # powers of the graph's probabilities, u
 OF_LINEAR = 0.0, 0.25, 0.5, 1.0, 2.0  # and of the linear model's, v
-CS = 0.1, 1.0  # the linear model's
+OF_TREES = 0.0, 0.5, 1.0, 2.0  # and of trees', t
+CS = 0.1, 1.0, 10.0  # the linear model's
 FLOOR = 1e-4  # below which no probability is believed
 LEFT_OUT = 500  # labels of which each is left out by itself
 FOLDS, OF_SOME, OF_MANY = 25, 10, 5  # that judge: of 100 labels, of LEFT_OUT, of more
 NEARLY = 0.25  # share of the most labels of a class by which others have as many
 CLIP = 5.0  # of a table's cells, in standard deviations
-NEGLIGIBLE = 1e-4  # weight of a member that is left out
+N_TREES, MANY_LABELS = 200, 100  # from which on leaves have two
+NEGLIGIBLE = 0.01  # of the greatest weight of a member: what is left out
 BLOCK_ROWS = 1024
 
 
 class Member(NamedTuple):
-    """log p = u log(graph) + v log(linear) + const."""
+    """log p = u log(graph) + v log(linear) + t log(trees) + const."""
 
     u: float
     v: float
-    alpha: float
+    t: float
+    alpha: float | str  # or SETTLED
     C: float
 
-    def log(self, near, linear):
+    def log(self, near, linear, trees):
         """Return log p of rows, up to a constant; near and linear by alpha and by C."""
         terms = []
         if self.u:
             terms.append(self.u * near[self.alpha])
         if self.v:
             terms.append(self.v * linear[self.C])
+        if self.t:
+            terms.append(self.t * trees)
         return sum(terms)
 
 
 class Teacher:
-    """A log-linear pool of a graph and a logistic regression, weighed by left-out labels.
+    """A log-linear pool of a graph and plain models, weighed by labels that are left out.
 
-    Members are log p = u log(graph) + v log(linear) + const, for each pair of powers,
+    Members are log p = u log(graph) + v log(linear) + t log(trees) + const, for all powers,
     each share that neighbours pass on and each C. Their weights are in proportion to the
     likelihood of the labels, each judged by the others: an average, as so few labels
-    cannot say which is best. On pictures the members are the graph and the linear model,
-    each by itself.
+    cannot say which is best. On pictures the members are the graph, the same once shares
+    have settled, and the linear model, each by itself.
 
     Parameters
     ----------
@@ -93,12 +101,17 @@ class Teacher:
             graph = Graph(own, self.space, self.shape, seed=self.seed)
         self.graph = graph
         self._linear = Linear(own[known], label, weight[known])
+        self._trees = None
         seeds = Seeds(self.graph, known, label, weight, len(self._classes))
-        self._weigh(seeds)
+        self._weigh(seeds, own[known])
         self._near = {m.alpha: None for m, _ in self._pool if m.u}
         self._near = {alpha: seeds.shares(alpha) for alpha in self._near}
         self.proba = np.empty((len(rows), n_classes))
-        self.proba[used] = self._pooled(own, self._near)
+        places = np.flatnonzero(used)
+        for start in range(0, len(own), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            near = {alpha: shares[part] for alpha, shares in self._near.items()}
+            self.proba[places[part]] = self._pooled(own[part], near)
         if not used.all():
             self.proba[~used] = self.predict_proba(rows[~used])
         return self
@@ -124,43 +137,54 @@ class Teacher:
             return rows
         return np.nan_to_num(rows).clip(-CLIP, CLIP)
 
-    def _weigh(self, seeds):
+    def _weigh(self, seeds, rows):
         """Find the members and their weights, by labels as the others see them."""
         alphas = ALPHAS if self.is_table else OF_PICTURES
-        powers = [(u, v) for u, v in product(OF_GRAPH, OF_LINEAR) if u or v]
+        powers = [
+            powers for powers in product(OF_GRAPH, OF_LINEAR, OF_TREES) if any(powers)
+        ]
         if not self.is_table:
-            powers = [(1.0, 0.0), (0.0, 1.0)]
+            powers = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
         judging = seeds.count[seeds.label] > 1
         if not judging.any():  # nothing is left of a class without its label
-            powers = [(1.0, 1.0 if self.is_table else 0.0)]
+            powers = [(1.0, 1.0 if self.is_table else 0.0, 0.0)]
+            alphas = alphas if self.is_table else (SETTLED,)
         if len(self._classes) == 1:
-            powers, judging = [(1.0, 0.0)], judging & False
+            powers, judging = [(1.0, 0.0, 0.0)], judging & False
         members = [
-            Member(u, v, alpha, C) for (u, v), alpha, C in product(powers, alphas, CS)
+            Member(*three, alpha, C) for three, alpha, C in product(powers, alphas, CS)
         ]
         loss = np.zeros(len(members))
         if judging.any():
             fold, weight = seeds.folds(self.seed), seeds.weight / seeds.weight.mean()
             near = {alpha: log(seeds.left_out(alpha, fold)) for alpha in alphas}
             linear = {C: log(self._linear.left_out(C, fold)) for C in CS}
+            trees = None
+            if self.is_table:
+                self._trees = trees_of(rows, seeds.label, seeds.weight, self.seed)
+                trees = log(np.nan_to_num(self._trees.oob_decision_function_))
             of_row = np.flatnonzero(judging), seeds.label[judging]
             for i, member in enumerate(members):
-                p = log_softmax(member.log(near, linear), axis=1)[of_row]
+                p = log_softmax(member.log(near, linear, trees), axis=1)[of_row]
                 loss[i] = -(weight[judging] * p).sum()
         share = softmax(-loss)
         self.graph_share = float(sum(share[[m.u > 0 for m in members]]))
-        pool = [(m, s) for m, s in zip(members, share, strict=True) if s > NEGLIGIBLE]
-        self._pool = pool
+        used = share > NEGLIGIBLE * share.max()
+        self._pool = [(m, s) for m, s, u in zip(members, share, used, strict=True) if u]
 
     def _pooled(self, rows, near):
         """Return the probabilities of rows, by shares of each alpha; (m, K)."""
         near = {alpha: log(shares) for alpha, shares in near.items()}
         used = {member.C for member, _ in self._pool if member.v}
         linear = {C: log(self._linear.predict_proba(rows, C)) for C in used}
+        trees = None
+        if any(member.t for member, _ in self._pool):
+            trees = log(self._trees.predict_proba(rows))
         found = np.zeros((len(rows), self.n_classes))
         for member, share in self._pool:
-            p = softmax(member.log(near, linear), axis=1)
-            found[:, self._classes] += share * p
+            p = member.log(near, linear, trees)
+            p = np.exp(p - p.max(1, keepdims=True))
+            found[:, self._classes] += share / p.sum(1, keepdims=True) * p
         return found / found.sum(1, keepdims=True)
 
 
@@ -202,18 +226,24 @@ class Seeds:
 
     def shares(self, alpha):
         """Return the shares of the classes in all rows; (n, L)."""
+        if alpha == SETTLED:
+            return self.graph.settled(self._found(PASSED_ON))
+        return even_shares(self._found(alpha))
+
+    def _found(self, alpha):
+        """Return what all rows have of the classes; (n, L)."""
         given = np.zeros((self.graph.n, len(self.count)))
         given[self.known] = self.one_hot / np.where(self.count, self.one_hot.sum(0), 1)
         found = self.graph.spread(given, alpha)
-        return self._as_shares(found, self.mass @ found)
+        return self._by_mass(found, self.mass @ found)
 
     def left_out(self, alpha, fold):
         """Return the shares in labelled rows, each without its own label; (m, L).
 
         Or without those of its fold, where labels are too many.
         """
-        if len(self.label) > LEFT_OUT:
-            return self._left_out_by_folds(alpha, fold)
+        if alpha == SETTLED or len(self.label) > LEFT_OUT:
+            return self._left_out_by_folds(alpha, fold % OF_MANY)
         influence = self.graph.influence(self.known, alpha)
         among, mass = influence[self.known], self.mass @ influence
         own = np.arange(len(self.label)), self.label
@@ -225,7 +255,7 @@ class Seeds:
             np.divide(a, total, out=np.zeros_like(a), where=total > 0)
             for a in (found, mass)
         )
-        return self._as_shares(found.clip(min=0), mass)
+        return even_shares(self._by_mass(found.clip(min=0), mass))
 
     def _left_out_by_folds(self, alpha, fold):
         """Return the shares in labelled rows without the labels of their fold; (m, L)."""
@@ -236,11 +266,11 @@ class Seeds:
             found[out] = Seeds(self.graph, *left).shares(alpha)[self.known[out]]
         return found
 
-    def _as_shares(self, found, mass):
-        """Return what rows have of classes as shares, where classes have such masses."""
-        if self.is_even:
-            found = np.divide(found, mass, out=np.zeros_like(found), where=mass > 0)
-        return even_shares(found)
+    def _by_mass(self, found, mass):
+        """Return what rows have of classes, for what these have in all if they are even."""
+        if not self.is_even:
+            return found
+        return np.divide(found, mass, out=np.zeros_like(found), where=mass > 0)
 
 
 class Linear:
@@ -282,7 +312,21 @@ class Linear:
 
     def _fit(self, C, some):
         model = LogisticRegression(C=C, tol=1e-3, max_iter=300)
-        return model.fit(self.points[some], self.label[some], self.weight[some])
+        with warnings.catch_warnings():
+            # of many classes for so few labels, or of steps that fall short: it is judged
+            warnings.simplefilter("ignore")
+            return model.fit(self.points[some], self.label[some], self.weight[some])
+
+
+def trees_of(rows, label, weight, seed):
+    """Return a forest of labelled rows that knows what trees without each say of it."""
+    leaf = 1 if len(rows) < MANY_LABELS else 2
+    forest = ExtraTreesClassifier(
+        N_TREES, bootstrap=True, oob_score=True, min_samples_leaf=leaf, random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return forest.fit(rows, label, weight / weight.mean())
 
 
 def log(shares):

@@ -191,3 +191,36 @@ def test_a_picture_that_has_moved_by_a_pixel_is_the_nearest():
 )
 def test_pictures_are_compared_at_some_fourteen_pixels(size, expected):
     assert module.compared_size(*size) == expected
+
+
+def test_a_wrong_cut_settles_where_fewer_edges_are_cut():
+    """Two groups, of which a quarter of the rows is first put into the other."""
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1], [150, 50])
+    graph = Graph(4 * group[:, None] + rng.normal(size=(200, 2)))
+    first = np.where(rng.uniform(size=200) < 0.25, 1 - group, group)
+    found = graph.settled(np.eye(2)[first])
+    assert np.mean(found.argmax(1) == group) > 0.98
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert graph.cost(found.argmax(1), 2) < 0.2 * graph.cost(first, 2)
+
+
+def test_what_hangs_together_stays_where_more_edges_would_be_cut():
+    """Settling first moves rows between groups of two sizes, and then the cut is worse."""
+    rng = np.random.default_rng(1)
+    group = np.repeat([0, 1, 2], [4, 4, 92])
+    points = np.array([[0, 0], [30, 0], [60, 0]])[group] + rng.normal(size=(100, 2))
+    graph = Graph(points, n_neighbors=3)
+    found = graph.settled(np.eye(3)[group])
+    assert (found.argmax(1) == group).all()
+
+
+def test_islands_that_nothing_has_reached_do_not_settle():
+    points = np.repeat([[0.0], [100]], 20, axis=0) + np.arange(40)[:, None] % 20
+    given = np.zeros((40, 3))
+    given[[0, 1, 19], [0, 0, 1]] = 1
+    graph = Graph(points)
+    found = graph.settled(graph.spread(given, 0.9))
+    np.testing.assert_allclose(found[20:], 1 / 3)
+    assert found[:20].argmax(1).tolist() == sorted(found[:20].argmax(1))
+    assert (found[:20, 2] == 0).all()
