@@ -145,10 +145,13 @@ class Teacher:
         ]
         if not self.is_table:
             powers = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]
-        judging = seeds.count[seeds.label] > 1
-        if not judging.any():  # nothing is left of a class without its label
+        judging = seeds.count[seeds.label] > 1  # nothing is left of others without it
+        if (seeds.count > 1).sum() < 2:  # those of one class favour whoever always says it
+            judging = judging & False
             powers = [(1.0, 1.0 if self.is_table else 0.0, 0.0)]
             alphas = alphas if self.is_table else (SETTLED,)
+            weight = seeds.weight / seeds.count[seeds.label]  # by which none is drowned
+            self._linear = Linear(rows, seeds.label, weight)
         if len(self._classes) == 1:
             powers, judging = [(1.0, 0.0, 0.0)], judging & False
         members = [

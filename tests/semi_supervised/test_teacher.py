@@ -218,3 +218,15 @@ def test_new_rows_are_judged_as_those_of_the_graph():
     old = teacher.predict_proba(X[:200])
     assert np.mean(old.argmax(1) == teacher.proba[:200].argmax(1)) > 0.97
     np.testing.assert_allclose(old.sum(1), 1)
+
+
+def test_labels_of_one_class_alone_are_no_judges():
+    X, y = make_blobs(
+        [60, 12], 4, centers=[[0] * 4, [2] * 4], shuffle=False, random_state=0
+    )
+    labels = np.full(72, -1)
+    labels[:12], labels[60] = 0, 1  # one of the second class
+    teacher = Teacher().fit(StandardScaler().fit_transform(X), labels, 2)
+    found = teacher.proba.argmax(1)
+    assert (found[60:] == 1).mean() > 0.8
+    assert (found[:60] == 0).mean() > 0.8
