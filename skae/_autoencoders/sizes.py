@@ -19,8 +19,9 @@ from skae.networks._start import as_double
 
 EPOCHS, SHARE_OF_EPOCHS = 20, 5  # of a short fit; a fifth of `max_iter` if that is less
 MARGIN = 1e-4  # below the share that still reaches it: no rounding decides
-FIRST = 0.6  # of the principal components that would do: the first size to be tried
+FIRST = 0.75  # of the principal components that would do: the first size to be tried
 MOST_FITS = 6  # short ones
+NEAR = 20  # a size is known to this part of it
 HOPE = 0.1  # of what is missing that twice the size must give, or no size will do
 
 
@@ -171,16 +172,17 @@ class Sizes:
     def _next(self):
         """Return which sizes to try now: the likeliest, and with it the one below."""
         low, high = self._bracket()
-        if high - low == 1:
+        if high - low <= step(high):
             return []
         between = np.arange(low + 1, high)
         enough = between[self._reaches(self._guess()[between - 1])]
         if len(enough):
             likely = int(enough[0])
-            both = likely > low + 1 and joins_sizes(self.short)
-            return [likely - 1, likely] if both else [likely]
+            below = likely - step(likely)
+            both = below > low and joins_sizes(self.short)
+            return [below, likely] if both else [likely]
         if high <= len(self.pca):
-            return [high - 1]
+            return [high - step(high)]
         if self._is_hopeless(low):
             return []
         return [min(max(2 * low, self._by_pca()), len(self.pca))]
@@ -209,6 +211,11 @@ class Sizes:
             return high
         most = max(self.tried.values())
         return min(k for k, explained in self.tried.items() if explained >= most - MARGIN)
+
+
+def step(size):
+    """Return by how much two sizes differ that are next to each other."""
+    return max(1, size // NEAR)
 
 
 def _ratio(left, total):
