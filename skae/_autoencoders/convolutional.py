@@ -5,14 +5,15 @@ from typing import ClassVar
 
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from skae._autoencoders.base import EXAMPLES, BaseAutoencoder
+from skae._autoencoders.base import EXAMPLES
 from skae._autoencoders.docs import documented
+from skae._autoencoders.targeted import TargetedAutoencoder
 from skae.networks._convolutional import ConvolutionalNetwork
 
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class ConvolutionalAutoencoder(BaseAutoencoder):
+class ConvolutionalAutoencoder(TargetedAutoencoder):
     """Autoencoder of pictures and signals: the plain one with convolutions.
 
     A convolutional network shares its weights over all places of a picture, so that it
@@ -76,7 +77,7 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
     }
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
+        **TargetedAutoencoder._parameter_constraints,
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
         "image_shape": [tuple, list, None],
     }

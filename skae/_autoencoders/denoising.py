@@ -6,15 +6,15 @@ from typing import ClassVar
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
-from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._autoencoders.targeted import TargetedAutoencoder
 from skae.corruption._named import NAMED
 from skae.corruption._noise import Gaussian, SwapNoise
 
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class DenoisingAutoencoder(BaseAutoencoder):
+class DenoisingAutoencoder(TargetedAutoencoder):
     r"""Autoencoder that learns to undo a corruption of its input.
 
     In each batch the rows x are corrupted anew, and the network is trained to
@@ -76,10 +76,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
     corruption: object = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseAutoencoder._parameter_constraints,
+        **TargetedAutoencoder._parameter_constraints,
         "corruption": [
             StrOptions({"auto", *NAMED}),
-            *BaseAutoencoder._parameter_constraints["corruption"][1:],
+            *TargetedAutoencoder._parameter_constraints["corruption"][1:],
         ],
     }
     _inputs_are_checked: ClassVar[bool] = False
@@ -100,8 +100,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data: a table, or pictures of shape (n_samples, H, W) or
             (n_samples, C, H, W).
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            What the codes are for, as in `Autoencoder.fit`; ignored with
+            ``target_weight=0``.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts.
         X_clean : {array-like, sparse matrix} of the shape of X, default=None
@@ -132,8 +133,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to learn from; at least two in the first call. Columns are scaled by
             all (clean) rows so far.
-        y : Ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            What the codes are for, as in `Autoencoder.fit`; ignored with
+            ``target_weight=0``.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts.
         X_clean : {array-like, sparse matrix} of the shape of X, default=None

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._autoencoders.targeted import TargetedAutoencoder
 
 
 @documented
 @dataclass(kw_only=True, eq=False, repr=False)
-class Autoencoder(BaseAutoencoder):
+class Autoencoder(TargetedAutoencoder):
     r"""Nonlinear dimensionality reduction by a network that reconstructs its input.
 
     An encoder maps each row x to a code z of `n_components` numbers, a decoder maps

@@ -99,6 +99,14 @@ class Code(Parameters):
         """Return what y `Told` of n rows, given the classes known before."""
         return Told()
 
+    def options(self, recipe):
+        """Return recipes of which the best is to be found, the safest first, if any."""
+        return ()
+
+    def prefers(self, task, other):
+        """Tell whether what came of another task's recipe is better."""
+        raise NotImplementedError
+
     def rate(self, likelihood):
         """Return the largest learning rate, where it is not the parameter; or None."""
 

@@ -31,11 +31,8 @@ class Spread(NamedTuple):
     lonely: float = 0.0  # share of the rows without a label that no label reaches
 
 
-def read(y, n, classes, *, reset, otherwise=", or set n_clusters to a number"):
-    """Return the classes of y, and which of them each row is of, -1 for none.
-
-    `otherwise` is what else can be done where no row has a class.
-    """
+def read(y, n, classes, *, reset):
+    """Return the classes of y, and which of them each row is of, -1 for none."""
     if y is None:
         if not reset:
             return Told(classes, labels=np.full(n, -1))
@@ -44,6 +41,17 @@ def read(y, n, classes, *, reset, otherwise=", or set n_clusters to a number"):
             "Pass the class of each row, -1 where it is not known, or set n_clusters "
             "to a number."
         )
+    classes, labels = labelled(
+        y, n, None if reset else classes, "set n_clusters to a number"
+    )
+    return Told(classes, labels=labels)
+
+
+def labelled(y, n, classes, way):
+    """Return the classes of y, and which of them each of n rows is of, -1 for none.
+
+    `classes` are those known before, or None; `way` is what to do where there are none.
+    """
     y = column_or_1d(y)
     check_consistent_length(np.empty(n), y)
     if y.dtype.kind in "US" and (y == str(UNLABELLED)).any():
@@ -57,17 +65,17 @@ def read(y, n, classes, *, reset, otherwise=", or set n_clusters to a number"):
     named = y[known]
     if named.dtype == object and all(isinstance(name, str) for name in named):
         named = np.asarray(named.tolist(), dtype=str)
-    if reset:
+    if classes is None:
         if not known.any():
             raise ValueError(
-                "y holds no class, only -1 for rows of unknown class. Label some rows"
-                f"{otherwise}."
+                "y holds no class, only -1 for rows of unknown class. Label some rows, "
+                f"or {way}."
             )
         classes = np.unique(as_classes(named))
     labels = np.full(len(y), -1)
     if known.any():
         labels[known] = places(classes, named, "y")
-    return Told(classes, labels=labels)
+    return classes, labels
 
 
 def as_shares(prior, classes):

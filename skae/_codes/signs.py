@@ -161,8 +161,9 @@ def unbeaten(start, best, n_epochs, explained, calmer, longer):
             f"No epoch was better than the start: after the best of {n_epochs} epochs "
             f"held-out rows cost {best:.4g}, and {start:.4g} before the first, so the "
             "start is what is kept. With network='auto' or a linear one it is linear: PCA, "
-            f"or factor analysis. {longer}; if that does not help, PCA does as well on "
-            "these rows."
+            "factor analysis, or partial least squares with a target_weight. "
+            f"{longer}; if that does not help, PCA or PLSRegression does as well on these "
+            "rows."
         )
 
 

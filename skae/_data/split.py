@@ -15,6 +15,7 @@ class Told(NamedTuple):
     classes: np.ndarray | None = None  # (c,) the different ones, sorted
     known: tuple = ()  # tensors (n, ...) that the module is given with each row
     labels: np.ndarray | None = None  # (n,) places among the classes, -1 for none
+    values: np.ndarray | None = None  # (n, m) to be predicted, or places; NaN for unknown
 
 
 class Sample(NamedTuple):
@@ -89,7 +90,8 @@ class Sample(NamedTuple):
         out = torch.zeros(n, dtype=torch.bool)
         n_valid = min(math.ceil(held_out * n), n - 1)
         order = torch.randperm(n, generator=self.generator)
-        out[_unlabelled_first(order, index, self.told)[:n_valid]] = True
+        order = _evenly(_unlabelled_first(order, index, self.told), index, self.told)
+        out[order[:n_valid]] = True
         return self._replace(train=index[~out], valid=index[out])
 
 
@@ -99,3 +101,20 @@ def _unlabelled_first(order, index, told):
         return order
     known = torch.from_numpy(told.labels)[index[order]] >= 0
     return order[known.int().argsort(stable=True)]
+
+
+def _evenly(order, index, told):
+    """Return an order whose first rows are of each class, or known, as often as all are.
+
+    The fewer of a kind, the later its first: what one row alone knows is to be learnt.
+    """
+    if told.values is None:
+        return order
+    values = told.values[index[order].numpy()]
+    kind = np.isnan(values).all(1) if told.classes is None else values[:, 0]
+    _, kind, size = np.unique(kind, return_inverse=True, return_counts=True)
+    by_kind = np.argsort(kind, kind="stable")
+    first = np.concatenate([[0], np.cumsum(size)[:-1]])
+    rank = np.empty(len(order))
+    rank[by_kind] = np.arange(len(order)) - first[kind[by_kind]]
+    return order[torch.from_numpy(np.argsort((rank + 0.5) / size[kind], kind="stable"))]

@@ -72,6 +72,7 @@ def _can_join(recipe):
     own = {"callbacks", "compile", "optimizer"} & set(recipe.net_params)
     own |= {name for name in recipe.net_params if name.startswith("optimizer__")}
     plain = not recipe.code.phase_names  # one optimiser, one phase
+    plain = plain and not recipe.code.options(recipe)
     return plain and recipe.is_ours and not own and not recipe.schedule.verbose
 
 

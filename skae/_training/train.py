@@ -39,7 +39,16 @@ def train(recipe, sample, earlier=None, listener=None):
 
 def run(task, listener=None):
     """Train the net of a task, and measure it."""
+    task = trained(task, listener)
+    return finished(task)
+
+
+def trained(task, listener=None):
+    """Return the task, its net trained; or the best of those that its code compares."""
     recipe, own = task.recipe, nullcontext()
+    options = recipe.code.options(recipe) if task.earlier is None else ()
+    if options:
+        return _best(task, options, listener)
     if not recipe.is_ours:
         own = global_randomness(recipe.seed, task.device)
     if listener is not None:
@@ -47,7 +56,21 @@ def run(task, listener=None):
     with own:
         build(task)
         task.net.train(task)
-    return finished(task)
+    return task
+
+
+def _best(task, options, listener):
+    """Return the best of the tasks that recipes are, each on the same draws."""
+    best = None
+    for recipe in options:
+        generator = torch.Generator()
+        generator.set_state(task.sample.generator.get_state())
+        sample = task.sample._replace(generator=generator)
+        other = trained(Task(recipe, sample, like=task), listener)
+        if best is None or task.recipe.code.prefers(best, other):
+            best = other
+        listener = None  # who listens hears of one training
+    return best
 
 
 def finished(task):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 LEAST_NOISE = 1e-3  # share of a column's variance that a linear start leaves to noise
+LEAST_SHARED = 1e-6  # of what inputs and y have in common: less is nothing
 
 
 class LinearStart(NamedTuple):
@@ -101,6 +102,18 @@ class Principal:
         bias, weight = likelihood.linearize(self.mean, self.outputs)
         return LinearStart(self.components, -self.components @ self.center, weight, bias)
 
+    def start_towards(self, x, y, weight, likelihood):
+        """Return partial least squares of y (n, m) on inputs x (n, D), to first order.
+
+        Components that y says nothing of are PCA's of what is left.
+        """
+        k, weight = len(self.components), weight.max(1)
+        root = np.sqrt(weight / weight.mean())[:, None]
+        y = (y - np.average(y, axis=0, weights=weight)) * root
+        down, up = partial_least_squares((x - self.center) * root, y, k)
+        bias, back = likelihood.linearize(self.mean, up[:, : len(self.mean)])
+        return LinearStart(down, -down @ self.center, back, bias)
+
     def whitened_starts(self, likelihood, n_components, n_more_outputs=0):
         """Return where an encoder and a decoder of codes of unit variance start.
 
@@ -184,3 +197,25 @@ class Principal:
             if np.abs(noise / before - 1).max() < 1e-3:
                 break
         return loadings, noise
+
+
+def partial_least_squares(x, y, k):
+    """Return projections and loadings (k, D) of centred x (n, D) towards y (n, m)."""
+    left, weights, loadings = x, np.zeros((k, x.shape[1])), np.zeros((k, x.shape[1]))
+    shared, whole, found = LEAST_SHARED * np.linalg.norm(x.T @ y), np.square(x).sum(), k
+    for i in range(k):
+        common = left.T @ y
+        if np.linalg.norm(common) > shared:
+            weights[i] = np.linalg.svd(common, full_matrices=False)[0][:, 0]
+        else:
+            weights[i] = np.linalg.svd(left, full_matrices=False)[2][0]
+        t = left @ weights[i]
+        if t @ t <= LEAST_SHARED * whole:  # nothing is left
+            found = i
+            break
+        loadings[i] = left.T @ t / (t @ t)
+        left = left - np.outer(t, loadings[i])
+    w, p, down = weights[:found], loadings[:found], np.zeros_like(weights)
+    down[:found] = np.linalg.solve(p @ w.T, np.eye(found)).T @ w
+    loadings[found:] = 0.0
+    return down, loadings

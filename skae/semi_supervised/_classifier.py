@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from skae._autoencoders.adversarial import AdversarialAutoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._codes.adversarial import OF_LABELS
-from skae._codes.labels import UNLABELLED, read
+from skae._codes.labels import UNLABELLED, labelled
 from skae._data.checks import check_fitted, check_weight
 from skae._data.graph import SPACES
 from skae._data.split import Told
@@ -271,7 +271,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
                 "class, label rows of another class than 1, too."
             )
             return Told(np.unique(y), labels=(y == 1).astype(int))
-        return read(y, len(y), None, reset=True, otherwise="")
+        classes, labels = labelled(y, len(y), None, "fit an autoencoder alone")
+        return Told(classes, labels=labels)
 
     def _is_own_form(self, labels):
         """Tell whether the autoencoder has learnt the classes itself."""
