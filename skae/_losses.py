@@ -92,3 +92,8 @@ def elastic_net(w, alpha, l1_ratio):
     if not l1:
         return value, l2 * w
     return value + l1 * w.abs().sum(), l2 * w + l1 * torch.sign(w)
+
+
+def is_graph():
+    """Tell whether operations are being written down, by `torch.jit` or `torch.export`."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()

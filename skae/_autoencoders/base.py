@@ -166,6 +166,10 @@ class BaseAutoencoder(
         Number of features seen during `fit`; for pictures, of all their values.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had string column names.
+    encoder_, decoder_ : torch.nn.Module
+        From raw rows to codes, and from codes to rows in data units, scaling included:
+        copies, made when asked for, which can be trained and exported. See
+        :doc:`A way out to torch </torch>`.
     random_state_ : RandomState instance
         The generator that `partial_fit` goes on drawing from.
     """

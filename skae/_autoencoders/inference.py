@@ -6,6 +6,13 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array
 
+from skae._autoencoders.exporting import (
+    RawDecoder,
+    RawEncoder,
+    RawReconstruction,
+    RawScore,
+    conditional_log_prob,
+)
 from skae._data.checks import (
     CheckedRowsMixin,
     check_count,
@@ -306,3 +313,41 @@ class InferenceMixin(
     @property
     def _n_features_out(self):
         return self.n_components_
+
+    # A way out to torch: made when asked for, so that nothing is saved twice
+
+    _n_told = 0  # classes that encoder and decoder are told the one of each row of
+
+    @property
+    def encoder_(self):
+        """The encoder as a torch module, from raw rows to codes: a copy."""
+        check_fitted(self)
+        columns = None if self._schema_ is None else self._schema_.columns
+        return RawEncoder(self.net_, self._sample_shape_, self._n_told, columns)
+
+    @property
+    def decoder_(self):
+        """The decoder as a torch module, from codes to rows in data units: a copy."""
+        check_fitted(self)
+        return RawDecoder(self.net_, self._sample_shape_, self._n_told, self._dtype_)
+
+    def __skae_torch__(self, what):
+        """Return a torch module of raw rows, or codes, and an example of what it takes."""
+        check_fitted(self)
+        shape, dtype, n_told = self._sample_shape_, self._dtype_, self._n_told
+        told = (np.zeros(2, dtype=np.int64),) if n_told else ()
+        if what == "decoder":
+            codes = np.zeros((2, self.n_components_), dtype=np.float32)
+            return self.decoder_, (codes, *told)
+        if what == "encoder":
+            module = self.encoder_
+        elif what == "reconstruction":
+            module = RawReconstruction(self.encoder_, self.decoder_)
+        else:
+            module = RawScore(self.net_, shape, n_told, self._torch_score())
+        rows = np.broadcast_to(self.mean_.reshape(shape), (2, *shape))
+        return module.eval(), (rows.astype(dtype), *told)
+
+    def _torch_score(self):
+        """Return what `score_samples` gives, of a module and standardised rows."""
+        return conditional_log_prob

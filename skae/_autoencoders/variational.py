@@ -18,6 +18,7 @@ from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._autoencoders.inference import by_steps, on_the_way
 from skae._codes.normal import (
     Normal,
+    log_mean_at_once,
     log_mean_of_weights,
     mean_of_log_prob,
     one_hot,
@@ -28,6 +29,8 @@ from skae._data.checks import check_count
 from skae._losses import normal_kl
 from skae._params import ONE_OR_MORE, Amount, check_option
 from skae._training.blocks import Stream, apply
+
+N_SAMPLES = 128  # codes of a row, by which it is scored
 
 
 @documented
@@ -211,6 +214,10 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         places(self.classes_, y, "y")
         return y
 
+    @property
+    def _n_told(self):
+        return len(vars(self).get("classes_", ()))
+
     def _told(self, y, n):
         if "classes_" not in vars(self):
             return super()._told(y, n)
@@ -374,7 +381,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         X = self.inverse_transform(codes.reshape(-1, self.n_components_), y)
         return by_steps(X, codes.shape[:2])
 
-    def elbo(self, X, n_samples=128, y=None):
+    def elbo(self, X, n_samples=N_SAMPLES, y=None):
         """Return the evidence lower bound on log p(x) of each row.
 
         Parameters
@@ -397,7 +404,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         expected = self._over_codes(X, n_samples, y, mean_of_log_prob)
         return expected - self.kl_divergence(X, y).sum(1)
 
-    def score_samples(self, X, n_samples=128, y=None):
+    def score_samples(self, X, n_samples=N_SAMPLES, y=None):
         """Return the importance-weighted bound on log p(x) of each row.
 
         It is a lower bound in the mean, never below `elbo`'s, and tends to log p(x) as
@@ -449,6 +456,9 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         noise = spread_noise(n_samples, self.n_components_).to(net.device)
         fn, rows = partial(combine, net.module_, noise), Stream(X, self._standardize())
         return apply(net, fn, np.empty(X.shape[0]), rows, *self._told(y, X.shape[0]))
+
+    def _torch_score(self):
+        return partial(log_mean_at_once, spread_noise(N_SAMPLES, self.n_components_))
 
     # Generation
 

@@ -89,6 +89,7 @@ class Code(Parameters):
     noise_is_of_rows: ClassVar[bool] = True  # whether each row has a draw of its own
     code_activation: ClassVar[str] = "linear"  # of those that have no parameter for it
     is_pure: ClassVar[bool] = True  # whether `loss` changes nothing, and never branches
+    trains_encoder: ClassVar[bool] = True  # whether it has weights of its own
     averaged: ClassVar[float | None] = None  # decay of averaged weights, if these are kept
     phase_names: ClassVar[tuple] = ()  # of further losses, each with its optimiser
     remedies: ClassVar[tuple] = ("", "")  # where the loss diverges, or a further one's
@@ -172,6 +173,10 @@ class Code(Parameters):
     def decode(self, ae, z):
         """Return the likelihood's parameters at codes; (B, k) to (B, n_params)."""
         return ae.decoder(z)
+
+    def steered(self, ae, x, z):
+        """Return the codes z of rows x (B, d), with a gradient where they had none."""
+        return z
 
     def drawn_params(self, ae, x, noise, *known):
         """Return the parameters at codes drawn by the noise; (B, n_params)."""

@@ -40,6 +40,11 @@ class Bits(Code):
         """Return the likelier bits, 0 or 1; (B, k)."""
         return (super().encode(ae, x) > 0).to(torch.float32)
 
+    def steered(self, ae, x, z):
+        """Return the bits, with the gradient of their probabilities."""
+        s = torch.sigmoid(super().encode(ae, x))
+        return z + (s - s.detach())
+
     def decode(self, ae, z):
         """Return the likelihood's parameters at bits, or at their means; (B, n_params)."""
         return ae.decoder(2 * z - 1)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from skae._codes.penalties import TopK
+from skae._losses import is_graph
 from skae.networks._edges import edges
 from skae.networks._layers import aligned_linear
 
@@ -39,7 +40,7 @@ def match(z, left, gram, n_steps, positive):
 
     `left` (B, n), its correlation with the directions, is changed in place.
     """
-    z, rows = z.clone(), torch.arange(len(z), device=z.device)
+    z, rows = z.clone(), torch.arange(z.shape[0], device=z.device)
     for _ in range(n_steps):
         unit = (left if positive else left.abs()).argmax(1)
         step = left[rows, unit]
@@ -55,8 +56,10 @@ def refit(z, correlation, gram, k):
     on = (on > 0).to(z)
     target = correlation.gather(1, chosen) * on
     size, out = max(1, REFIT_NUMBERS // k**2), []
-    for part in range(0, len(z), size):
-        rows = slice(part, part + size)
+    # a graph is of any number of rows, and has no loop over them
+    starts = (0,) if is_graph() else range(0, len(z), size)
+    for part in starts:
+        rows = slice(None) if is_graph() else slice(part, part + size)
         units, there = chosen[rows], on[rows]
         system = gram[units[:, :, None], units[:, None, :]]
         system *= there[:, :, None] * there[:, None, :]
@@ -84,6 +87,7 @@ class MatchingPursuit(TopK):
     """z = argmin_z ||x - b - D z||, k units of z being on: found by matching pursuit."""
 
     rate_of_auto: ClassVar[float] = PURSUIT_RATE
+    trains_encoder: ClassVar[bool] = False
 
     def encoder(self, encoder, decoder):
         """Return the pursuit in the decoder's directions, in place of an encoder."""
@@ -105,6 +109,11 @@ class MatchingPursuit(TopK):
         """Return the code; (B, n). The directions are learnt as if it were given."""
         with torch.no_grad():
             return pursue(u, ae.encoder.gram, self.n_nonzero_coefs, self.positive_code)
+
+    def steered(self, ae, x, z):
+        """Return the codes, with the gradient of the fit of those units that are on."""
+        fit = refit(z, self.sensitivity(ae, x), ae.encoder.gram, self.n_nonzero_coefs)
+        return z + (fit - fit.detach())
 
     def edges(self, ae):
         """Return the decoder's layer: rows enter by it, too."""

@@ -87,10 +87,10 @@ class Graph:
         """Return the shares of classes, from what is found (n, K), as they settle.
 
         In each round rows have more of what they have most of ("inflation" of van Dongen,
-        2000) and pass it on; classes count less the more they have, by the root. Of all rounds
-        that one stays whose classes cut fewest edges: where classes do not hang together,
-        or are of a few rows, it may well be the first. Rows that nothing has reached keep
-        even shares.
+        2000) and pass it on; classes count less the more they have, by the root. Of all
+        rounds that one stays whose classes cut fewest edges: where classes do not hang
+        together, or are of a few rows, it may well be the first. Rows that nothing has
+        reached keep even shares.
         """
         shares, reached = even_shares(found), found.sum(1, keepdims=True) > 0
         best, least = shares, self.cost(shares.argmax(1), shares.shape[1])

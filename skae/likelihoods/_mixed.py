@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from skae._data.change import Change
 from skae._data.clock import CYCLES
-from skae._losses import gaussian_nll, half_squared_error
+from skae._losses import gaussian_nll, half_squared_error, is_graph
 from skae._params import Parameters
 from skae.likelihoods._base import LEARNT_FLOOR, LINKS, TINY, LikelihoodModule
 from skae.likelihoods._cycles import cycles_of
@@ -301,16 +301,17 @@ class MixedModule(LikelihoodModule):
 
     def _cost(self, params, x, variance):
         """Return each cell's cost (..., d), given the numbers' noise or for a unit one."""
-        out = torch.zeros(
-            np.broadcast_shapes(params.shape[:-1], x.shape[:-1]) + x.shape[-1:],
-            dtype=params.dtype,
-            device=params.device,
-        )
+        if is_graph():  # of any number of rows, which have one target each
+            out = torch.zeros_like(x, dtype=params.dtype)
+        else:
+            shape = np.broadcast_shapes(params.shape[:-1], x.shape[:-1]) + x.shape[-1:]
+            out = torch.zeros(shape, dtype=params.dtype, device=params.device)
         numbers = self.numbers.to(x.device)
         x_numbers = x.index_select(-1, numbers)
         there = ~torch.isnan(x_numbers)
         mean = torch.where(there, params[..., : len(numbers)], 0.0)
-        pair = torch.broadcast_tensors(mean, x_numbers.nan_to_num())
+        pair = mean, x_numbers.nan_to_num()
+        pair = pair if is_graph() else torch.broadcast_tensors(*pair)
         if variance is None:
             cost = half_squared_error(*pair)
         else:
@@ -320,7 +321,8 @@ class MixedModule(LikelihoodModule):
             codes = x.index_select(-1, columns)
             there = ~torch.isnan(codes)
             logits = torch.where(there[..., None], logits, 0.0)
-            codes = codes.nan_to_num().long().expand(logits.shape[:-1])
+            codes = codes.nan_to_num().long()
+            codes = codes if is_graph() else codes.expand(logits.shape[:-1])
             cost = -logits.log_softmax(-1).gather(-1, codes[..., None])[..., 0]
             out = out.index_copy(-1, columns, torch.where(there, cost, 0.0))
         return out

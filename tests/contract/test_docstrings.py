@@ -13,6 +13,7 @@ from skae import (
     corruption,
     feature_selection,
     impute,
+    io,
     likelihoods,
     metrics,
     model_selection,
@@ -47,6 +48,7 @@ PUBLIC = {
         outliers,
         feature_selection,
         impute,
+        io,
         priors,
         semi_supervised,
     )
@@ -170,9 +172,8 @@ PICTURES = np.random.default_rng(0).normal(size=(40, 4, 4))
 
 
 def attributes(estimator):
-    return {
-        name for name in dir(estimator) if name.endswith("_") and not name.startswith("_")
-    }
+    names = (n for n in dir(estimator) if n.endswith("_") and not n.startswith("_"))
+    return {name for name in names if hasattr(estimator, name)}  # `encoder_` if fitted
 
 
 FITS = [

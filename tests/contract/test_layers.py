@@ -22,7 +22,10 @@ LAYERS = [
     {"_codes"},
     {"_training"},
     {"_autoencoders"},
-    {"outliers", "impute", "feature_selection", "model_selection", "semi_supervised"},
+    {
+        *("outliers", "impute", "feature_selection", "model_selection"),
+        *("semi_supervised", "io"),
+    },
     {"__init__"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
@@ -30,7 +33,7 @@ FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 #: rooms in which estimators are at home; `metrics` takes any, to score them
 AT_HOME = {
     "_autoencoders", "outliers", "impute", "feature_selection", "model_selection",
-    "metrics", "semi_supervised",
+    "metrics", "semi_supervised", "io",
 }  # fmt: skip
 
 #: with an underscore, but public all the same; the last is an operator of torch
