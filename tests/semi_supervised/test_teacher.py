@@ -221,7 +221,7 @@ def test_new_rows_are_judged_as_those_of_the_graph():
 
 
 def test_labels_of_one_class_alone_are_no_judges():
-    X, y = make_blobs(
+    X, _ = make_blobs(
         [60, 12], 4, centers=[[0] * 4, [2] * 4], shuffle=False, random_state=0
     )
     labels = np.full(72, -1)
