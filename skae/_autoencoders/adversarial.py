@@ -55,6 +55,11 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     Parameters
     ----------
+    n_components : int, "auto" or None, default="auto"
+        Width of the code. "auto" takes what the prior draws, where that is of one width
+        only, else the fewest standardised principal components that explain 90 % of the
+        variance, at most 32 and as many at least as the prior's shape needs; None takes
+        the network's natural size (the last of a dense network's `hidden_layer_sizes`).
     prior : str, prior object, density or callable, default="gaussian"
         What codes should be distributed as: "gaussian", "uniform", "mixture" (of normal
         distributions on a circle), "swiss_roll", one of `skae.priors`, a fitted density of
@@ -190,6 +195,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
+        "n_components": [ONE_OR_MORE, StrOptions({"auto"}), None],
         "code_activation": [StrOptions({"linear"})],
         "prior": [StrOptions(set(NAMED)), HasMethods(["sample"]), callable],
         "n_clusters": [

@@ -141,14 +141,15 @@ def trained_ahead(recipe, sample, *, has_seed, is_watched):
     """Return what came of a training, if it is done already, or None.
 
     A fit that somebody looks at ends here. Without a seed of one's own, one training is as
-    good as another; one that is watched as it goes is not done ahead.
+    good as another; one that is watched as it goes, or whose size is still to be found, is
+    not done ahead.
     """
     found = _LOOKING.get()
     if found is None and not _OPEN:
         return None
     wanted = Wanted(recipe, sample, has_seed)
     if found is not None:
-        found += [] if is_watched else [wanted]
+        found += [] if is_watched or recipe.asks_for_share else [wanted]
         raise Postponed
     if is_watched:
         return None
@@ -176,7 +177,7 @@ def train_all(recipes, samples):
 def _trained(parts):
     """Train; if one fails, which ends all of them, by halves until it is alone."""
     try:
-        return train_together(*zip(*(_copied(*part) for part in parts), strict=True))
+        return train_together(*zip(*(copied(*part) for part in parts), strict=True))
     except Exception:  # what is wrong with it, its fit will say
         if len(parts) == 1:
             return [None]
@@ -184,7 +185,7 @@ def _trained(parts):
     return _trained(parts[:middle]) + _trained(parts[middle:])
 
 
-def _copied(recipe, sample):
+def copied(recipe, sample):
     """Return a recipe and a sample that a training may draw from."""
     generator = torch.Generator()
     generator.set_state(sample.generator.get_state())

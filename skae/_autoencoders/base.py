@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from skae._autoencoders.ahead import trained_ahead
 from skae._autoencoders.generating import DecodingMixin
 from skae._autoencoders.net_params import INTERRUPTED, check_net_params
+from skae._autoencoders.sizes import Share, train_of_share
 from skae._codes.base import Plain
 from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
@@ -57,10 +58,14 @@ class BaseAutoencoder(
 
     Parameters
     ----------
-    n_components : int, "auto" or None, default="auto"
-        Width of the code. "auto" takes the fewest standardised principal components
-        that explain 90 % of the variance, at most 32; None takes the network's
-        natural size (the last of a dense network's `hidden_layer_sizes`).
+    n_components : int, float, "auto" or None, default="auto"
+        Width of the code. A float in (0, 1) takes, as in PCA, the fewest components that
+        explain that share of the variance: here of held-out rows, after 20 epochs, which
+        under-reach the whole fit that follows (digits, 8 components: .78, then .82).
+        :doc:`Searching </searching>` says how sizes are tried. "auto" takes the fewest
+        standardised principal components that explain 90 % of the variance, at most 32;
+        None takes the network's natural size (the last of a dense network's
+        `hidden_layer_sizes`).
     network : "auto", tuple of int or network object, default="auto"
         How rows become codes and back. A tuple gives the widths of the encoder's
         hidden layers, mirrored in the decoder; "auto" is one hidden layer of 128
@@ -147,6 +152,11 @@ class BaseAutoencoder(
         are categories.
     n_components_ : int
         Width of the code.
+    size_curve_ : dict of ndarray of shape (n_sizes,)
+        The sizes that were tried, where `n_components` is a share: "n_components", the
+        "share" of the held-out variance that a short fit of each explains, and the
+        "pca_share" that as many principal components of the rows trained on explain.
+        ``pandas.DataFrame(size_curve_)`` is a table.
     compression_ratio_ : float
         ``n_features_in_ / n_components_``.
     mean_, var_ : ndarray of shape (`n_features_in_`,)
@@ -161,7 +171,7 @@ class BaseAutoencoder(
         The generator that `partial_fit` goes on drawing from.
     """
 
-    n_components: int | str | None = field(default="auto", kw_only=False)
+    n_components: int | float | str | None = field(default="auto", kw_only=False)
     network: object = "auto"
     likelihood: object = AUTO
     corruption: object = None
@@ -182,15 +192,11 @@ class BaseAutoencoder(
     verbose: int = 0
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_components": [ONE_OR_MORE, StrOptions({"auto"}), None],
+        "n_components": [ONE_OR_MORE, Share(), StrOptions({"auto"}), None],
         "network": [StrOptions({"auto"}), tuple, list, HasMethods(["build"])],
         "likelihood": [StrOptions({AUTO, *NAMED}), HasMethods(["build", "check"])],
         "corruption": [
-            StrOptions(set(CORRUPTIONS)),
-            HasMethods(["apply"]),
-            tuple,
-            list,
-            None,
+            *(StrOptions(set(CORRUPTIONS)), HasMethods(["apply"]), tuple, list, None),
         ],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "learning_rate": [Amount(closed="right")],
@@ -331,6 +337,7 @@ class BaseAutoencoder(
             )
             is_watched, trained = bool(vars(self).get("_skl_callbacks")), None
             if not warm:
+                vars(self).pop("size_curve_", None)
                 has_seed = self.random_state is not None
                 trained = trained_ahead(
                     recipe, sample, has_seed=has_seed, is_watched=is_watched
@@ -349,7 +356,9 @@ class BaseAutoencoder(
             bridge = None
             if is_watched:
                 bridge = CallbackBridge(context, self._attributes, **arguments)
-            if trained is None:
+            if recipe.asks_for_share:
+                trained = train_of_share(recipe, sample, self.validation_fraction, bridge)
+            elif trained is None:
                 trained = train(recipe, sample, self._trained_ if warm else None, bridge)
             vars(self).pop("validation_loss_curve_", None)
             self.__skae_finish__(trained)
@@ -387,7 +396,7 @@ class BaseAutoencoder(
             known = like[1].statistics
             statistics = known if known.sample_shape == shape else None
         if warm:
-            recipe.check_goes_on(self._trained_.recipe, self.n_components_)
+            recipe = recipe.going_on(self._trained_.recipe, self.n_components_)
             if not one_pass:
                 statistics = self._trained_.statistics
         holds_out = self.early_stopping and not one_pass

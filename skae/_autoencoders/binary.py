@@ -14,7 +14,7 @@ from skae._autoencoders.docs import documented
 from skae._autoencoders.inference import by_steps, on_the_way
 from skae._codes.bits import Bits
 from skae._data.containers import taken
-from skae._params import Number
+from skae._params import ONE_OR_MORE, Number
 
 
 @documented
@@ -109,6 +109,7 @@ class BinaryAutoencoder(BaseAutoencoder):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
+        "n_components": [ONE_OR_MORE, StrOptions({"auto"}), None],
         "code_activation": [StrOptions({"linear"})],
         "packed_output": ["boolean"],
         "bit_noise": [Interval(Real, 0, 0.5, closed="left")],

@@ -25,10 +25,12 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int, "auto" or None, default=None
+    n_components : int, float, "auto" or None, default=None
         Width of the code. None takes the flattened map: 1,568 numbers for pictures of
-        28 x 28 pixels. "auto" takes the fewest standardised principal components that
-        explain 90 % of the variance, at most 32.
+        28 x 28 pixels. A float in (0, 1) takes the fewest components that explain that
+        share of the variance of held-out rows, as `Autoencoder` has it; "auto" takes the
+        fewest standardised principal components that explain 90 % of the variance, at
+        most 32.
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) of a row of X. None takes the
         shape of pictures passed as (n_samples, H, W) or (n_samples, C, H, W); flat
@@ -65,7 +67,7 @@ class ConvolutionalAutoencoder(BaseAutoencoder):
     (1797, 8, 8)
     """
 
-    n_components: int | str | None = field(default=None, kw_only=False)
+    n_components: int | float | str | None = field(default=None, kw_only=False)
     image_shape: tuple | None = None
 
     _examples: ClassVar[dict] = {

@@ -178,6 +178,7 @@ class SparseAutoencoder(BaseAutoencoder):
     )
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
+        "n_components": [ONE_OR_MORE, StrOptions({"auto"}), None],
         "code_activation": [StrOptions({"linear"})],
         "learning_rate": [Amount(closed="right"), StrOptions({"auto"})],
         "penalty": [StrOptions(set(PENALTIES))],

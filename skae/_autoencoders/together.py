@@ -1,5 +1,6 @@
 """Many autoencoders fitted at once."""
 
+from skae._autoencoders.sizes import Sizes
 from skae._training.together import train_together
 
 
@@ -12,7 +13,8 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
         Not yet fitted. Those that differ in `random_state`, in the widths of plain dense
         layers, or in `learning_rate`, `max_iter`, `n_iter_no_change` or `tol`, are
         trained as one; dropout, batch normalisation, callbacks, another optimiser than
-        Adam and networks of one's own are trained one by one.
+        Adam and networks of one's own are trained one by one. Those that ask for the same
+        share of the variance have the size that the first of them finds.
     X, y, sample_weight
         As for `fit`.
     report : bool, default=True
@@ -23,10 +25,17 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
     estimators : list of BaseAutoencoder
         The same, fitted.
     """
-    parts = []
+    parts, found = [], {}
     for estimator in estimators:
         like = parts[0] if parts else None
-        parts.append(estimator.__skae_begin__(X, y, sample_weight, like=like))
+        recipe, sample = estimator.__skae_begin__(X, y, sample_weight, like=like)
+        if recipe.asks_for_share:
+            share = recipe.n_components
+            if share not in found:
+                found[share] = Sizes(recipe, sample, estimator.validation_fraction)
+            recipe = recipe._replace(n_components=found[share].found)
+            estimator.size_curve_ = found[share].curve()
+        parts.append((recipe, sample))
     trained = train_together(*zip(*parts, strict=True))
     for estimator, one in zip(estimators, trained, strict=True):
         estimator.__skae_finish__(one, report=report)

@@ -78,14 +78,19 @@ class Sample(NamedTuple):
             if np.ptp(weight[weight > 0]) == 0:
                 weight = None  # rows are in or out
         generator = torch.Generator().manual_seed(seed)
-        train, valid = index, None
-        if held_out is not None and len(index) > 1:
-            out = torch.zeros(len(index), dtype=torch.bool)
-            n_valid = min(math.ceil(held_out * len(index)), len(index) - 1)
-            order = torch.randperm(len(index), generator=generator)
-            out[_unlabelled_first(order, index, told)[:n_valid]] = True
-            valid, train = index[out], index[~out]
-        return cls(X, target, weight, told, statistics, index, train, valid, generator)
+        sample = cls(X, target, weight, told, statistics, index, index, None, generator)
+        return sample if held_out is None else sample.split(held_out)
+
+    def split(self, held_out):
+        """Return the sample with a share of its rows held out to judge, drawn anew."""
+        index, n = self.index, len(self.index)
+        if n < 2:
+            return self
+        out = torch.zeros(n, dtype=torch.bool)
+        n_valid = min(math.ceil(held_out * n), n - 1)
+        order = torch.randperm(n, generator=self.generator)
+        out[_unlabelled_first(order, index, self.told)[:n_valid]] = True
+        return self._replace(train=index[~out], valid=index[out])
 
 
 def _unlabelled_first(order, index, told):

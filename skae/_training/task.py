@@ -5,6 +5,7 @@ n is the number of rows, d the columns.
 
 import copy
 import math
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +50,7 @@ class Recipe(NamedTuple):
     likelihood: object
     corruption: object
     code: object
-    n_components: int | str | None
+    n_components: int | float | str | None
     net_params: dict
     schedule: Schedule
     device: str = "auto"
@@ -59,6 +60,11 @@ class Recipe(NamedTuple):
     def is_ours(self):
         """Whether the network draws from no generator but the one it is given."""
         return isinstance(self.network, DenseNetwork | ConvolutionalNetwork)
+
+    @property
+    def asks_for_share(self):
+        """Whether the size is to be found by the share of the variance it explains."""
+        return isinstance(self.n_components, Real) and self.n_components < 1
 
     def shape_of(self, sample_shape):
         """Return the shape of one row, as the network sees it."""
@@ -79,10 +85,13 @@ class Recipe(NamedTuple):
         """Return the parameters that a net keeps: all but the callbacks."""
         return {k: v for k, v in self.net_params.items() if k != "callbacks"}
 
-    def check_goes_on(self, before, n_components):
-        """Raise a ``ValueError`` if going on would need another net than before."""
+    def going_on(self, before, n_components):
+        """Return the recipe of training that goes on; the size is what there is.
+
+        A ``ValueError`` is raised if it would need another net than before.
+        """
         wanted = self.n_components
-        if wanted in ("auto", None, n_components):
+        if wanted in ("auto", None, n_components) or self.asks_for_share:
             wanted = n_components
         changes = {
             "network": (self.network, before.network),
@@ -103,6 +112,7 @@ class Recipe(NamedTuple):
                     f"change {name}: it is {value!r}, and was {old!r} when fitted. Use "
                     "warm_start=False and fit."
                 )
+        return self._replace(n_components=wanted) if self.asks_for_share else self
 
 
 class Lesson:
@@ -196,6 +206,12 @@ class Task(Lesson):
     def prepare(self):
         """Find what the net starts from, what corruption needs, and what codes aim at."""
         recipe, code = self.recipe, self.recipe.code
+        if recipe.asks_for_share:
+            raise ValueError(
+                f"n_components={recipe.n_components:g} is found by rows that are held out, "
+                "and the first call of partial_fit holds out none. Call fit first, or pass "
+                "a number of components."
+            )
         some = self._drawn()
         target = self.likelihood.to(self.device).target(some)
         self.variance = total_variance(target)

@@ -75,6 +75,11 @@ def _can_join(recipe):
     return plain and recipe.is_ours and not own and not recipe.schedule.verbose
 
 
+def joins_sizes(recipe):
+    """Tell whether codes of two sizes can be trained as one, as far as is known."""
+    return _can_join(recipe) and _can_be_padded(recipe)
+
+
 def _kind(task):
     """Return what members of one batch have in common, or None if there can be none."""
     recipe, module = task.recipe, task.net.module_

@@ -11,10 +11,12 @@ from sklearn.base import clone
 from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
 
 from skae import (
+    AdversarialAutoencoder,
     Autoencoder,
     AutoencoderFeatureSelector,
     AutoencoderImputer,
     AutoencoderOutlierDetector,
+    BinaryAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
     LatentSampler,
@@ -190,7 +192,7 @@ def test_the_imputer_says_what_it_asks_of_arrays():
 @pytest.mark.parametrize(
     ("params", "hint"),
     [
-        ({"n_components": 0.95}, "nearest to it is 'auto'"),
+        ({"n_components": 1.5}, "a float in the range (0.0, 1.0)"),
         ({"corruption": "dropout"}, "'masking' for cells of X, 'hidden_dropout'"),
         ({"corruption": ["gaussian", "dropout"]}, "'hidden_dropout' for hidden units"),
         ({"likelihood": "mse"}, "'mse' elsewhere is 'gaussian' here"),
@@ -219,6 +221,11 @@ def test_a_share_and_a_bool_are_no_number_of_components():
     of_units = refusal(SparseAutoencoder(0.95).fit, X)
     assert "n_nonzero_coefs" in of_units
     assert "0.9 of it" not in of_units  # its "auto" goes by rows and columns
+    for cls in (BinaryAutoencoder, AdversarialAutoencoder):
+        assert "nearest to it is" in refusal(cls(n_components=0.95).fit, X)
+    for share in (0.0, 1.0, -0.5, np.nan):
+        assert f"Got {share} instead" in refusal(Autoencoder(share).fit, X)
+    assert "Call fit first" in refusal(Autoencoder(0.95).partial_fit, X)
     for autoencoder in (Autoencoder(True), SparseAutoencoder(True)):
         assert "Got True instead" in refusal(autoencoder.fit, X)
 
