@@ -8,7 +8,6 @@ import copy
 import math
 
 import numpy as np
-import pandas as pd
 from _common import FIGURES, Table, pyplot, worst
 from _data import load
 from _tables import table

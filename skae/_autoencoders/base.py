@@ -60,11 +60,12 @@ class BaseAutoencoder(
     ----------
     n_components : int, float, "auto" or None, default="auto"
         Width of the code. A float in (0, 1) takes, as in PCA, the fewest components that
-        explain that share of the variance: here of held-out rows, after 20 epochs. The
-        whole fit that follows explains as much or more; :doc:`/searching` says how sizes
-        are tried. "auto" takes the fewest standardised principal components that explain
-        90 % of the variance, at most 32; None takes the network's natural size (the last
-        of a dense network's `hidden_layer_sizes`).
+        explain that share of the variance: here of held-out rows, after 20 epochs, which
+        under-reach the whole fit that follows (digits, 8 components: .78, then .82).
+        :doc:`Searching </searching>` says how sizes are tried. "auto" takes the fewest
+        standardised principal components that explain 90 % of the variance, at most 32;
+        None takes the network's natural size (the last of a dense network's
+        `hidden_layer_sizes`).
     network : "auto", tuple of int or network object, default="auto"
         How rows become codes and back. A tuple gives the widths of the encoder's
         hidden layers, mirrored in the decoder; "auto" is one hidden layer of 128
