@@ -43,7 +43,10 @@ MIXED = [
 ]
 
 #: what cannot do without y
-NEEDS_Y = [AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0)]
+NEEDS_Y = [
+    AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0),
+    Autoencoder(target_weight=0.5, max_iter=2, random_state=0),
+]
 
 #: what takes no pictures
 IMPUTERS = [e for e in ESTIMATORS if isinstance(e, AutoencoderImputer)]

@@ -34,9 +34,12 @@ class TargetedAutoencoder(BaseAutoencoder):
 
     Attributes
     ----------
-    target_weight_, alpha_ : float
-        How much y counted, and the strength of the penalty on the weights, as "auto"
-        chose them; only if `target_weight` is not 0.
+    target_weight_ : float
+        How much y counted: what "auto" chose, if that was asked for. Only if
+        `target_weight` is not 0.
+    alpha_ : float
+        Strength of the penalty on the weights, as "auto" chose it. Only if
+        `target_weight` is not 0.
     classes_ : ndarray of shape (n_classes,)
         The classes of y, if it holds any and `target_weight` is not 0.
     """
@@ -143,3 +146,9 @@ class TargetedAutoencoder(BaseAutoencoder):
             The fitted estimator.
         """
         return self._partial_fit(X, y, sample_weight)
+
+    def __sklearn_tags__(self):
+        """Say what scikit-learn may expect: y is needed if codes are for it."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.target_weight != 0
+        return tags

@@ -32,6 +32,8 @@ CONDITIONAL = {
     "cluster_count_",
     "labels_",
     "cluster_centers_",
+    "target_weight_",
+    "alpha_",
 }
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -201,6 +203,8 @@ def test_conditional_attributes_are_set_where_their_condition_holds(estimator):
         params["conditional"] = True
     if "n_clusters" in params:
         params["n_clusters"] = "labels"
+    if "target_weight" in params:
+        params["target_weight"] = 0.5
     estimator = type(estimator)(**params)
     frame = pd.DataFrame(TABLE, columns=list("abcd"))
     estimator.fit(frame, np.arange(len(TABLE)) % 2)
