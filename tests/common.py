@@ -54,6 +54,7 @@ LABELLERS = [
 NEEDS_Y = [
     *LABELLERS,
     AdversarialAutoencoder(n_clusters="labels", max_iter=2, random_state=0),
+    Autoencoder(target_weight=0.5, max_iter=2, random_state=0),
 ]
 
 #: what takes no pictures

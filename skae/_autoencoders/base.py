@@ -232,7 +232,8 @@ class BaseAutoencoder(
     def _code(self):
         """Return the code, whose fields are the parameters of the same names."""
         code, params = self._code_class, self.get_params(deep=False)
-        return code(**{f.name: as_number(params[f.name]) for f in fields(code)})
+        own = [f.name for f in fields(code) if f.name in params]
+        return code(**{name: as_number(params[name]) for name in own})
 
     def _network(self):
         """Return the network object."""

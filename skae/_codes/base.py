@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from skae._codes import remedies, signs
+from skae._codes.isometry import distortion
 from skae._data.split import Told
 from skae._params import Parameters
 from skae.networks._convolutional import ConvolutionalNetwork
@@ -247,9 +248,10 @@ class Code(Parameters):
 
 @dataclass
 class Plain(Code):
-    """z = s(e(x)), loss = -log p(x | d(z))."""
+    """z = s(e(x)), loss = -log p(x | d(z)) + isometry d / 2 distortion of d."""
 
     code_activation: str = "linear"
+    isometry: float = 0.0
 
     def lasting(self):
         """Return the activation."""
@@ -265,6 +267,15 @@ class Plain(Code):
     def encode(self, ae, x):
         """Return the codes of standardised rows; (B, d) to (B, k)."""
         return ACTIVATIONS[self.code_activation](super().encode(ae, x))
+
+    def loss(self, ae, x, target, noise, progress, *known):
+        """Return the `Terms` of rows."""
+        z = self.encode(ae, x, *known)
+        params, batch = ae.decode(z, *known), None
+        if self.isometry:
+            price = self.isometry * target.shape[1] / 2
+            batch = price * distortion(ae, z, params, *known)
+        return Terms(ae.likelihood.nll(params, target).sum(1), batch=batch)
 
 
 def learns_to_copy(task):

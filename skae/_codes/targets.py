@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array, check_consistent_length
 from torch.nn.functional import log_softmax
 
-from skae._codes.base import Plain, Terms, tempered
+from skae._codes.base import Plain, tempered
 from skae._codes.labels import UNLABELLED, labelled
 from skae._data.split import Told
 from skae.networks._layers import linear, put
@@ -237,9 +237,9 @@ class Targeted(Plain):
 
     def loss(self, ae, x, target, noise, progress, y, cost):
         """Return the `Terms` of rows (B, d), of which y (B, m) is known at a cost."""
-        z = self.encode(ae, x)
-        far = how_far(ae.head(z), y, ae.aims["order"] is not None)
-        return Terms(ae.nll(z, target), (cost * far).sum(1))
+        terms = super().loss(ae, x, target, noise, progress)
+        far = how_far(ae.head(self.encode(ae, x)), y, ae.aims["order"] is not None)
+        return terms._replace(reg=(cost * far).sum(1))
 
     # After training
 
@@ -331,7 +331,8 @@ def _logistic(u, some, weight, bias):
 
 def of_strength(recipe, target_weight, alpha):
     """Return a recipe whose codes are for y to some extent, at a penalty on weights."""
-    code = Targeted(recipe.code.code_activation, target_weight)
+    code = recipe.code
+    code = Targeted(code.code_activation, code.isometry, target_weight)
     return recipe._replace(code=code, schedule=recipe.schedule._replace(alpha=alpha))
 
 

@@ -35,6 +35,8 @@ CONDITIONAL = {
     "labels_",
     "cluster_centers_",
     "size_curve_",
+    "target_weight_",
+    "alpha_",
 }
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -207,6 +209,8 @@ def test_conditional_attributes_are_set_where_their_condition_holds(estimator):
         params["n_clusters"] = "labels"
     if "size_curve_" in sections(estimator)["Attributes"]:
         params["n_components"] = 0.5
+    if "target_weight" in params:
+        params["target_weight"] = 0.5
     estimator = type(estimator)(**params)
     frame = pd.DataFrame(TABLE, columns=list("abcd"))
     estimator.fit(frame, np.arange(len(TABLE)) % 2)
