@@ -78,7 +78,7 @@ class LabelledKFold(BaseCrossValidator):
         check_count("n_splits", self.n_splits, 2)
         if y is None:
             raise ValueError("y: LabelledKFold needs the labels. Pass y.")
-        X, y = indexable(X, y)
+        X, y = indexable(X, _as_array(y))
         of_classes = not is_nan(self.unlabelled)
         known = np.flatnonzero(known_rows(y, self.unlabelled))
         if len(known) < self.n_splits:
@@ -121,6 +121,11 @@ def known_rows(y, unlabelled):
     return np.array([label != unlabelled for label in np.asarray(y).tolist()], dtype=bool)
 
 
+def _as_array(y):
+    """Return labels in a list as they are, of which some may be texts."""
+    return np.array(y, dtype=object) if isinstance(y, list | tuple) else y
+
+
 class _LabelledScorer:
     """A scorer that leaves out rows without a label."""
 
@@ -128,7 +133,7 @@ class _LabelledScorer:
         self.scoring = scoring
 
     def __call__(self, estimator, X, y, sample_weight=None, **params):
-        unlabelled = np.nan if is_regressor(estimator) else UNLABELLED
+        unlabelled, y = np.nan if is_regressor(estimator) else UNLABELLED, _as_array(y)
         known = np.flatnonzero(known_rows(y, unlabelled))
         if not len(known):
             raise ValueError("y: no row has a label, so that nothing can be scored.")
