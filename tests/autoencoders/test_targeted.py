@@ -283,11 +283,21 @@ def test_training_starts_at_partial_least_squares():
 
 
 def test_what_y_says_nothing_of_is_found_as_principal_components_are():
-    x = RNG.normal(size=(300, 5)) * [5, 4, 3, 2, 1]
-    x -= x.mean(0)
-    y = x[:, [4]]
-    down, up = partial_least_squares(x, y, 5)
+    x = RNG.normal(size=(300, 5))
+    x = np.linalg.svd(x - x.mean(0), full_matrices=False)[0] * [5, 4, 3, 2, 1]
+    down, up = partial_least_squares(x, x[:, [4]], 5)
+    np.testing.assert_allclose(np.abs(down), np.eye(5)[[4, 0, 1, 2, 3]], atol=1e-6)
     np.testing.assert_allclose(x @ down.T @ up, x, atol=1e-6)
+
+
+def test_a_net_starts_there():
+    found = Task(*make().__skae_begin__(SICK, WORSE))
+    build(found)
+    index = found.sample.train
+    z, rows = codes_of(found.net.module_, found, index), index.numpy()
+    scores = PLSRegression(2).fit(SICK[rows], WORSE[rows]).x_scores_
+    for k in range(2):
+        assert abs(np.corrcoef(z[:, k], scores[:, k])[0, 1]) > 0.99
 
 
 # Going on, and many at once
