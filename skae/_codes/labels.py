@@ -31,7 +31,7 @@ class Spread(NamedTuple):
     lonely: float = 0.0  # share of the rows without a label that no label reaches
 
 
-def read(y, n, classes, *, reset):
+def read(y, n, classes, *, reset, remedy="set n_clusters to a number"):
     """Return the classes of y, and which of them each row is of, -1 for none."""
     if y is None:
         if not reset:
@@ -58,7 +58,7 @@ def read(y, n, classes, *, reset):
         if not known.any():
             raise ValueError(
                 "y holds no class, only -1 for rows of unknown class. Label some rows, "
-                "or set n_clusters to a number."
+                f"or {remedy}."
             )
         classes = np.unique(as_classes(named))
     labels = np.full(len(y), -1)
