@@ -178,7 +178,8 @@ class RawEncoder(Raw):
             Rows in data units, of any dtype.
         y : Tensor of shape (n_samples,) or (n_samples, n_classes), default=None
             The places of the rows' classes in `classes_`, or how probable each class is;
-            only if ``conditional=True``, and then needed.
+            only if ``conditional=True``, and then needed, unless training had rows of
+            unknown class: q(y | x) then stands in.
 
         Returns
         -------
