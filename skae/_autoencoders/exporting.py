@@ -26,6 +26,7 @@ from skae._training.usual import usual_torch
 from skae.networks._layers import Dropout
 
 DISCRIMINATOR = "discriminator"  # of codes, for the loss alone
+CLASSIFIER = "classifier"  # of rows, for their encoder
 
 
 class Scaling(nn.Module):
@@ -83,6 +84,8 @@ class Blocks(NamedTuple):
 class Raw(nn.Module):
     """What encoder and decoder share: a copy of their half, and rows by blocks."""
 
+    can_guess = False  # classes that are not told
+
     def __init__(self, net, without, sample_shape, n_told):
         super().__init__()
         ae = net.module_
@@ -108,6 +111,8 @@ class Raw(nn.Module):
 
     def _classes(self, y):
         """Yield classes, places among `classes_` (B,) or shares (B, c), as the latter."""
+        if y is None and self.can_guess:
+            return
         if (y is None) == bool(self.n_told):
             raise ValueError(
                 "y, the place of each row's class in classes_, is needed with "
@@ -160,7 +165,7 @@ class RawEncoder(Raw):
 
     def __init__(self, net, sample_shape, n_told=0, columns=None):
         super().__init__(net, "decoder", sample_shape, n_told)
-        self.columns = columns
+        self.columns, self.can_guess = columns, self.part.code.guesses_classes
         if not self.part.code.trains_encoder:
             self.part.encoder.requires_grad_(False)
 
@@ -173,7 +178,8 @@ class RawEncoder(Raw):
             Rows in data units, of any dtype.
         y : Tensor of shape (n_samples,) or (n_samples, n_classes), default=None
             The places of the rows' classes in `classes_`, or how probable each class is;
-            only if ``conditional=True``, and then needed.
+            only if ``conditional=True``, and then needed, unless training had rows of
+            unknown class: q(y | x) then stands in.
 
         Returns
         -------
@@ -295,7 +301,8 @@ def half_of(ae, without):
 
     What both have, tied weights say, is in either copy. The noise is no weight there.
     """
-    left_out = [m for name, m in ae.named_children() if name in (without, DISCRIMINATOR)]
+    names = {without, DISCRIMINATOR} | ({CLASSIFIER} if without == "encoder" else set())
+    left_out = [m for name, m in ae.named_children() if name in names]
     left_out += ae.code.rivals(ae)
     left_out += [m.generator for m in ae.modules() if isinstance(m, Dropout)]
     with usual_torch():

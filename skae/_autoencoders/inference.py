@@ -341,6 +341,7 @@ class InferenceMixin(
             return self.decoder_, (codes, *told)
         if what == "encoder":
             module = self.encoder_
+            told = () if module.can_guess else told
         elif what == "reconstruction":
             module = RawReconstruction(self.encoder_, self.decoder_)
         else:

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
@@ -25,12 +27,14 @@ from skae._codes.normal import (
     places,
     spread_noise,
 )
+from skae._codes.semisupervised import SemiSupervised, marks_unknown, some_hot
 from skae._data.checks import check_count
 from skae._losses import normal_kl
 from skae._params import ONE_OR_MORE, Amount, check_option
 from skae._training.blocks import Stream, apply
 
 N_SAMPLES = 128  # codes of a row, by which it is scored
+with_guesses = available_if(lambda self: vars(self).get("_guesses_", False))
 
 
 @documented
@@ -82,10 +86,14 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
     conditional : bool, default=False
         Whether encoder and decoder are told the class y of each row [7]_, so that rows of
         a class can be generated and the code need not carry it. `fit` then needs y, and
-        so does whatever encodes or decodes. Rows of unknown class have to be left out: -1
-        is a class like any other, and `fit` warns of it beside classes that make it look
-        like none. The first call of `partial_fit` has to
-        hold all classes.
+        so does whatever encodes or decodes. -1 in y marks rows of unknown class, as in
+        `sklearn.semi_supervised` (strings and -1 together are an array of dtype object);
+        it is a class where it can be nothing else: beside nothing but 1, with which it
+        is a pair, or beside other negative numbers. With rows of unknown class the
+        semi-supervised model [7]_ is trained: their classes are summed over, a classifier
+        q(y | x) is learnt along (`predict`, `predict_proba`), and stands in where
+        encoding is not told the class. The first call of `partial_fit` has to hold all
+        classes, and a row of unknown class if later ones do.
 
     Attributes
     ----------
@@ -95,8 +103,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
     classes_ : ndarray of shape (n_classes,)
         The classes of y; only if ``conditional=True``.
     class_count_ : ndarray of shape (n_classes,)
-        Training rows of each class, by their weight relative to the mean; only if
-        ``conditional=True``.
+        Training rows of each class, by their weight relative to the mean; of those of
+        unknown class as many as are likely to be of each. Only if ``conditional=True``.
 
     See Also
     --------
@@ -168,14 +176,24 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     __metadata_request__transform: ClassVar[dict] = {"return_std": UNUSED}
 
-    _code_class: ClassVar[type] = Normal
+    @property
+    def _code_class(self):
+        """The code: classes are told, or told of some rows and guessed of the others."""
+        return SemiSupervised if self._guesses else Normal
+
+    @property
+    def _guesses(self):
+        """Whether classes are guessed of rows, as training had some of unknown class."""
+        return vars(self).get("_guesses_", False)
 
     # Fitting
 
     def __skae_begin__(self, X, y=None, sample_weight=None, **kwargs):
         """Return the recipe and the sample, and count the classes."""
+        if not kwargs.get("warm"):
+            self._guesses_ = self.conditional and y is not None and marks_unknown(y)
         recipe, sample = super().__skae_begin__(X, y, sample_weight, **kwargs)
-        if self.conditional:
+        if self.conditional and not self._guesses:
             told, index = sample.told.known[0].double().numpy(), sample.index.numpy()
             weight = np.ones(len(told)) if sample.weight is None else sample.weight
             count = weight[index] @ told[index] / weight[index].mean()
@@ -184,7 +202,52 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             self.class_count_ = count
         return recipe, sample
 
+    def _partial_fit(self, X, y, sample_weight, X_clean=None):
+        before = vars(self).get("class_count_")
+        super()._partial_fit(X, y, sample_weight, X_clean)
+        if self._guesses and before is not None:
+            self.class_count_ = before + self.class_count_
+        return self
+
     # What a trained one knows of rows
+
+    @with_guesses
+    def predict_proba(self, X):
+        """Return how probable each class is for each row, by q(y | x).
+
+        Only if training had rows of unknown class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes), dtype float64
+            In the order of `classes_`; rows sum to 1.
+        """
+        X, ae = self._check_rows(X), self.net_.module_
+        logits = self._encode(X, partial(ae.code.class_logits, ae), ae.n_classes)
+        return torch.from_numpy(logits.astype(np.float64)).softmax(1).numpy()
+
+    @with_guesses
+    def predict(self, X):
+        """Return the likeliest class of each row, by q(y | x).
+
+        Only if training had rows of unknown class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Some of `classes_`.
+        """
+        return self.classes_[self.predict_proba(X).argmax(1)]
 
     def _codes(self, X, y=None):
         return self._posterior(X, y)[0]
@@ -196,7 +259,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         def posterior(*told):
             return torch.cat(ae.code.posterior(ae, *told), 1)
 
-        out = self._encode(X, posterior, 2 * k, self._told(y, X.shape[0]))
+        out = self._encode(X, posterior, 2 * k, self._some_told(y, X.shape[0]))
         return out[:, :k], out[:, k:]
 
     def __skae_classes__(self, y, n, random_state):
@@ -223,6 +286,12 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             return super()._told(y, n)
         return (Stream(one_hot(self.classes_, y, n)),)
 
+    def _some_told(self, y, n):
+        """Return what goes beside n rows that are encoded, whose class may be guessed."""
+        if not self._guesses:
+            return self._told(y, n)
+        return (Stream(some_hot(self.classes_, y, n)),)
+
     def transform(self, X, return_std=False, y=None):
         """Return the codes of X: the posterior means.
 
@@ -233,7 +302,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         return_std : bool, default=False
             Whether to return the posterior standard deviations too.
         y : array-like of shape (n_samples,) or a class, default=None
-            The classes; only if ``conditional=True``, and then needed.
+            The classes; only if ``conditional=True``, and then needed, unless training had
+            rows of unknown class: None, or -1 for some, takes q(y | x) in place of it.
 
         Returns
         -------
@@ -280,7 +350,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         random_state : int, RandomState instance or None, default=None
             Source of the codes.
         y : array-like of shape (n_samples,) or a class, default=None
-            The classes; only if ``conditional=True``, and then needed.
+            The classes; only if ``conditional=True``, and then needed, unless training had
+            rows of unknown class: None, or -1 for some, takes q(y | x) in place of it.
 
         Returns
         -------
@@ -302,7 +373,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to encode.
         y : array-like of shape (n_samples,) or a class, default=None
-            The classes; only if ``conditional=True``, and then needed.
+            The classes; only if ``conditional=True``, and then needed, unless training had
+            rows of unknown class: None, or -1 for some, takes q(y | x) in place of it.
 
         Returns
         -------
@@ -343,7 +415,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         mask : array-like of bool, of X's shape or of one sample's, default=None
             Cells to fill in, as in `Autoencoder.reconstruct`. None reconstructs all.
         y : array-like of shape (n_samples,) or a class, default=None
-            The classes; only if ``conditional=True``, and then needed.
+            The classes; only if ``conditional=True``, and then needed, unless training had
+            rows of unknown class: None, or -1 for some, takes q(y | x) in place of it.
 
         Returns
         -------
@@ -351,7 +424,7 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             The same as ``inverse_transform(transform(X), y)``, without a mask.
         """
         rows = self._check_rows(X, ensure_all_finite=mask is None)
-        fn, told = self.net_.module_.reconstruct, self._told(y, rows.shape[0])
+        fn, told = self.net_.module_.reconstruct, self._some_told(y, rows.shape[0])
         return self._rebuild(rows, mask, fn, X, told)
 
     def interpolate(self, A, B, n_steps=10, kind="straight", y=None):
@@ -393,7 +466,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             each row and each call.
         y : array-like of shape (n_samples,) or a class, default=None
             The classes; only if ``conditional=True``, and then needed: the bound is on
-            log p(x | y).
+            log p(x | y). If training had rows of unknown class, None, or -1 for some, asks
+            for log p(x), all classes being as probable.
 
         Returns
         -------
@@ -401,8 +475,12 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             In nats and the units of the data.
         """
         check_count("n_samples", n_samples)
-        expected = self._over_codes(X, n_samples, y, mean_of_log_prob)
-        return expected - self.kl_divergence(X, y).sum(1)
+
+        def bound(y):
+            expected = self._over_codes(X, n_samples, y, mean_of_log_prob)
+            return expected - self.kl_divergence(X, y).sum(1)
+
+        return self._over_classes(bound, y)
 
     def score_samples(self, X, n_samples=N_SAMPLES, y=None):
         """Return the importance-weighted bound on log p(x) of each row.
@@ -419,7 +497,8 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             row's score depends on that row alone.
         y : array-like of shape (n_samples,) or a class, default=None
             The classes; only if ``conditional=True``, and then needed: the bound is on
-            log p(x | y).
+            log p(x | y). If training had rows of unknown class, None, or -1 for some, asks
+            for log p(x), all classes being as probable.
 
         Returns
         -------
@@ -428,7 +507,11 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
             likelihood and values between 0 and 1 it is no log-density.
         """
         check_count("n_samples", n_samples)
-        return self._over_codes(X, n_samples, y, log_mean_of_weights)
+
+        def bound(y):
+            return self._over_codes(X, n_samples, y, log_mean_of_weights)
+
+        return self._over_classes(bound, y)
 
     def score(self, X, y=None, sample_weight=None):
         """Return the mean of `score_samples`.
@@ -449,6 +532,15 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
         """
         scores = self.score_samples(X, y=y if "classes_" in vars(self) else None)
         return self._mean_score(scores, sample_weight)
+
+    def _over_classes(self, bound, y):
+        """Return ``bound(y)`` (n,), on log p(x) where y is not known: over all classes."""
+        if not self._guesses:
+            return bound(y)
+        each = np.stack([bound(name) for name in self.classes_], 1)
+        told = some_hot(self.classes_, y, len(each)) > 0
+        any_class = logsumexp(each, axis=1) - np.log(each.shape[1])
+        return np.where(told.any(1), np.where(told, each, 0).sum(1), any_class)
 
     def _over_codes(self, X, n_samples, y, combine):
         """Return `combine` of n_samples codes of each row; (n,) float64."""

@@ -56,6 +56,7 @@ class AutoencoderModule(nn.Module):
 
     def params(self, x, *known):
         """Return the likelihood's parameters at the rows' codes; (B, n_params)."""
+        known = self.code.informed(self, x, *known)
         return self.decode(self.encode(x, *known), *known)
 
     def reconstruct(self, x, *known):
@@ -90,6 +91,7 @@ class Code(Parameters):
     noise_is_of_rows: ClassVar[bool] = True  # whether each row has a draw of its own
     code_activation: ClassVar[str] = "linear"  # of those that have no parameter for it
     is_pure: ClassVar[bool] = True  # whether `loss` changes nothing, and never branches
+    guesses_classes: ClassVar[bool] = False  # whether those of rows need not be told
     trains_encoder: ClassVar[bool] = True  # whether it has weights of its own
     averaged: ClassVar[float | None] = None  # decay of averaged weights, if these are kept
     phase_names: ClassVar[tuple] = ()  # of further losses, each with its optimiser
@@ -174,6 +176,10 @@ class Code(Parameters):
     def decode(self, ae, z):
         """Return the likelihood's parameters at codes; (B, k) to (B, n_params)."""
         return ae.decoder(z)
+
+    def informed(self, ae, x, *known):
+        """Return what encoder and decoder are told beside rows x (B, d)."""
+        return known
 
     def steered(self, ae, x, z):
         """Return the codes z of rows x (B, d), with a gradient where they had none."""

@@ -31,7 +31,7 @@ class Spread(NamedTuple):
     lonely: float = 0.0  # share of the rows without a label that no label reaches
 
 
-def read(y, n, classes, *, reset):
+def read(y, n, classes, *, reset, remedy="set n_clusters to a number"):
     """Return the classes of y, and which of them each row is of, -1 for none."""
     if y is None:
         if not reset:
@@ -41,9 +41,7 @@ def read(y, n, classes, *, reset):
             "Pass the class of each row, -1 where it is not known, or set n_clusters "
             "to a number."
         )
-    classes, labels = labelled(
-        y, n, None if reset else classes, "set n_clusters to a number"
-    )
+    classes, labels = labelled(y, n, None if reset else classes, remedy)
     return Told(classes, labels=labels)
 
 

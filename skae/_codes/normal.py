@@ -20,7 +20,6 @@ from skae._codes import remedies, signs
 from skae._codes.base import AutoencoderModule, Code, Terms, natural_size, pair, tempered
 from skae._data.frames import is_nan
 from skae._data.split import Told
-from skae._data.told import tell
 from skae._losses import normal_kl, total_correlation
 from skae.networks._convolutional import ConvolutionalNetwork
 from skae.networks._layers import linear
@@ -90,7 +89,6 @@ class Normal(Code):
             if y.dtype.kind in "Of":
                 _check_known(y)
             classes = np.unique(as_classes(y))
-            _tell_of_minus_one(classes.tolist())
         return Told(classes, (torch.from_numpy(one_hot(classes, y, n)),))
 
     def build(self, task):
@@ -263,7 +261,7 @@ def places(known, values, name, of="class that `fit` has not seen"):
     return place
 
 
-def _check_known(y, name="y", remedy=" Leave these rows out."):
+def _check_known(y, name="y", remedy=" Leave these rows out, or set y to -1."):
     """Raise a ``ValueError`` if rows have no class."""
     gone = np.array([is_nan(value) for value in y], dtype=bool)
     if gone.any():
@@ -293,20 +291,6 @@ def _kind(name):
     if isinstance(name, Real):
         return "numbers"
     return "texts" if isinstance(name, str) else type(name).__name__
-
-
-def _tell_of_minus_one(classes):
-    """Warn of -1 beside classes of which it is most likely none; {-1, 1} are a pair."""
-    others = [name for name in classes if name not in (-1, "-1")]
-    if len(others) == len(classes) or others in ([1], ["1"]):
-        return
-    if all(isinstance(name, str) or name >= 0 for name in others):
-        tell(
-            f"y: -1 is learnt as a class of its own, beside {others}. If it marks rows of "
-            "unknown class, as in sklearn.semi_supervised, leave these rows out, or take "
-            "AdversarialAutoencoder(n_clusters='labels'), which learns from them; if it "
-            "is a class, give it another name."
-        )
 
 
 def one_hot(classes, y, n):

@@ -1,7 +1,5 @@
 """A variational autoencoder that is told each row's class."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,31 +128,6 @@ def test_classes_are_asked_for_where_they_are_needed(conditional):
             call()
     with pytest.raises(ValueError, match="one for each of n_samples=2"):
         conditional.sample(2, y=["a", "b", "c"])
-
-
-@quick
-@pytest.mark.parametrize(
-    ("classes", "is_told"),
-    [
-        ([-1, 1], False),
-        ([-1.0, 1.0], False),
-        ([-2, -1, 0], False),
-        ([0, 1, 2], False),
-        ([-1, 0, 1], True),
-        ([-1, 0], True),
-        ([-1, 3, 7], True),
-        (["-1", "a", "b"], True),
-    ],
-    ids=str,
-)
-def test_minus_one_beside_classes_is_told_of(classes, is_told):
-    y = np.array(classes)[np.arange(60) % len(classes)]
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        vae = make(2, conditional=True, max_iter=1).fit(SMALL[:60], y)
-    told = [w for w in seen if "-1 is learnt as a class" in str(w.message)]
-    assert [w.filename for w in told] == [__file__] * is_told
-    assert vae.classes_.tolist() == classes
 
 
 @quick
