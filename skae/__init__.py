@@ -9,6 +9,7 @@ from skae import (
     model_selection,
     networks,
     outliers,
+    over_sampling,
     priors,
 )
 from skae._autoencoders.adversarial import AdversarialAutoencoder
@@ -22,6 +23,7 @@ from skae._autoencoders.variational import VariationalAutoencoder
 from skae.feature_selection._selector import AutoencoderFeatureSelector
 from skae.impute._imputer import AutoencoderImputer
 from skae.outliers._detector import AutoencoderOutlierDetector
+from skae.over_sampling._sampler import AutoencoderOverSampler
 
 __version__ = "0.1.0.dev0"
 
@@ -31,6 +33,7 @@ __all__ = [
     "AutoencoderFeatureSelector",
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
+    "AutoencoderOverSampler",
     "BinaryAutoencoder",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
@@ -45,5 +48,6 @@ __all__ = [
     "model_selection",
     "networks",
     "outliers",
+    "over_sampling",
     "priors",
 ]

@@ -18,6 +18,7 @@ from skae import (
     model_selection,
     networks,
     outliers,
+    over_sampling,
     priors,
 )
 from tests.common import ESTIMATORS, IMPUTERS, ONE_FIT
@@ -43,6 +44,7 @@ PUBLIC = {
         metrics,
         model_selection,
         outliers,
+        over_sampling,
         feature_selection,
         impute,
         priors,

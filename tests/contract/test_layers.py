@@ -22,14 +22,15 @@ LAYERS = [
     {"_codes"},
     {"_training"},
     {"_autoencoders"},
-    {"outliers", "impute", "feature_selection", "model_selection"},
+    {"outliers", "impute", "feature_selection", "model_selection"} | {"over_sampling"},
     {"__init__"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 
 #: rooms in which estimators are at home; `metrics` takes any, to score them
 AT_HOME = {
-    "_autoencoders", "outliers", "impute", "feature_selection", "model_selection", "metrics"
+    "_autoencoders", "outliers", "impute", "feature_selection", "model_selection",
+    "metrics", "over_sampling",
 }  # fmt: skip
 
 #: with an underscore, but public all the same; the last is an operator of torch
