@@ -82,7 +82,7 @@ def judged(make, X, labels, wanted, folds, classifier, scoring, seed):
                     for told in ((known, is_c), more)
                 ]
             )
-    return {c: _verdict(np.array(found)) for c, found in scores.items()}
+    return {c: verdict_of(np.array(found)) for c, found in scores.items()}
 
 
 def _n_rows(new):
@@ -103,7 +103,7 @@ def _score(classifier, X, y, X_test, y_test, scoring):
     return get_scorer(scoring)(fitted, X_test, y_test.astype(int))
 
 
-def _verdict(scores):
+def verdict_of(scores):
     """Return the verdict on scores (folds, without and with, classifiers).
 
     Folds share training rows, and differ less than independent ones would: the error is

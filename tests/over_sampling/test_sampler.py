@@ -10,6 +10,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 from skae import Autoencoder, AutoencoderOverSampler, VariationalAutoencoder
+from skae.over_sampling._judge import verdict_of
 from tests.mixed import FRAME
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -251,3 +252,19 @@ def test_the_contract_of_imbalanced_learn():
         if name not in ("check_samplers_sparse", "check_samplers_pandas_sparse"):
             check(clone(QUICK))
     assert {"check_samplers_pandas", "check_samplers_preserve_dtype"} < names
+
+
+def test_a_verdict_asks_for_more_than_noise_from_all_classifiers():
+    def verdict(*gains):  # (folds, classifiers)
+        gains = np.array(gains)
+        return verdict_of(np.stack([np.zeros_like(gains), gains], axis=1))
+
+    known = verdict([0.1, 0.1], [0.3, 0.1], [0.2, 0.1])
+    assert known.gain == pytest.approx(0.15)
+    assert known.error == pytest.approx(0.05 * np.sqrt(1 / 3 + 1 / 2))
+    assert known.is_kept
+    assert known.worst == pytest.approx(0.1)
+    assert not verdict([0.1, 0.1], [-0.1, 0.0], [0.1, -0.05]).is_kept  # noise
+    assert not verdict([0.4, -0.05], [0.4, -0.05], [0.4, -0.05]).is_kept  # one is harmed
+    assert verdict([0.4, -0.05], [0.4, 0.05], [0.4, -0.05]).is_kept  # it may be noise
+    assert not verdict([0.001, 0.001], [0.001, 0.001]).is_kept  # as good as none
