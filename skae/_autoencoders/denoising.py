@@ -173,8 +173,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Each variant is a row after `corruption`, as training drew it, denoised. Numbers are
         then set to the nearest ones that could have been in their column of X: whole where
         they are whole, and none beyond its ends. Such rows are nearer to the middle of
-        their kind than rows are, and a classifier that learns from them as well may well be
-        the worse for it: measure.
+        their kind than rows are: whether a classifier is the better for them has to be
+        measured.
 
         Parameters
         ----------

@@ -39,9 +39,10 @@ def test_steps_have_the_covariance_of_the_codes_and_silvermans_length():
 
 def test_rows_change_as_their_reconstructions_do():
     rows = np.array([[1.0, 2, 0], [np.nan, 2, 0], [1.0, np.nan, 1]])
-    before, after = np.array([[0.5, 0, 0]] * 3), np.array([[0.75, 1, 0]] * 3)
+    before = np.array([[0.5, 0, 0], [0.5, 1, 0], [0.5, 0, 0]])
+    after = np.array([[0.75, 1, 0], [0.75, 0, 0], [0.75, 1, 0]])
     out = varied(rows, before, after, [1, 2])
-    np.testing.assert_array_equal(out, [[1.25, 1, 0], [np.nan, 1, 0], [1.25, np.nan, 1]])
+    np.testing.assert_array_equal(out, [[1.25, 1, 0], [np.nan, 0, 0], [1.25, np.nan, 1]])
 
 
 def test_values_become_the_nearest_that_could_have_been():
