@@ -9,6 +9,7 @@ from skae import (
     model_selection,
     networks,
     outliers,
+    over_sampling,
     priors,
     semi_supervised,
 )
@@ -23,6 +24,7 @@ from skae._autoencoders.variational import VariationalAutoencoder
 from skae.feature_selection._selector import AutoencoderFeatureSelector
 from skae.impute._imputer import AutoencoderImputer
 from skae.outliers._detector import AutoencoderOutlierDetector
+from skae.over_sampling._sampler import AutoencoderOverSampler
 from skae.semi_supervised._classifier import AutoencoderClassifier
 from skae.semi_supervised._regressor import AutoencoderRegressor
 
@@ -35,6 +37,7 @@ __all__ = [
     "AutoencoderFeatureSelector",
     "AutoencoderImputer",
     "AutoencoderOutlierDetector",
+    "AutoencoderOverSampler",
     "AutoencoderRegressor",
     "BinaryAutoencoder",
     "ConvolutionalAutoencoder",
@@ -50,6 +53,7 @@ __all__ = [
     "model_selection",
     "networks",
     "outliers",
+    "over_sampling",
     "priors",
     "semi_supervised",
 ]

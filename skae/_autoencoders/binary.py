@@ -200,6 +200,13 @@ class BinaryAutoencoder(BaseAutoencoder):
             )
         return bits.astype(np.float32)
 
+    def __skae_vary__(self, *args, **kwargs):
+        """Raise a ``ValueError``: bits take no small steps."""
+        raise ValueError(
+            "augment moves codes by small steps, and the codes of a BinaryAutoencoder are "
+            "bits. Use another autoencoder."
+        )
+
     def interpolate(self, A, B, n_steps=10, kind="straight"):
         """Return the decoded way between the codes of A and of B.
 

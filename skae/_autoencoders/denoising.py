@@ -3,11 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import torch
 from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
+from skae._autoencoders.augmenting import check_augment
 from skae._autoencoders.docs import documented
 from skae._autoencoders.targeted import TargetedAutoencoder
+from skae._data.rows import densify
+from skae.corruption._base import Space
 from skae.corruption._named import NAMED
 from skae.corruption._noise import Gaussian, SwapNoise
 
@@ -162,6 +168,63 @@ class DenoisingAutoencoder(TargetedAutoencoder):
             As `reconstruct` returns it.
         """
         return self.reconstruct(X)
+
+    def augment(self, X, n_samples=1, strength=1.0, *, random_state=None):
+        """Return clean versions of noisy variants of rows.
+
+        Each variant is a row after `corruption`, as training drew it, denoised. Numbers are
+        then set to the nearest ones that could have been in their column of X: whole where
+        they are whole, and none beyond its ends. Such rows are nearer to the middle of
+        their kind than rows are: whether a classifier is the better for them has to be
+        measured.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
+            Rows to vary.
+        n_samples : int, default=1
+            Variants of each row.
+        strength : float, default=1.0
+            Share of a row's cells that the corruption may touch, in [0, 1]: 1 as in
+            training, 0 none, so that the reconstructions of X come back.
+        random_state : int, RandomState instance or None, default=None
+            Source of the corruption.
+
+        Returns
+        -------
+        X_augmented : ndarray of shape (n_samples_X * n_samples, n_features) or DataFrame
+            The variants of the first row, then those of the next: their classes are
+            ``numpy.repeat(y, n_samples)``. A DataFrame, of the same names and dtypes, if X
+            is one.
+        """
+        check_augment(n_samples, strength, most=1)
+        rows, corruption = self._check_rows(X), self._corruption(False)
+        if corruption is None:
+            raise ValueError(
+                "augment draws from corruption, which is None. Set it to 'gaussian', for "
+                "instance."
+            )
+        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        index = np.repeat(np.arange(rows.shape[0]), n_samples)
+        noisy = self._corrupted(densify(rows[index]), corruption, strength, int(seed))
+        clean = self._reconstruct(self.net_.module_.reconstruct, noisy, None)
+        return self._possible(clean, rows, X)
+
+    def _corrupted(self, rows, corruption, strength, seed):
+        """Return standardised rows (m, d), a share of their cells after a corruption."""
+        likelihood = self.net_.module_.likelihood
+        generator = torch.Generator().manual_seed(seed)
+        space = Space.of(
+            self._trained_.statistics,
+            likelihood.location,
+            likelihood.inverse_scale,
+            categories=likelihood.categories,
+            is_wild=likelihood.is_wild,
+        )
+        x = torch.from_numpy(likelihood.standardize(rows, check=False))
+        touched = torch.rand(x.shape, generator=generator) < strength
+        noisy = corruption.apply(x, space, generator)
+        return torch.where(touched, noisy, x).numpy()
 
     def score_samples(self, X, X_clean=None):
         """Return the log-likelihood of each row given its own code.

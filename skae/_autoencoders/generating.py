@@ -9,13 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.sparse import issparse
+from sklearn import config_context
+from sklearn.utils import check_random_state
 
+from skae._autoencoders.augmenting import check_augment, moved, possible, varied
 from skae._autoencoders.inference import InferenceMixin
 from skae._data.checks import check_count
 from skae._data.containers import taken
 from skae._data.frames import is_frame, named, without_rows
 from skae._data.margins import Margins
 from skae._data.ranks import ColumnMap
+from skae._data.rows import densify
 from skae._data.statistics import merged
 from skae._params import check_option
 from skae._training.blocks import Stream, apply
@@ -75,6 +79,79 @@ class DecodingMixin(InferenceMixin):
         if issparse(X) or not _heeds_margins(likelihood, statistics):
             return None
         return _margins(likelihood, statistics, self._check_rows(X))
+
+    def augment(self, X, n_samples=1, strength=1.0, *, random_state=None):
+        """Return variants of rows: each moved in the code, with what the code leaves out.
+
+        A row moves as its reconstruction does when its code takes a random step. Steps are
+        those of a smoothed bootstrap of the codes of X: normal, of the codes' covariance,
+        and as long as Silverman's rule has it. So rows of one class vary as that class
+        does, if X holds no others. Numbers are then set to the nearest ones that could have
+        been in their column of X: whole where they are whole, none beyond its ends, none
+        in a wide gap. A category changes where its reconstruction does; missing cells stay
+        missing.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples_X, n_features)
+            Rows to vary, at least two; best of one class.
+        n_samples : int, default=1
+            Variants of each row.
+        strength : float, default=1.0
+            Length of the steps, in that of Silverman's rule. 0 returns the rows as they
+            are.
+        random_state : int, RandomState instance or None, default=None
+            Source of the steps.
+
+        Returns
+        -------
+        X_augmented : ndarray of shape (n_samples_X * n_samples, n_features) or DataFrame
+            The variants of the first row, then those of the next: their classes are
+            ``numpy.repeat(y, n_samples)``. A DataFrame, of the same names and dtypes, if X
+            is one.
+
+        References
+        ----------
+        .. [1] Silverman (1986). Density estimation for statistics and data analysis.
+           Chapman and Hall.
+        """
+        check_augment(n_samples, strength)
+        rows = self._check_rows(X)
+        if rows.shape[0] < 2:
+            raise ValueError(
+                "X has one row: how rows vary is learnt from at least two. Pass more."
+            )
+        index = np.repeat(np.arange(rows.shape[0]), n_samples)
+        return self.__skae_vary__(X, index, strength, check_random_state(random_state))
+
+    def __skae_vary__(self, X, index, strength, random_state, among=None):
+        """Return variants of the rows of X at an index, of values that are `among` rows."""
+        rows = self._check_rows(X)
+        with config_context(transform_output="default", array_api_dispatch=False):
+            codes = densify(self.transform(X))
+        step = self._check_codes(moved(codes, index, strength, random_state))
+        before, after = self._means(self._check_codes(codes)), self._means(step)
+        categories = [*(self.net_.module_.likelihood.categories or ())]
+        new = varied(densify(rows[index]), before[index], after, categories)
+        return self._possible(new, rows if among is None else self._check_rows(among), X)
+
+    def __skae_points__(self, X):
+        """Return rows as the encoder sees them: numbers in one unit, levels as ones."""
+        likelihood, rows = self.net_.module_.likelihood, densify(self._check_rows(X))
+        x = torch.from_numpy(likelihood.standardize(rows, check=False))
+        with torch.inference_mode():
+            return likelihood.embed(x.to(self.net_.device)).cpu().numpy()
+
+    def _possible(self, new, among, given):
+        """Return rows (m, d) with values that could have been, as `given` ones came."""
+        likelihood, statistics = self.net_.module_.likelihood, self._trained_.statistics
+        categories, shape = [*(likelihood.categories or ())], self._sample_shape_
+        new = np.asarray(new, dtype=np.float64)
+        new = possible(new, among, statistics.spread, categories, shape)
+        if likelihood.is_of_rows:  # shares, which sum to 1
+            new = new / new.sum(1, keepdims=True)
+        new = self._contained(new.astype(self._dtype_))
+        return framed(new, frame_of(given), True)
 
     def __skae_generate__(self, codes, ask, y=None):
         """Return rows of codes (n, k), of classes y if any, as `ask` wants them."""

@@ -554,6 +554,15 @@ class VariationalAutoencoder(GeneratingMixin, BaseAutoencoder):
 
     # Generation
 
+    def __skae_vary__(self, *args, **kwargs):
+        """Return variants of rows, whose classes are not told."""
+        if self.conditional:
+            raise ValueError(
+                "augment is not for conditional=True. Draw rows of a class by "
+                "sample(n_samples, y=...), or use conditional=False."
+            )
+        return super().__skae_vary__(*args, **kwargs)
+
     def sample(
         self,
         n_samples=1,

@@ -415,6 +415,16 @@ def beside(X, names, values):
     return frame.with_columns(more).to_native()
 
 
+def stacked(X, new):
+    """Return a frame with another's rows behind its own, of its dtypes; labels anew."""
+    if nw.dependencies.is_pandas_like_dataframe(X):
+        new = new.set_axis(X.columns, axis=1)
+        return pd.concat([X, new.astype(dict(X.dtypes))], ignore_index=True)
+    frames = [nw.from_native(part, eager_only=True) for part in (X, new)]
+    casts = [nw.col(c).cast(dtype) for c, dtype in frames[0].schema.items()]
+    return nw.concat([frames[0], frames[1].select(casts)]).to_native()
+
+
 def wrappable(X):
     """Return a table as one that scikit-learn's `set_output` knows."""
     return X.to_pandas() if nw.dependencies.is_pyarrow_table(X) else X

@@ -96,6 +96,20 @@ class ColumnMap(NamedTuple):
             between = between.astype(np.float32)
         return np.where(self.joined[low], between.clip(a, b), np.where(share < 0.5, a, b))
 
+    def nearest(self, values):
+        """Return what is nearest to values, any shape, of all that may be in the column."""
+        values = np.clip(values, self.knots[0], self.knots[-1])
+        last = len(self.knots) - 1
+        low = np.searchsorted(self.knots, values, "right").clip(1, last + 1) - 1
+        a, b = self.knots[low], self.knots[np.minimum(low + 1, last)]
+        between = values
+        if self.decimals is not None:
+            between = np.round(between, self.decimals)
+        if self.is_single:
+            between = between.astype(np.float32)
+        ends = np.where(values - a < b - values, a, b)
+        return np.where(self.joined[low], between.clip(a, b), ends)
+
     def ranks(self, values):
         """Return the first and the last rank of values; two arrays of their shape."""
         size = len(self.knots)

@@ -19,6 +19,7 @@ from skae import (
     model_selection,
     networks,
     outliers,
+    over_sampling,
     priors,
     semi_supervised,
 )
@@ -48,6 +49,7 @@ PUBLIC = {
         metrics,
         model_selection,
         outliers,
+        over_sampling,
         feature_selection,
         impute,
         io,
