@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 
+from skae import AdversarialAutoencoder
 from skae._codes import clusters
 from skae._codes import labels as few_labels
 from skae._codes.clusters import (
@@ -20,6 +22,7 @@ from skae._codes.clusters import (
     points_graph,
 )
 from skae._data.graph import Graph
+from skae.networks import ConvolutionalNetwork
 
 # Clusters
 
@@ -179,3 +182,35 @@ def test_another_tie_must_cut_much_less(monkeypatch):
         cost = dict(zip((0.3, 0.1, 0.03), costs, strict=True))
         monkeypatch.setattr(Graph, "cost", lambda self, cut, k, cost=cost: cost[cut])
         assert cut(graph, 2, 0) == chosen
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("how", ["flat", "pictures", "convolutional"])
+def test_labels_of_pictures_spread_by_what_they_show(monkeypatch, how):
+    data, found, real = load_digits(), [], few_labels.spread_labels
+    X, y = data.data[:600], data.target[:600]
+    few = np.where(np.arange(600) < 30, y, -1)
+    monkeypatch.setattr(
+        few_labels, "spread_labels", lambda *args: found.append(real(*args)) or found[0]
+    )
+    params = {"network": ConvolutionalNetwork()} if how == "convolutional" else {}
+    AdversarialAutoencoder(
+        4, n_clusters="labels", max_iter=1, random_state=0, **params
+    ).fit(X.reshape(-1, 8, 8) if how == "pictures" else X, few)
+    told = found[0].rows
+    right = (told.cluster.numpy() == y[told.index.numpy()]).mean()
+    assert (right > 0.955) == (how != "flat"), right
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_clusters_of_pictures_are_guessed_by_what_they_show(monkeypatch):
+    data, shapes, real = load_digits(), [], clusters.picture_graph
+    monkeypatch.setattr(
+        clusters,
+        "picture_graph",
+        lambda task, index, shape: shapes.append(shape) or real(task, index, shape),
+    )
+    for X in (data.images[:300], data.data[:300]):
+        AdversarialAutoencoder(4, n_clusters=10, max_iter=1, random_state=0).fit(X)
+    assert shapes == [(8, 8)]
+    AdversarialAutoencoder(4, n_clusters=10, max_iter=1).fit(data.images[:20])  # too few
