@@ -235,3 +235,18 @@ def test_neighbours_may_weigh_as_much():
     W = kneighbors_graph(points, 4).toarray()
     graph = Graph(points, n_neighbors=4, nearness=0.0)
     np.testing.assert_array_equal(graph.edges.toarray(), 0.5 * (W + W.T))
+
+
+def test_rounds_of_settling_by_hand(monkeypatch):
+    """The first shares stay where every round cuts more; else the last, of two here."""
+    graph, found = (
+        Graph(np.array([[0.0], [1], [2.5]])),
+        np.array([[8.0, 2], [1, 1], [0, 3]]),
+    )
+    monkeypatch.setattr(module, "ROUNDS", 1)
+    costs = [1.0, 2.0, 1.0, 0.5]
+    monkeypatch.setattr(Graph, "cost", lambda self, labels, k: costs.pop(0))
+    np.testing.assert_allclose(graph.settled(found), [[0.8, 0.2], [0.5, 0.5], [0, 1]])
+    sharp = np.array([[0.64 / 0.68, 0.04 / 0.68], [0.5, 0.5], [0, 1]])
+    passed = graph.spread(sharp / np.sqrt(sharp.sum(0)), 0.99, 20)
+    np.testing.assert_allclose(graph.settled(found), even_shares(passed))
