@@ -79,9 +79,13 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
         components, which the encoder is told in a phase of its own: by cutting the graph
         of nearest neighbours [2]_, by k-means, by any clusterer with `fit_predict`, or
         none ("random", as in [1]_: then many clusters may end up empty). Of the graph's
-        cuts, by ties of several strengths, the cheapest for what it tells is taken. With
-        ``n_clusters="labels"`` and "graph" the labels are spread along the graph [5]_ and
-        by a logistic regression; with "random" the labels alone are told.
+        cuts, by ties of several strengths, the cheapest for what it tells is taken. Where
+        rows are pictures (X has more than two dimensions, or the network is
+        convolutional), "graph" joins those that are alike up to small local deformations
+        instead of principal components, and its clusters are joined from twice as many.
+        With ``n_clusters="labels"`` and "graph" the labels are spread along the graph
+        [5]_ and, but for pictures, by a logistic regression; with "random" the labels
+        alone are told.
     learning_rate : float, default=0.002
         Largest step size of the reconstruction; as in `Autoencoder`.
     adversarial_learning_rate : float, default=0.002

@@ -4,18 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, cg, eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.neighbors import kneighbors_graph
 
 from skae._codes.base import MAX_AUTO_COMPONENTS
+from skae._data.graph import Graph, cost_of_cut
 from skae._data.rows import Batch
 from skae._params import check_instance
 
 N_NEIGHBORS = 8  # of a row in the graph, beside those that it is one of
 TIES = 0.3, 0.1, 0.03  # by which a graph may be cut, the usual one first
 BETTER = 0.9  # of the usual cut's cost that another must stay below
+MORE = 2  # times as many clusters of pictures are sought as are wanted
 CLUSTERED_ROWS = 10_000  # that a first guess at the clusters is made of, at most
 
 
@@ -72,8 +73,30 @@ def _guess(task, index, k, init):
             f"n_clusters={k} is more than the {len(index)} rows to be clustered. Use "
             "fewer clusters or more rows."
         )
-    found = first_clusters(points_of(task, index), k, init, task.recipe.seed)
-    return found.astype(np.int64)
+    seed, shape = task.recipe.seed, picture_shape(task)
+    if isinstance(init, str) and init == "graph" and shape and len(index) > MORE * k + 2:
+        graph = picture_graph(task, index, shape)
+        return cut_of_pictures(graph, k, seed).astype(np.int64)
+    return first_clusters(points_of(task, index), k, init, seed).astype(np.int64)
+
+
+def picture_shape(task):
+    """Return the shape of rows that are pictures, or None."""
+    shape = task.statistics.sample_shape
+    return shape if len(shape) > 1 else None
+
+
+def picture_graph(task, index, shape):
+    """Return the graph of rows as pictures, of which one may be a little deformed."""
+    rows = task.own.take(index.to(task.own.device)).nan_to_num(nan=0.0)
+    return Graph(rows.cpu().numpy(), "deformation", shape)
+
+
+def points_graph(points, n_clusters):
+    """Return the graph of points (n, m), whose neighbours all weigh as much."""
+    of_one = len(points) // n_clusters - 1  # neighbours in a cluster of mean size
+    n_neighbors = min(N_NEIGHBORS, max(1, of_one))
+    return Graph(points, n_neighbors=n_neighbors, nearness=0.0)
 
 
 def points_of(task, index):
@@ -96,7 +119,7 @@ def first_clusters(points, n_clusters, how, seed):
         return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
     if how == "graph":
         if len(points) > n_clusters + 1:  # there are as many eigenvectors
-            return Graph(points, n_clusters).cut(seed)
+            return cut(points_graph(points, n_clusters), n_clusters, seed)
         return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
     check_instance("cluster_init", how)
     clusterer = clone(how, safe=False)
@@ -112,85 +135,76 @@ def first_clusters(points, n_clusters, how, seed):
     return place
 
 
-class Graph:
-    """Nearest neighbours of points (n, m), both ways.
+def cut(graph, n_clusters, seed):
+    """Return the clusters of the usual tie, or of one that cuts much less; (n,).
 
-    Parameters
-    ----------
-    points : ndarray of shape (n, m)
-    n_clusters : int
+    Too weak a tie parts a few rows from all others, too strong a one cuts across what
+    hangs together, as two moons.
     """
+    cuts = [cut_by(graph, n_clusters, tie, seed) for tie in TIES]
+    costs = [graph.cost(found, n_clusters) for found in cuts]
+    best = int(np.argmin(costs))
+    return cuts[best] if costs[best] < BETTER * costs[0] else cuts[0]
 
-    def __init__(self, points, n_clusters):
-        self.n = len(points)
-        self.n_clusters = n_clusters
-        of_one = self.n // n_clusters - 1  # neighbours in a cluster of mean size
-        graph = kneighbors_graph(points, min(N_NEIGHBORS, max(1, of_one)))
-        self.edges = 0.5 * (graph + graph.T)
-        self.degree = np.asarray(self.edges.sum(1)).ravel()
 
-    def product(self, tie=0.0):
-        """Return what multiplies vectors (n,) by the normalised adjacency matrix.
+def cut_of_pictures(graph, n_clusters, seed):
+    """Return clusters of pictures: more than are wanted, joined, and settled; (n,).
 
-        Every pair is tied a little: a row to all others together by `tie` mean degrees.
-        """
-        tie = tie * self.degree.mean()
-        root = 1 / np.sqrt(self.degree + tie)
+    A graph whose distances forgive deformations hangs together in many small parts.
+    """
+    more = min(MORE * n_clusters, graph.n - 2)
+    found = cut_by(graph, more, TIES[-1], seed)
+    found = joined(graph, np.unique(found, return_inverse=True)[1], n_clusters)
+    return graph.settled(np.eye(n_clusters)[found]).argmax(1)
 
-        def times(v):
-            v = root * v.ravel()
-            return root * (self.edges @ v + tie * v.mean())
 
-        return times
+def cut_by(graph, n_clusters, tie, seed):
+    """Return clusters by the leading eigenvectors of a graph; (n,).
 
-    def operator(self, function):
-        """Return a function of vectors (n,) as a matrix for scipy's solvers."""
-        return LinearOperator((self.n, self.n), matvec=function, dtype=np.float64)
+    Every pair is tied a little: without ties a few rows that hang together would be a
+    cluster of their own (Zhang and Rohe, 2018: regularized spectral clustering).
+    """
+    start = np.random.RandomState(seed).uniform(-1, 1, graph.n)
+    times = LinearOperator((graph.n, graph.n), matvec=tied(graph, tie), dtype=np.float64)
+    points = eigsh(times, n_clusters, which="LA", v0=start)[1]
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    points = points / np.where(length > 0, length, 1)
+    return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(points)
 
-    def cut(self, seed):
-        """Return the clusters of the usual tie, or of one that cuts much less; (n,).
 
-        Too weak a tie parts a few rows from all others, too strong a one cuts across
-        what hangs together, as two moons.
-        """
-        cuts = [self._cut(tie, seed) for tie in TIES]
-        costs = [self.cost(found) for found in cuts]
-        best = int(np.argmin(costs))
-        return cuts[best] if costs[best] < BETTER * costs[0] else cuts[0]
+def tied(graph, tie):
+    """Return what multiplies vectors (n,) by the normalised adjacency matrix.
 
-    def _cut(self, tie, seed):
-        """Return clusters by the leading eigenvectors; (n,).
+    A row is tied to all others together by `tie` mean degrees.
+    """
+    tie = tie * graph.degree.mean()
+    root = 1 / np.sqrt(graph.degree + tie)
 
-        Without ties a few rows that hang together would be a cluster of their own (Zhang
-        and Rohe, 2018: regularized spectral clustering).
-        """
-        start = np.random.RandomState(seed).uniform(-1, 1, self.n)
-        product = self.operator(self.product(tie))
-        points = eigsh(product, self.n_clusters, which="LA", v0=start)[1]
-        length = np.linalg.norm(points, axis=1, keepdims=True)
-        points = points / np.where(length > 0, length, 1)
-        return KMeans(self.n_clusters, n_init=10, random_state=seed).fit_predict(points)
+    def times(v):
+        v = root * v.ravel()
+        return root * (graph.edges @ v + tie * v.mean())
 
-    def cost(self, labels):
-        """Return the summed conductance of clusters, for what they tell of rows; ().
+    return times
 
-        That is the share of its edges that leave each cluster, summed, over the entropy
-        of their sizes: to part a few rows costs little, and tells little.
-        """
-        one_hot = labels[:, None] == np.arange(self.n_clusters)
-        size = np.maximum(self.degree @ one_hot, 1e-12)
-        inside = np.einsum("ij,ij->j", one_hot, self.edges @ one_hot.astype(np.float64))
-        share = size / size.sum()
-        entropy = -(share * np.log(share)).sum()
-        return (1 - inside / size).sum() / max(entropy, 1e-12)
 
-    def spread(self, labels, passed_on):
-        """Return how much rows are of each class, labels (n,) being -1 where unknown.
+def joined(graph, labels, n_clusters):
+    """Return clusters of which two are joined, in turn, where that costs least; (n,)."""
+    one_hot = np.eye(labels.max() + 1)[labels]
+    between = one_hot.T @ (graph.edges @ one_hot)
+    while len(between) > n_clusters:
+        pairs = [(i, j) for j in range(len(between)) for i in range(j)]
+        costs = [cost_of_cut(_joined(between, *pair)) for pair in pairs]
+        i, j = pairs[int(np.argmin(costs))]
+        between = _joined(between, i, j)
+        labels = np.where(labels == j, i, labels)
+        labels = labels - (labels > j)
+    return labels
 
-        It solves (I - a S) F = Y, where neighbours pass on a share a; (n, n_clusters).
-        """
-        one_hot = (labels[:, None] == np.arange(self.n_clusters)).astype(np.float64)
-        one_hot /= np.maximum(one_hot.sum(0), 1)  # each class spreads as much
-        product = self.product()
-        system = self.operator(lambda v: v.ravel() - passed_on * product(v))
-        return np.stack([cg(system, y, rtol=1e-4)[0] for y in one_hot.T], 1)
+
+def _joined(between, i, j):
+    """Return the edges between clusters, of which j becomes part of i; (K - 1, K - 1)."""
+    between = between.copy()
+    between[i] += between[j]
+    between[:, i] += between[:, j]
+    rest = np.arange(len(between)) != j
+    return between[rest][:, rest]

@@ -11,8 +11,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skae._codes.clusters import CLUSTERED_ROWS, Graph, ToldRows, points_of, some_of
+from skae._codes.clusters import (
+    CLUSTERED_ROWS,
+    ToldRows,
+    picture_graph,
+    picture_shape,
+    points_graph,
+    points_of,
+    some_of,
+)
 from skae._codes.normal import as_classes, places
+from skae._data.graph import PASSED_ON, even_shares
 from skae._data.split import Told
 
 UNLABELLED = -1
@@ -170,23 +179,30 @@ def _told(task, index, cluster, weight, more):
 def _likely(task, seeds, labels, weight, free, k):
     """Return how likely rows are in each class (m, K), and which ones a label reaches.
 
-    By the word of neighbours and of a linear model, either of which alone is often
-    wrong; as if all classes were as frequent.
+    By the word of neighbours and, unless rows are pictures, of a linear model, either of
+    which alone is often wrong; as if all classes were as frequent.
     """
-    points = points_of(task, torch.from_numpy(np.concatenate([seeds, free])))
-    start = np.concatenate([labels, np.full(len(free), -1)])
-    spread = Graph(points, k).spread(start, SPREAD)[len(seeds) :].clip(min=0)
-    total = spread.sum(1, keepdims=True)
-    reached = total[:, 0] > 0
-    near = np.divide(spread, total, out=np.full_like(spread, 1 / k), where=total > 0)
+    index, shape = torch.from_numpy(np.concatenate([seeds, free])), picture_shape(task)
+    given, m = np.zeros((len(index), k)), len(seeds)
+    given[np.arange(m), labels] = 1 / np.bincount(labels)[labels]
+    if shape:
+        graph = picture_graph(task, index, shape)
+        near = graph.settled(graph.spread(given, PASSED_ON))[m:]
+    else:
+        points = points_of(task, index)
+        graph = points_graph(points, k)
+        near = even_shares(graph.spread(given, SPREAD))[m:]
+    reached = graph.reached(np.arange(m))[m:]
     near = (1 - DOUBT) * near + DOUBT / k
+    if shape:
+        return near, reached
     there, linear = np.unique(labels), np.zeros((len(free), k))
     if len(there) == 1:
         linear[:, there] = 1.0
     else:
         model = LogisticRegression(class_weight="balanced", tol=1e-3, max_iter=1000)
-        model.fit(points[: len(seeds)], labels, weight)
-        linear[:, there] = model.predict_proba(points[len(seeds) :])
+        model.fit(points[:m], labels, weight)
+        linear[:, there] = model.predict_proba(points[m:])
     likely = near * linear**OF_LINEAR
     return likely / likely.sum(1, keepdims=True), reached
 

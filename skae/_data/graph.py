@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.decomposition import PCA
 from torch.nn import functional
 
@@ -16,11 +17,10 @@ MANY_COLUMNS, N_COMPONENTS = 100, 20  # beyond so many, principal components tak
 MANY_ROWS, N_OF_MANY = 20_000, 50  # of which pixels are too many to compare each pair by
 SIDE = 14  # pixels, about, that pictures are compared at
 N_CANDIDATES = 30  # nearest by blurred pixels, among which deformation chooses
-NEARNESS = 4.0  # of weights exp(-NEARNESS d^2 / d_k^2)
 N_STEPS = 60  # in which labels are passed on
 ROUNDS, N_SHORT, PASSED_ON = 8, 20, 0.99  # in which shares settle, and of what steps
 FEWER = 0.999  # of the cost of a cut that another must stay below
-BLOCK_BYTES = 2**26
+BLOCK_BYTES, BLOCK_ROWS = 2**26, 1024
 COARSE = 7  # bits of a float32 that do not decide which of two rows is nearer
 
 
@@ -41,17 +41,21 @@ class Graph:
         The space's own by default. Fewer, where there are fewer rows.
     seed : int, default=0
         Of the principal components.
+    nearness : float, default=4.0
+        0 lets all neighbours weigh as much.
 
     Attributes
     ----------
     edges : csr_array of shape (n, n)
-        W + W.T, where W holds exp(-4 d^2 / d_k^2) for the k neighbours of each row, whose
-        farthest is d_k away.
+        (W + W.T) / 2, where W holds exp(-nearness d^2 / d_k^2) for the k neighbours of
+        each row, whose farthest is d_k away.
     degree : ndarray of shape (n,)
     """
 
-    def __init__(self, rows, space="columns", shape=None, n_neighbors=None, seed=0):
-        self.n = len(rows)
+    def __init__(
+        self, rows, space="columns", shape=None, n_neighbors=None, seed=0, nearness=4.0
+    ):
+        self.n, self.nearness = len(rows), nearness
         self.n_neighbors = min(n_neighbors or SPACES[space], self.n - 1)
         kind = Columns if space == "columns" else Pictures
         self.space = kind(rows, shape, space == "deformation", seed)
@@ -60,7 +64,7 @@ class Graph:
         if self.n_neighbors == 0:  # a single row
             start = np.zeros(self.n + 1, dtype=int)
         W = csr_array((weight.ravel(), index.ravel(), start), (self.n, self.n))
-        self.edges = (W + W.T).tocsr()
+        self.edges = (0.5 * (W + W.T)).tocsr()
         self.degree = np.asarray(self.edges.sum(1)).ravel()
         root = np.sqrt(self.degree)
         self._root = np.divide(1, root, out=np.zeros(self.n), where=root > 0)
@@ -82,6 +86,11 @@ class Graph:
         given = np.zeros((self.n, len(rows)))
         given[rows, np.arange(len(rows))] = 1
         return self.spread(given, alpha)
+
+    def reached(self, rows):
+        """Return which rows hang together with any of some; (n,) bool."""
+        _, part = connected_components(self.edges, directed=False)
+        return np.isin(part, part[rows])
 
     def settled(self, found):
         """Return the shares of classes, from what is found (n, K), as they settle.
@@ -105,17 +114,9 @@ class Graph:
         return best
 
     def cost(self, labels, n_clusters):
-        """Return the summed conductance of clusters, for what they tell of rows; ().
-
-        That is the share of its edges that leave each cluster, summed, over the entropy
-        of their sizes: to part a few rows costs little, and tells little.
-        """
-        one_hot = labels[:, None] == np.arange(n_clusters)
-        size = np.maximum(self.degree @ one_hot, 1e-12)
-        inside = np.einsum("ij,ij->j", one_hot, self.edges @ one_hot.astype(np.float64))
-        share = size / size.sum()
-        entropy = -(share * np.log(share)).sum()
-        return (1 - inside / size).sum() / max(entropy, 1e-12)
+        """Return the `cost_of_cut` of clusters, labels (n,) being 0 to n_clusters - 1."""
+        one_hot = (labels[:, None] == np.arange(n_clusters)).astype(np.float64)
+        return cost_of_cut(one_hot.T @ (self.edges @ one_hot))
 
     def voters(self, new_rows):
         """Return the nearest rows to new ones, and their weights of sum 1; (m, k) each."""
@@ -130,7 +131,7 @@ class Graph:
         ratio = np.divide(
             distance, farthest, out=np.zeros_like(distance), where=farthest > 0
         )
-        return index, np.exp(-NEARNESS * ratio**2)
+        return index, np.exp(-self.nearness * ratio**2)
 
 
 class Columns:
@@ -181,8 +182,12 @@ class Pictures:
         """Return rows as points of small, blurred pictures; (m, C h w)."""
         x = np.asarray(rows, dtype=np.float32).reshape(-1, *self.shape)
         width = max(1.0, self.shape[2] / self.size[1] / 2)
-        points = self._pooled(gaussian_filter(x, (0, 0, width, width)))
-        return points.flatten(1).double().numpy()
+        found = np.empty((len(x), self.shape[0] * self.size[0] * self.size[1]))
+        for start in range(0, len(x), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            small = self._pooled(gaussian_filter(x[part], (0, 0, width, width)))
+            found[part] = small.flatten(1).numpy()
+        return found
 
     def nearest(self, new_rows, k):
         """Return the k nearest of the rows and how far they are; of each row by default.
@@ -292,6 +297,19 @@ def _key(distance, index):
     bits = distance.astype(np.float32).view(np.int32).astype(np.int64)
     bits = (bits + (1 << COARSE - 1)) >> COARSE
     return (bits << 32) | index
+
+
+def cost_of_cut(between):
+    """Return the summed conductance of clusters, for what they tell of rows; ().
+
+    That is the share of its edges that leave each cluster, summed, over the entropy of
+    their sizes: to part a few rows costs little, and tells little. `between` (K, K) are
+    the edges between clusters and, on the diagonal, in them.
+    """
+    size = np.maximum(between.sum(1), 1e-12)
+    share = size / size.sum()
+    entropy = -(share * np.log(share)).sum()
+    return (1 - between.diagonal() / size).sum() / max(entropy, 1e-12)
 
 
 def even_shares(found):

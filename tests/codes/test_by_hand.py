@@ -10,7 +10,7 @@ from skae import SparseAutoencoder
 from skae._codes.adversarial import Adversarial, Aim, Play
 from skae._codes.base import Plain
 from skae._codes.bits import Bits
-from skae._codes.clusters import Graph
+from skae._codes.clusters import points_graph, tied
 from skae._codes.penalties import KL, L1, BatchTopK, TopK
 from skae._codes.pursuit import MatchingPursuit
 from skae.networks._layers import Linear, Stack
@@ -236,8 +236,8 @@ def test_bits_are_flipped_with_their_noise():
 
 
 def test_rows_are_tied_to_their_neighbours_and_a_little_to_all():
-    graph = Graph(np.array([[0.0], [1], [10], [11]]), 2)
-    times = graph.product(tie=0.5)
+    graph = points_graph(np.array([[0.0], [1], [10], [11]]), 2)
+    times = tied(graph, 0.5)
     # two pairs: degrees of 1, and 0.5 is shared out among the four rows
     found = times(np.array([1.0, 0, 0, 0]))
     np.testing.assert_allclose(found, np.array([0.125, 1.125, 0.125, 0.125]) / 1.5)
@@ -245,22 +245,11 @@ def test_rows_are_tied_to_their_neighbours_and_a_little_to_all():
 
 
 def test_a_cut_costs_the_edges_it_cuts_for_what_it_tells():
-    graph = Graph(np.array([[0.0], [1], [10], [11]]), 2)
-    assert graph.cost(np.array([0, 0, 1, 1])) == 0
+    graph = points_graph(np.array([[0.0], [1], [10], [11]]), 2)
+    assert graph.cost(np.array([0, 0, 1, 1]), 2) == 0
     # of one row: its edge, and one of the others' three, for 0.56 nats
     entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
-    assert graph.cost(np.array([0, 1, 1, 1])) == pytest.approx((1 + 1 / 3) / entropy)
-
-
-def test_labels_are_passed_on_and_each_class_counts_as_much():
-    graph = Graph(np.array([[0.0], [1], [10], [11], [20], [21]]), 3)
-    found = graph.spread(np.array([0, -1, 0, -1, 1, -1]), 0.99)
-    # f = y + 0.99 g and g = 0.99 f: f is y / (1 - 0.99^2), and class 0 is of two rows
-    f = 1 / (1 - 0.99**2)
-    expected = np.zeros((6, 3))
-    expected[:4, 0] = f / 2 * np.array([1, 0.99, 1, 0.99])
-    expected[4:, 1] = f * np.array([1, 0.99])
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * f)
+    assert graph.cost(np.array([0, 1, 1, 1]), 2) == pytest.approx((1 + 1 / 3) / entropy)
 
 
 # Adversaries

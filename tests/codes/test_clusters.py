@@ -3,15 +3,26 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import make_blobs, make_moons
+from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 
+from skae import AdversarialAutoencoder
+from skae._codes import clusters
 from skae._codes import labels as few_labels
-from skae._codes.clusters import Graph, first_clusters
+from skae._codes.clusters import (
+    cut,
+    cut_of_pictures,
+    first_clusters,
+    joined,
+    points_graph,
+)
+from skae._data.graph import Graph
+from skae.networks import ConvolutionalNetwork
 
 # Clusters
 
@@ -47,9 +58,28 @@ def test_ties_are_those_of_the_better_cut():
 
 def test_the_usual_tie_stays_where_no_other_cuts_much_less():
     points, _ = make_blobs(300, 4, centers=3, cluster_std=2.0, random_state=0)
-    graph = Graph(points, 3)
-    cuts = [Graph.cut(graph, 0)]
-    assert graph.cost(cuts[0]) <= graph.cost(first_clusters(points, 3, "kmeans", 0)) / 0.9
+    graph = points_graph(points, 3)
+    by_means = first_clusters(points, 3, "kmeans", 0)
+    assert graph.cost(cut(graph, 3, 0), 3) <= graph.cost(by_means, 3) / 0.9
+
+
+def test_pictures_are_clustered_by_what_they_show():
+    """Better by far than as points, of few rows; every cluster has some."""
+    data = load_digits()
+    X, y = data.data[:900] / 16, data.target[:900]
+    found = cut_of_pictures(Graph(X, "deformation", (8, 8)), 10, 0)
+    assert set(found) == set(range(10))
+    assert adjusted_rand_score(y, found) > 0.75
+    assert adjusted_rand_score(y, first_clusters(X, 10, "kmeans", 0)) < 0.7
+
+
+def test_clusters_are_joined_where_that_costs_least():
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1, 2, 3], 30)
+    points = np.array([0, 3, 30, 60])[group][:, None] + rng.normal(size=(120, 1))
+    graph = points_graph(points, 3)
+    np.testing.assert_array_equal(joined(graph, group, 3), np.repeat([0, 0, 1, 2], 30))
+    np.testing.assert_array_equal(joined(graph, group, 4), group)
 
 
 # Few labels
@@ -61,18 +91,21 @@ def test_labels_spread_along_the_graph_and_no_further():
     points += rng.normal(size=points.shape)
     labels = np.full(120, -1)
     labels[[3, 45]] = 1, 0
-    spread = Graph(points, 2).spread(labels, 0.99)
+    graph = points_graph(points, 2)
+    spread = graph.spread(labels[:, None] == np.arange(2), 0.9)
     assert (spread[:40].argmax(1) == 1).all()
     assert (spread[40:80].argmax(1) == 0).all()
     assert (spread[:80].max(1) > 0).all()
     assert (spread[80:] == 0).all()
+    assert graph.reached([3, 45]).tolist() == [True] * 80 + [False] * 40
     # the linear system that it solves, written out
-    graph = kneighbors_graph(points, 8).toarray()
-    graph = 0.5 * (graph + graph.T)
-    root = np.sqrt(graph.sum(0))
-    system = np.eye(120) - 0.99 * graph / np.outer(root, root)
-    exact = np.linalg.solve(system, labels[:, None] == np.arange(2))
-    np.testing.assert_allclose(spread, exact, atol=2e-3 * exact.max())
+    edges = kneighbors_graph(points, 8).toarray()
+    edges = 0.5 * (edges + edges.T)
+    root = np.sqrt(edges.sum(0))
+    system = np.eye(120) - 0.9 * edges / np.outer(root, root)
+    exact = 0.1 * np.linalg.solve(system, labels[:, None] == np.arange(2))
+    exact = exact / root[:, None]
+    np.testing.assert_allclose(spread, exact, atol=3e-3 * exact.max())
 
 
 def task_of(y, named, weight=None):
@@ -85,6 +118,7 @@ def task_of(y, named, weight=None):
         told=SimpleNamespace(labels=told, classes=np.unique(y[named])),
         sample=SimpleNamespace(train=index, index=index, weight=weight),
         principal=points,
+        statistics=SimpleNamespace(sample_shape=(3,)),
         generator=torch.Generator().manual_seed(0),
         own=SimpleNamespace(device="cpu"),
     )
@@ -137,8 +171,8 @@ def test_rows_in_doubt_are_taken_for_the_frequent_class(monkeypatch):
 
 def test_another_tie_must_cut_much_less(monkeypatch):
     """Below 0.9 of the cost of the usual one; of several such, the least."""
-    graph = Graph(np.arange(12.0)[:, None], 2)
-    monkeypatch.setattr(Graph, "_cut", lambda self, tie, seed: tie)
+    graph = points_graph(np.arange(12.0)[:, None], 2)
+    monkeypatch.setattr(clusters, "cut_by", lambda graph, k, tie, seed: tie)
     for costs, chosen in (
         ((1.0, 0.91, 0.95), 0.3),
         ((1.0, 0.89, 0.91), 0.1),
@@ -146,5 +180,37 @@ def test_another_tie_must_cut_much_less(monkeypatch):
         ((1.0, 2.0, 3.0), 0.3),
     ):
         cost = dict(zip((0.3, 0.1, 0.03), costs, strict=True))
-        monkeypatch.setattr(Graph, "cost", lambda self, cut, cost=cost: cost[cut])
-        assert graph.cut(0) == chosen
+        monkeypatch.setattr(Graph, "cost", lambda self, cut, k, cost=cost: cost[cut])
+        assert cut(graph, 2, 0) == chosen
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("how", ["flat", "pictures", "convolutional"])
+def test_labels_of_pictures_spread_by_what_they_show(monkeypatch, how):
+    data, found, real = load_digits(), [], few_labels.spread_labels
+    X, y = data.data[:600], data.target[:600]
+    few = np.where(np.arange(600) < 30, y, -1)
+    monkeypatch.setattr(
+        few_labels, "spread_labels", lambda *args: found.append(real(*args)) or found[0]
+    )
+    params = {"network": ConvolutionalNetwork()} if how == "convolutional" else {}
+    AdversarialAutoencoder(
+        4, n_clusters="labels", max_iter=1, random_state=0, **params
+    ).fit(X.reshape(-1, 8, 8) if how == "pictures" else X, few)
+    told = found[0].rows
+    right = (told.cluster.numpy() == y[told.index.numpy()]).mean()
+    assert (right > 0.955) == (how != "flat"), right
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_clusters_of_pictures_are_guessed_by_what_they_show(monkeypatch):
+    data, shapes, real = load_digits(), [], clusters.picture_graph
+    monkeypatch.setattr(
+        clusters,
+        "picture_graph",
+        lambda task, index, shape: shapes.append(shape) or real(task, index, shape),
+    )
+    for X in (data.images[:300], data.data[:300]):
+        AdversarialAutoencoder(4, n_clusters=10, max_iter=1, random_state=0).fit(X)
+    assert shapes == [(8, 8)]
+    AdversarialAutoencoder(4, n_clusters=10, max_iter=1).fit(data.images[:20])  # too few

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.neighbors import kneighbors_graph
 
 from skae._data import graph as module
 from skae._data.graph import Graph, deformed, even_shares, nearest_points, slopes
@@ -20,15 +21,15 @@ def test_weights_by_hand():
             [0, far, near[3], 0],  # 6 and 4
         ]
     )
-    np.testing.assert_allclose(found, W + W.T)
+    np.testing.assert_allclose(found, (W + W.T) / 2)
 
 
 def test_what_is_spread_by_hand():
     """Of a pair, whose one row has the label: F = a S F + (1 - a) Y, some steps."""
     graph = Graph(np.array([[0.0], [1]]))
     found = graph.spread([[1.0, 0], [0, 0]], 0.5)
-    # f = f' / 2 + 1 / 2 and f' = f / 2, by the root of the degree, which is 2 exp(-4)
-    np.testing.assert_allclose(found[:, 0], np.array([2, 1]) / 3 / np.sqrt(2 * np.exp(-4)))
+    # f = f' / 2 + 1 / 2 and f' = f / 2, by the root of the degree, which is exp(-4)
+    np.testing.assert_allclose(found[:, 0], np.array([2, 1]) / 3 / np.sqrt(np.exp(-4)))
     np.testing.assert_array_equal(found[:, 1], 0)
 
 
@@ -60,14 +61,16 @@ def test_blocks_change_nothing(monkeypatch):
     whole = [Graph(points), Graph(pictures, "deformation", (3, 4, 4))]
     monkeypatch.setattr(module, "BLOCK_BYTES", 2000)
     parts = [Graph(points), Graph(pictures, "deformation", (3, 4, 4))]
-    for a, b in zip(whole, parts, strict=True):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 7)
+    parts.append(Graph(pictures, "deformation", (3, 4, 4)))
+    for a, b in zip([*whole, whole[1]], parts, strict=True):
         np.testing.assert_allclose(a.edges.toarray(), b.edges.toarray(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("space", ["columns", "pixels", "deformation"])
 def test_rows_that_are_all_alike_are_neighbours_of_weight_1(space):
     graph = Graph(np.ones((9, 16)), space, (4, 4))
-    assert set(np.unique(graph.edges.toarray())) <= {0, 1, 2}
+    assert set(np.unique(graph.edges.toarray())) <= {0, 0.5, 1}
     assert np.isfinite(graph.spread(np.eye(9)[:, :2], 0.99)).all()
     index, weight = graph.voters(np.ones((1, 16)))
     assert index.tolist() == [[*range(graph.n_neighbors)]]
@@ -224,3 +227,26 @@ def test_islands_that_nothing_has_reached_do_not_settle():
     np.testing.assert_allclose(found[20:], 1 / 3)
     assert found[:20].argmax(1).tolist() == sorted(found[:20].argmax(1))
     assert (found[:20, 2] == 0).all()
+
+
+def test_neighbours_may_weigh_as_much():
+    """As scikit-learn has them, both ways."""
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    W = kneighbors_graph(points, 4).toarray()
+    graph = Graph(points, n_neighbors=4, nearness=0.0)
+    np.testing.assert_array_equal(graph.edges.toarray(), 0.5 * (W + W.T))
+
+
+def test_rounds_of_settling_by_hand(monkeypatch):
+    """The first shares stay where every round cuts more; else the last, of two here."""
+    graph, found = (
+        Graph(np.array([[0.0], [1], [2.5]])),
+        np.array([[8.0, 2], [1, 1], [0, 3]]),
+    )
+    monkeypatch.setattr(module, "ROUNDS", 1)
+    costs = [1.0, 2.0, 1.0, 0.5]
+    monkeypatch.setattr(Graph, "cost", lambda self, labels, k: costs.pop(0))
+    np.testing.assert_allclose(graph.settled(found), [[0.8, 0.2], [0.5, 0.5], [0, 1]])
+    sharp = np.array([[0.64 / 0.68, 0.04 / 0.68], [0.5, 0.5], [0, 1]])
+    passed = graph.spread(sharp / np.sqrt(sharp.sum(0)), 0.99, 20)
+    np.testing.assert_allclose(graph.settled(found), even_shares(passed))
