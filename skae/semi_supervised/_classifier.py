@@ -126,8 +126,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     - Labels of a class count as much as those of another that has more of them, and
       classes are taken to be equally frequent only if about equally many rows of each are
       labelled. The shares of the labels themselves say little of the shares of classes.
-    - The graph's time grows with the square of the rows: 10 CPU seconds of 20,000, 4 minutes
-      of 100,000. ``graph=None`` needs none.
+    - The graph's time grows with the square of the rows: 10 CPU seconds of 20,000 rows, 4
+      minutes of 100,000. ``graph=None`` needs none.
     - With one label a class nothing can be left out to judge by: pictures are taught by
       the graph alone, tables by graph and logistic regression alike. Which rows were
       labelled then matters much.
