@@ -83,9 +83,11 @@ def train_labeller(module, X, lesson, training, ways, seed):
         tuning["optimizer__param_groups"] = _rates(ae, ways)
     with global_randomness(seed, device):
         corruption = ways.corruption
-        return train_module(
+        net = train_module(
             labeller, batches, epochs, device, corruption=corruption, **tuning
         )
+    net.optimizer_.state.clear()  # two thirds of a pickle, and training never goes on
+    return net
 
 
 def _set_trained(ae, training, n_columns):

@@ -167,6 +167,7 @@ def test_frozen_codes_are_the_autoencoders(digits, encoder):
     assert np.abs(tuned.transform(X) - before).max() > 0.1
     np.testing.assert_array_equal(encoder.transform(X), before)  # a copy has learnt on
     assert tuned.autoencoder_ is encoder
+    assert not tuned.net_.optimizer_.state  # which would be two thirds of a pickle
 
 
 def test_joint_training_goes_on_reconstructing(digits, encoder):
