@@ -54,7 +54,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         What rows are neighbours by: the columns (20 principal components of more than
         100), slightly blurred pixels, or slopes of the pixels that may be deformed a
         little. "auto" is "deformation" for pictures (n-d X, or an autoencoder of
-        convolutions), else "columns", and nothing where at least half of the rows are
+        convolutions), else "columns", and nothing where at least a third of the rows are
         labelled. None teaches the labelled rows alone.
     class_weight : dict, "balanced" or None, default=None
         Weights of classes, {class: weight}; "balanced" weighs them by the inverse of their
@@ -305,7 +305,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         shape = self._picture_shape(ask=graph in ("pixels", "deformation"))
         if graph == "auto":  # which few other rows say little to
             graph = "columns" if shape is None else "deformation"
-            graph = graph if len(labels) > 2 * n_told else None
+            graph = graph if len(labels) > 3 * n_told else None
         teacher = None
         if graph is not None and n_told < len(labels):
             teacher = Teacher(graph, shape, seed)
