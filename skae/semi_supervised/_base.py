@@ -117,7 +117,6 @@ class BaseLabeller(
         self.autoencoder_ = self._fitted_autoencoder(X, y, sample_weight, random_state)
         self._read_as(self.autoencoder_)
         rows = self._check_rows(X)
-        self._tell_of_marks(rows)
         return rows, random_state
 
     # Training the head
