@@ -34,7 +34,20 @@ from skae._params import ONE_OR_MORE, Amount, check_option
 from skae._training.blocks import Stream, apply
 
 N_SAMPLES = 128  # codes of a row, by which it is scored
-with_guesses = available_if(lambda self: vars(self).get("_guesses_", False))
+
+
+def _guesses(self):
+    """Tell whether classes are guessed, or raise what has to be so for that."""
+    if not vars(self).get("_guesses_", False):
+        raise AttributeError(
+            "Classes are predicted with conditional=True, if fit has seen rows of unknown "
+            "class, -1 in y. For classes of fully labelled rows there is "
+            "skae.AutoencoderClassifier."
+        )
+    return True
+
+
+with_guesses = available_if(_guesses)
 
 
 @documented

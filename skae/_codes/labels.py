@@ -23,11 +23,13 @@ from skae._codes.clusters import (
 from skae._codes.normal import as_classes, places
 from skae._data.graph import PASSED_ON, even_shares
 from skae._data.split import Told
+from skae._data.told import tell
 
 UNLABELLED = -1
 SPREAD = 0.9  # of a label that neighbours pass on (Zhou et al., 2004)
 DOUBT = 0.02  # share of a graph's word that is kept for all classes
 OF_LINEAR = 0.5  # power of a linear model's probabilities, beside a graph's
+FEWEST = 3  # rows of -1 that look like a mark among numbers
 RAREST = 0.1  # of an equal share: the least that is found
 N_STEPS = 200  # in which shares are found
 
@@ -67,7 +69,10 @@ def labelled(y, n, classes, way):
             "an array of dtype object."
         )
     if pd.isna(y).any():
-        raise ValueError("y has missing values. Mark rows of unknown class by -1 instead.")
+        raise ValueError(
+            "y has missing values. Mark rows of unknown class by -1 instead; of a pandas "
+            "Series y.astype(object).fillna(-1) does."
+        )
     known = np.asarray(y != UNLABELLED)
     named = y[known]
     if named.dtype == object and all(isinstance(name, str) for name in named):
@@ -83,6 +88,24 @@ def labelled(y, n, classes, way):
     if known.any():
         labels[known] = places(classes, named, "y")
     return classes, labels
+
+
+def tell_of_minus_one(y):
+    """Warn if -1 looks like a mark of unknown numbers among those of y, (n,) or (n, m).
+
+    So it does where nothing is NaN, nothing else below 0, and nothing more frequent.
+    """
+    if np.isnan(y).any():
+        return
+    for column in y.reshape(len(y), -1).T:
+        marked = int((column == UNLABELLED).sum())
+        if marked < FEWEST or column[column != UNLABELLED].min(initial=0) < 0:
+            continue
+        if marked == np.unique(column, return_counts=True)[1].max() < len(y):
+            tell(
+                f"y: -1 in {marked} of {len(y)} rows is taken for a number, though no "
+                "other is below 0. If it marks unknown numbers, put NaN there instead."
+            )
 
 
 def as_shares(prior, classes):

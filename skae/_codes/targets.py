@@ -15,7 +15,7 @@ from sklearn.utils import check_array, check_consistent_length
 from torch.nn.functional import log_softmax
 
 from skae._codes.base import Plain, tempered
-from skae._codes.labels import UNLABELLED, labelled
+from skae._codes.labels import UNLABELLED, labelled, tell_of_minus_one
 from skae._data.split import Told
 from skae.networks._layers import linear, put
 from skae.networks._start import moments
@@ -67,6 +67,8 @@ def read(y, n, classes, *, reset):
     )
     check_consistent_length(np.empty(n), y)
     y = y.reshape(len(y), -1)
+    if reset:
+        tell_of_minus_one(y)
     if reset and not _spread(y, np.ones(n))[1].any():
         raise ValueError(
             "y: no two numbers differ, so that nothing can be learnt of it. Pass what the "

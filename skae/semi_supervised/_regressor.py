@@ -7,6 +7,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
+from skae._codes.labels import tell_of_minus_one
 from skae._data.checks import check_weight
 from skae._training.runtime import all_or_nothing
 from skae.semi_supervised._base import LARGEST_SEED, BaseLabeller, check_lengths
@@ -206,6 +207,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
                 f"y: {LEAST_TOLD} numbers or more must be known. Got {told.min()}; NaN "
                 "marks rows of an unknown one."
             )
+        tell_of_minus_one(y)
         return y, weight
 
     def predict(self, X):

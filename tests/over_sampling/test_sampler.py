@@ -158,6 +158,7 @@ def test_balanced_rows_come_back_as_they_are():
     ("y", "message"),
     [
         (np.zeros(60), "one class"),
+        (np.where(LABELS[0] == LABELS, None, "b"), r"missing values.*X\[y.notna"),
         (np.linspace(0, 1, 60), "Unknown label type"),
         (RNG.integers(2, size=(60, 3)), "Multilabel and multioutput"),
         (RNG.integers(5, size=(60, 3)), "Multilabel and multioutput"),
