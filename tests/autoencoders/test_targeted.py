@@ -193,7 +193,7 @@ def test_without_a_weight_y_plays_no_part_whatever_it_is(weight):
     [
         (None, "requires y to be passed"),
         (np.full(178, 3), "one class only, 3"),
-        (np.where(KINDS == 1, 1, -1), "one class only, 1; -1 marks"),
+        (np.where(KINDS == 1, 3, -1), "one class only, 3; -1 marks"),
         (np.full(178, -1), "holds no class, only -1"),
         (np.full(178, 0.5), "no two numbers differ"),
         (np.full((178, 2), np.nan), "no two numbers differ"),
