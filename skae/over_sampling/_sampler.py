@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
-from skae._codes.labels import marks_unknown
+from skae._codes.labels import UNLABELLED
 from skae._data.containers import taken
 from skae._data.rows import flatten
 from skae._data.told import tell
@@ -278,7 +278,8 @@ class _Maker:
         ae, random_state = clone(self.autoencoder), np.random.RandomState(self.seed)
         is_told = isinstance(ae, VariationalAutoencoder) and ae.conditional
         names, places = np.unique(labels, return_inverse=True)
-        has_names = not marks_unknown(labels)  # of which -1 is none here: all are known
+        # -1 is a class as any other here, and all classes are known
+        has_names = not {UNLABELLED, str(UNLABELLED)} & {*names.tolist()}
         ae.fit(X, labels if has_names else places)
 
         def draw(c, n):

@@ -57,7 +57,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         frozen; with fewer than 10 of them it fine-tunes. With "joint" a
         `skae.AdversarialAutoencoder` or a `skae.VariationalAutoencoder` is taught classes
         by its own semi-supervised form instead, ``n_clusters="labels"`` or
-        ``conditional=True``; so it is with "auto" if that is set.
+        ``conditional=True``; so it is with "auto" if that is set, which is not judged, and
+        the parameters below play no part. Where no class is unknown, a
+        `skae.VariationalAutoencoder` learns the rows alone. One whose codes are for y
+        (``target_weight``) is told y, and "auto" then fine-tunes.
     graph : {"auto", "columns", "pixels", "deformation"} or None, default="auto"
         What rows are neighbours by: the columns (20 principal components of more than
         100), slightly blurred pixels, or slopes of the pixels that may be deformed a
@@ -65,8 +68,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         convolutions), else "columns", and nothing where at least half of the rows are
         labelled. None teaches the labelled rows alone.
     class_weight : dict, "balanced" or None, default=None
-        Weights of classes, {class: weight}; "balanced" weighs them by the inverse of their
-        numbers of labels.
+        Weights of classes, {class: weight}, all positive; "balanced" weighs them by the
+        inverse of their numbers of labels.
     learning_rate : float, default=0.002
         Largest step size while classes are taught. It rises, stays and falls to zero.
     layer_decay : float, default=1.0
@@ -76,7 +79,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         Rows in a step.
     max_iter : int or "auto", default="auto"
         Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
-        3,000 steps.
+        3,000 steps, or a single pass where that takes more.
     alpha : float, default=1e-4
         Strength of the penalty on the squares of the weights.
     device : str, default="auto"
@@ -98,8 +101,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     training_ : str
         How it was trained.
     training_scores_ : dict
-        Mean log-likelihoods of labels that were held out, by way of training; empty
-        where it was not chosen by them.
+        Mean log-likelihoods of labels that were held out, weighed as in training, by way
+        of training; empty where it was not chosen by them.
     graph_ : str or None
         What rows are neighbours by, None if no graph has taught.
     graph_share_ : float
@@ -129,8 +132,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
 
     Notes
     -----
-    - In y, -1 marks rows of unknown class, as in `sklearn.semi_supervised`. Where y holds
-      nothing but -1 and 1 they are a pair of classes, and `fit` warns of it.
+    - In y, -1 marks rows of unknown class, as in `sklearn.semi_supervised`. It is a class
+      where it can be nothing else: beside nothing but 1, with which it is a pair, or
+      beside other negative numbers. `fit` warns of it, and `score` counts its rows.
     - Labels of a class count as much as those of another that has more of them, and
       classes are taken to be equally frequent only if about equally many rows of each are
       labelled. The shares of the labels themselves say little of the shares of classes.
@@ -416,7 +420,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
         y : array-like of shape (n_samples,)
-            Their classes; rows of -1 are left out.
+            Their classes; rows of -1 are left out, unless that is one of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts.
 

@@ -42,7 +42,8 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         well ("fine-tune"), or encoder and decoder, which goes on being taught to
         reconstruct ("joint"). "auto" fine-tunes, unless a third of the known numbers, held
         out for once, is predicted better by more than its standard error with the encoder
-        frozen; with fewer than 10 of them it fine-tunes.
+        frozen; with fewer than 10 of them, and where codes are for y (``target_weight``),
+        it fine-tunes.
     kernel : {"auto", "linear", "rbf"} or None, default="auto"
         What is in the pool; "auto" is both kinds, and no pool where at least half of the
         rows have known numbers. None teaches the known numbers alone.
@@ -55,7 +56,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         Rows in a step.
     max_iter : int or "auto", default="auto"
         Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
-        3,000 steps.
+        3,000 steps, or a single pass where that takes more.
     alpha : float, default=1e-4
         Strength of the penalty on the squares of the weights.
     device : str, default="auto"

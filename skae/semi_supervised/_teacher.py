@@ -29,7 +29,7 @@ NEARLY = 0.25  # share of the most labels of a class by which others have as man
 CLIP = 5.0  # of a table's cells, in standard deviations
 N_TREES, MANY_LABELS = 200, 100  # from which on leaves have two
 NEGLIGIBLE = 0.01  # of the greatest weight of a member: what is left out
-BLOCK_ROWS = 1024
+BLOCK_ROWS, BLOCK_CELLS = 1024, 2**20
 
 
 class Member(NamedTuple):
@@ -247,8 +247,13 @@ class Seeds:
         """
         if alpha == SETTLED or len(self.label) > LEFT_OUT:
             return self._left_out_by_folds(alpha, fold % OF_MANY)
-        influence = self.graph.influence(self.known, alpha)
-        among, mass = influence[self.known], self.mass @ influence
+        m = len(self.known)
+        among, mass = np.empty((m, m)), np.empty(m)
+        size = max(1, BLOCK_CELLS // self.graph.n)
+        for start in range(0, m, size):
+            part = slice(start, start + size)
+            influence = self.graph.influence(self.known[part], alpha)
+            among[:, part], mass[part] = influence[self.known], self.mass @ influence
         own = np.arange(len(self.label)), self.label
         found = among @ self.one_hot
         found[own] -= among.diagonal() * self.weight

@@ -208,6 +208,15 @@ def test_a_y_that_tells_nothing_is_refused(y, message):
         make().fit(WINE, y)
 
 
+def test_minus_one_is_a_class_beside_one_and_nan_is_none():
+    y = np.select([KINDS == 0, KINDS == 1], [-1.0, 1.0], np.nan)
+    with pytest.warns(UserWarning, match="-1 and 1 alone are taken for two classes"):
+        found = make().fit(WINE, y)
+    assert found.classes_.tolist() == [-1, 1]
+    expected = make().fit(WINE, np.where(KINDS == 2, -1, KINDS))
+    np.testing.assert_array_equal(found.transform(WINE), expected.transform(WINE))
+
+
 def test_y_that_no_row_learnt_from_knows_is_refused():
     with pytest.raises(ValueError, match="no row of known y is learnt from"):
         make().fit(WINE, np.where(KINDS == 0, -1, KINDS), (KINDS == 0).astype(float))

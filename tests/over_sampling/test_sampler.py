@@ -176,6 +176,8 @@ def test_what_else_cannot_be_is_refused():
         clone(QUICK).set_params(sampling_strategy={"none": 3}).fit(ROWS, LABELS)
     with pytest.raises(ValueError, match="afterwards"):
         clone(QUICK).set_params(sampling_strategy={"many": 3}).fit(ROWS, LABELS)
+    with pytest.raises(ValueError, match="must return a dict"):
+        clone(QUICK).set_params(sampling_strategy=lambda y: [3]).fit(ROWS, LABELS)
 
 
 @pytest.mark.parametrize("kind", [pd, pl])
