@@ -89,17 +89,18 @@ class Graph:
 
         {alpha: ((m, m), (m,))}, to all by their weights (n,). Powers of S serve all alphas.
         """
-        power = np.zeros((self.n, len(rows)))
-        power[rows, np.arange(len(rows))] = 1
-        among = {alpha: 0.0 for alpha in alphas}
-        for step in range(N_STEPS + 1):
-            last = step == N_STEPS
-            part = self._root[rows, None] * power[rows]
-            for alpha in alphas:
-                among[alpha] = (
-                    among[alpha] + alpha**step * (1 if last else 1 - alpha) * part
-                )
-            power = power if last else self._passed @ power
+        m, size = len(rows), max(1, BLOCK_BYTES // (16 * self.n))
+        among = {alpha: np.zeros((m, m)) for alpha in alphas}
+        for start in range(0, m, size):
+            part = slice(start, start + size)
+            power = np.zeros((self.n, len(rows[part])))
+            power[rows[part], np.arange(power.shape[1])] = 1
+            for step in range(N_STEPS + 1):
+                last = step == N_STEPS
+                for alpha in alphas:
+                    share = alpha**step * (1 if last else 1 - alpha)
+                    among[alpha][:, part] += share * self._root[rows, None] * power[rows]
+                power = power if last else self._passed @ power
         given = (self._root * weight)[:, None]  # what is passed on is passed alike
         masses = {alpha: self._spread(given, alpha)[rows, 0] for alpha in alphas}
         return {alpha: (among[alpha], masses[alpha]) for alpha in alphas}

@@ -45,6 +45,11 @@ def asked(strategy, labels):
         )
     if callable(strategy):
         strategy = strategy(labels)
+        if not isinstance(strategy, dict):
+            raise ValueError(
+                "sampling_strategy must return a dict, how many rows each class has "
+                f"afterwards. Got {strategy!r}."
+            )
     if isinstance(strategy, dict):
         return _of_dict(strategy, there)
     most = max(there, key=there.get)

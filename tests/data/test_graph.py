@@ -33,7 +33,9 @@ def test_what_is_spread_by_hand():
     np.testing.assert_array_equal(found[:, 1], 0)
 
 
-def test_influence_is_what_each_label_alone_gives():
+@pytest.mark.parametrize("block", [2**26, 16 * 60 * 2])  # of two rows at a time
+def test_influence_is_what_each_label_alone_gives(monkeypatch, block):
+    monkeypatch.setattr("skae._data.graph.BLOCK_BYTES", block)
     rng = np.random.default_rng(0)
     graph, rows = Graph(rng.normal(size=(60, 3))), np.array([3, 17, 40])
     given, weight = np.zeros((60, 2)), rng.uniform(size=60)
