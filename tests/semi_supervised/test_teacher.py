@@ -48,14 +48,6 @@ def test_a_label_that_is_left_out_is_as_if_it_had_not_been_given(even):
         np.testing.assert_allclose(found[i], other.shares(0.9)[row], rtol=1e-6)
 
 
-def test_labels_are_left_out_by_blocks(monkeypatch):
-    X, y = blobs(spread=4.0)
-    seeds = seeds_of(X, few(y, 6))
-    expected = seeds.left_out(0.9, None)
-    monkeypatch.setattr(module, "BLOCK_CELLS", 4 * len(X))
-    np.testing.assert_allclose(seeds.left_out(0.9, None), expected, rtol=1e-12)
-
-
 def test_many_labels_are_left_out_by_folds(monkeypatch):
     X, y = blobs(spread=4.0)
     seeds = seeds_of(X, few(y, 6))
