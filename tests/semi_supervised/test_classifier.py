@@ -29,6 +29,7 @@ from skae import (
 from skae.likelihoods import Bernoulli
 from skae.model_selection import LabelledKFold
 from skae.networks import ConvolutionalNetwork
+from skae.semi_supervised._lessons import ClassLessons
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -194,7 +195,7 @@ def test_weights_that_cannot_be_are_refused_before_training(wine, given, monkeyp
         quick(class_weight=given).fit(wine[0], wine[2])
 
 
-def test_who_judges_counts_as_much_as_rows_do(wine):
+def test_who_judges_counts_as_much_as_rows_do(wine, monkeypatch):
     X, y, _ = wine
     told, ways = few(y, 12), {"graph": None, "max_iter": 2}
     weight = np.random.RandomState(0).randint(1, 4, 178).astype(float)
@@ -202,6 +203,17 @@ def test_who_judges_counts_as_much_as_rows_do(wine):
     assert a.training_scores_ == b.training_scores_
     plain = quick(**ways).fit(X, told)
     assert a.training_scores_ != plain.training_scores_
+    judges = []
+
+    def cost(lessons, outputs, out):
+        judges.append(out)
+        return np.arange(out.sum(), dtype=float)
+
+    monkeypatch.setattr(ClassLessons, "cost", cost)
+    found = quick(class_weight={0: 1, 1: 2, 2: 7}, **ways).fit(X, told, weight)
+    out = judges[0]
+    expected = np.average(np.arange(12), weights=(weight * np.array([1, 2, 7])[y])[out])
+    assert found.training_scores_["frozen"] == pytest.approx(-expected)
 
 
 def test_codes_that_are_for_y(wine):
