@@ -69,7 +69,8 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     n_clusters : int, "labels" or None, default=None
         Number of clusters; with them the estimator has `predict`, `predict_proba` and
         `labels_`. With "labels" the clusters are the classes of y, which `fit` then needs:
-        rows of unknown class are marked -1, as in `sklearn.semi_supervised`.
+        rows of unknown class are marked -1, as in `sklearn.semi_supervised`; beside
+        nothing but 1, or beside other negative numbers, that is a class, and `fit` warns.
     class_prior : array-like of shape (n_classes,), dict or None, default=None
         How frequent classes are among all rows, with ``n_clusters="labels"``: shares of sum
         1 in the sorted order of the classes, or by class. None finds them in the rows, as

@@ -235,6 +235,12 @@ class BaseAutoencoder(
         own = [f.name for f in fields(code) if f.name in params]
         return code(**{name: as_number(params[name]) for name in own})
 
+    def __skae_code__(self, X):
+        """Return the code that training on X would be of; parameters are checked."""
+        self._validate_params()
+        self._reads_tables_ = self._reads_tables(taken(X))
+        return self._code()
+
     def _network(self):
         """Return the network object."""
         return as_network(self.network)
@@ -385,10 +391,9 @@ class BaseAutoencoder(
     ):
         """Return the recipe and the sample; `like` is such a pair of the same rows."""
         self._validate_params()
-        least = 1 if warm and one_pass else 2
         X, sample_weight = self._check_fit(
-            X, sample_weight, reset=not warm, ensure_min_samples=least,
-            only_seen=not one_pass,
+            X, sample_weight, reset=not warm, only_seen=not one_pass,
+            ensure_min_samples=1 if warm and one_pass else 2,
         )  # fmt: skip
         clean, code = self._check_clean(X_clean, X), self._code()
         classes = vars(self).get("classes_") if warm else None

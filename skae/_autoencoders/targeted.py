@@ -99,10 +99,11 @@ class TargetedAutoencoder(BaseAutoencoder):
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             What the codes are for; ignored with ``target_weight=0``. Texts, booleans and
             integers are classes, -1 marking rows of unknown class, as in
-            `sklearn.semi_supervised`. Floats are numbers, NaN where they are not known,
-            but for whole ones of at most 20 different values, which are classes too.
-            With two dimensions all are numbers: pass ``y.reshape(-1, 1)`` to have
-            integers taken for such. Rows of unknown y are reconstructed only.
+            `sklearn.semi_supervised` (beside nothing but 1, or beside other negative
+            numbers, it is a class, and `fit` warns). Floats are numbers, NaN where they
+            are not known, but for whole ones of at most 20 different values, which are
+            classes too. With two dimensions all are numbers: pass ``y.reshape(-1, 1)`` to
+            have integers taken for such. Rows of unknown y are reconstructed only.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts; a row of weight 0 is not learnt from. None
             counts all alike.

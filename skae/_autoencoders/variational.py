@@ -18,6 +18,7 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
 from skae._autoencoders.generating import Ask, GeneratingMixin
 from skae._autoencoders.inference import by_steps, on_the_way
+from skae._codes.labels import marks_unknown
 from skae._codes.normal import (
     Normal,
     log_mean_at_once,
@@ -27,14 +28,27 @@ from skae._codes.normal import (
     places,
     spread_noise,
 )
-from skae._codes.semisupervised import SemiSupervised, marks_unknown, some_hot
+from skae._codes.semisupervised import SemiSupervised, some_hot
 from skae._data.checks import check_count
 from skae._losses import normal_kl
 from skae._params import ONE_OR_MORE, Amount, check_option
 from skae._training.blocks import Stream, apply
 
 N_SAMPLES = 128  # codes of a row, by which it is scored
-with_guesses = available_if(lambda self: vars(self).get("_guesses_", False))
+
+
+def _guesses(self):
+    """Tell whether classes are guessed, or raise what has to be so for that."""
+    if not vars(self).get("_guesses_", False):
+        raise AttributeError(
+            "Classes are predicted with conditional=True, if fit has seen rows of unknown "
+            "class, -1 in y. For classes of fully labelled rows there is "
+            "skae.AutoencoderClassifier."
+        )
+    return True
+
+
+with_guesses = available_if(_guesses)
 
 
 @documented

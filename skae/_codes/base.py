@@ -92,7 +92,9 @@ class Code(Parameters):
     code_activation: ClassVar[str] = "linear"  # of those that have no parameter for it
     is_pure: ClassVar[bool] = True  # whether `loss` changes nothing, and never branches
     guesses_classes: ClassVar[bool] = False  # whether those of rows need not be told
+    needs_classes: ClassVar[bool] = False  # whether each row's has to be told to encode it
     trains_encoder: ClassVar[bool] = True  # whether it has weights of its own
+    is_smooth: ClassVar[bool] = True  # whether codes change smoothly with its weights
     averaged: ClassVar[float | None] = None  # decay of averaged weights, if these are kept
     phase_names: ClassVar[tuple] = ()  # of further losses, each with its optimiser
     remedies: ClassVar[tuple] = ("", "")  # where the loss diverges, or a further one's

@@ -5,6 +5,7 @@ B is the number of rows, k the bits of the code.
 
 import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -17,6 +18,8 @@ class Bits(Code):
     """P(b = 1 | x) = f + (1 - 2 f) s(e(x)), loss = -log p(x | d(2 b - 1))."""
 
     bit_noise: float = 0.1  # f
+
+    is_smooth: ClassVar[bool] = False
     n_neighbors: int = 5
 
     def rows(self, task):

@@ -3,6 +3,7 @@
 n is the number of rows, m of some without a label, K the classes.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +24,13 @@ from skae._codes.clusters import (
 from skae._codes.normal import as_classes, places
 from skae._data.graph import PASSED_ON, even_shares
 from skae._data.split import Told
+from skae._data.told import tell
 
 UNLABELLED = -1
 SPREAD = 0.9  # of a label that neighbours pass on (Zhou et al., 2004)
 DOUBT = 0.02  # share of a graph's word that is kept for all classes
 OF_LINEAR = 0.5  # power of a linear model's probabilities, beside a graph's
+FEWEST = 3  # rows of -1 that look like a mark among numbers
 RAREST = 0.1  # of an equal share: the least that is found
 N_STEPS = 200  # in which shares are found
 
@@ -61,14 +64,21 @@ def labelled(y, n, classes, way):
     """
     y = column_or_1d(y)
     check_consistent_length(np.empty(n), y)
-    if y.dtype.kind in "US" and (y == str(UNLABELLED)).any():
-        raise ValueError(
-            "y holds the string '-1'. Mark rows of unknown class by the integer -1, in "
-            "an array of dtype object."
-        )
     if pd.isna(y).any():
-        raise ValueError("y has missing values. Mark rows of unknown class by -1 instead.")
-    known = np.asarray(y != UNLABELLED)
+        raise ValueError(
+            "y has missing values. Mark rows of unknown class by -1 instead; of a pandas "
+            "Series y.astype(object).fillna(-1) does."
+        )
+    known = np.ones(len(y), dtype=bool)
+    if marks_unknown(y) if classes is None else UNLABELLED not in classes.tolist():
+        if y.dtype.kind in "OUS" and str(UNLABELLED) in y.tolist():
+            raise ValueError(
+                "y holds the string '-1'. Mark rows of unknown class by the integer -1, in "
+                "an array of dtype object."
+            )
+        known = np.asarray(y != UNLABELLED)
+    elif classes is None:
+        _tell_of_a_class(y)
     named = y[known]
     if named.dtype == object and all(isinstance(name, str) for name in named):
         named = np.asarray(named.tolist(), dtype=str)
@@ -83,6 +93,55 @@ def labelled(y, n, classes, way):
     if known.any():
         labels[known] = places(classes, named, "y")
     return classes, labels
+
+
+def tell_of_minus_one(y):
+    """Warn if -1 looks like a mark of unknown numbers among those of y, (n,) or (n, m).
+
+    So it does where nothing is NaN, nothing else below 0, and nothing more frequent.
+    """
+    if np.isnan(y).any():
+        return
+    for column in y.reshape(len(y), -1).T:
+        marked = int((column == UNLABELLED).sum())
+        if marked < FEWEST or column[column != UNLABELLED].min(initial=0) < 0:
+            continue
+        if marked == np.unique(column, return_counts=True)[1].max() < len(y):
+            tell(
+                f"y: -1 in {marked} of {len(y)} rows is taken for a number, though no "
+                "other is below 0. If it marks unknown numbers, put NaN there instead."
+            )
+
+
+def marks_unknown(y):
+    """Tell whether -1 in y marks rows of unknown class, as in scikit-learn.
+
+    It is a class where it can be nothing else: beside nothing but 1, with which it is a
+    pair, or beside other negative numbers.
+    """
+    y = np.asarray(y)
+    if y.dtype.kind not in "iufOUS" or (y.ndim != 1 and y.shape[1:] != (1,)):
+        return False
+    names = {name for name in y.ravel().tolist() if isinstance(name, Real | str)}
+    unknown = {name for name in names if name in (UNLABELLED, str(UNLABELLED))}
+    others = names - unknown
+    is_negative = any(not isinstance(name, str) and name < 0 for name in others)
+    return bool(unknown) and others not in ({1}, {"1"}) and not is_negative
+
+
+def _tell_of_a_class(y):
+    """Warn where the number -1 is taken for a class."""
+    names = set(y.tolist())
+    if names == {UNLABELLED, 1}:
+        tell(
+            "y: -1 and 1 alone are taken for two classes. If -1 marks rows of unknown "
+            "class, label rows of another class than 1, too."
+        )
+    elif UNLABELLED in names:
+        tell(
+            "y: -1 is taken for a class, as other classes are negative, too. If it marks "
+            "rows of unknown class, name the others by numbers of 0 and above."
+        )
 
 
 def as_shares(prior, classes):

@@ -73,6 +73,11 @@ class Normal(Code):
         "a VariationalAutoencoder, whose encoder returns two numbers for each component"
     )
 
+    @property
+    def needs_classes(self):
+        """Whether the class of each row has to be told to encode it."""
+        return self.conditional and not self.guesses_classes
+
     # Before training
 
     def read(self, y, n, classes, *, reset):

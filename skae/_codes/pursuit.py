@@ -88,6 +88,7 @@ class MatchingPursuit(TopK):
 
     rate_of_auto: ClassVar[float] = PURSUIT_RATE
     trains_encoder: ClassVar[bool] = False
+    is_smooth: ClassVar[bool] = False
 
     def encoder(self, encoder, decoder):
         """Return the pursuit in the decoder's directions, in place of an encoder."""

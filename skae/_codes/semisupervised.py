@@ -37,10 +37,7 @@ class SemiSupervised(Normal):
         """Return the classes of y, as ones among zeros and as places, -1 for none."""
         if not self.conditional:
             return super().read(y, n, classes, reset=reset)
-        remedy = "set conditional=False"
-        if reset and all(isinstance(name, str) for name in np.ravel(y).tolist()):
-            y = np.asarray(y, dtype=str)  # of which '-1' is refused
-        told = labels.read(y, n, classes, reset=reset, remedy=remedy)
+        told = labels.read(y, n, classes, reset=reset, remedy="set conditional=False")
         if len(told.classes) < 2:
             raise ValueError(
                 f"y names one class, {told.classes.tolist()[0]!r}, beside rows of unknown "
@@ -143,24 +140,6 @@ class SemiSupervised(Normal):
         weight = np.ones(len(q)) if task.sample.weight is None else task.sample.weight
         count = weight[index] @ q[index] / weight[index].mean()
         return super().describe(ae, task) | {"class_count_": count}
-
-
-def marks_unknown(y):
-    """Tell whether -1 in y marks rows of unknown class, as in scikit-learn.
-
-    It is a class where it can be nothing else: beside nothing but 1, with which it is a
-    pair, or beside other negative numbers.
-    """
-    y = np.asarray(y)
-    if y.dtype.kind not in "iufOUS" or (y.ndim != 1 and y.shape[1:] != (1,)):
-        return False
-    names = {name for name in y.ravel().tolist() if isinstance(name, int | float | str)}
-    unknown = {
-        name for name in names if name in (labels.UNLABELLED, str(labels.UNLABELLED))
-    }
-    others = names - unknown
-    is_negative = any(not isinstance(name, str) and name < 0 for name in others)
-    return bool(unknown) and others not in ({1}, {"1"}) and not is_negative
 
 
 def some_hot(classes, y, n):

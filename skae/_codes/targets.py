@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from torch.nn.functional import log_softmax
 
 from skae._codes.base import Plain, tempered
-from skae._codes.labels import UNLABELLED, labelled
+from skae._codes.labels import UNLABELLED, labelled, tell_of_minus_one
 from skae._data.split import Told
 from skae.networks._layers import linear, put
 from skae.networks._start import moments
@@ -61,12 +61,14 @@ def read(y, n, classes, *, reset):
             "target_weight=0."
         )
     if _is_classes(y) if reset else classes is not None:
-        return _read_classes(y, n, classes, reset)
+        return _read_classes(y, n, None if reset else classes, reset)
     y = check_array(
         y, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
     )
     check_consistent_length(np.empty(n), y)
     y = y.reshape(len(y), -1)
+    if reset:
+        tell_of_minus_one(y)
     if reset and not _spread(y, np.ones(n))[1].any():
         raise ValueError(
             "y: no two numbers differ, so that nothing can be learnt of it. Pass what the "
@@ -76,11 +78,11 @@ def read(y, n, classes, *, reset):
 
 
 def _read_classes(y, n, classes, reset):
-    y = np.asarray(y)
-    if y.dtype.kind == "f":
-        y = np.where(np.isnan(y), UNLABELLED, y)
-    way = "set target_weight=0"
-    classes, places = labelled(y, n, None if reset else classes, way)
+    y = column_or_1d(np.asarray(y))
+    check_consistent_length(np.empty(n), y)
+    known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(n, dtype=bool)
+    way, places = "set target_weight=0", np.full(n, UNLABELLED)
+    classes, places[known] = labelled(y[known], known.sum(), classes, way)
     if reset and len(classes) == 1:
         raise ValueError(
             f"y holds one class only, {classes.tolist()[0]!r}; -1 marks rows of unknown "

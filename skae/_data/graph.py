@@ -76,16 +76,34 @@ class Graph:
         (n, K) to (n, K): some steps of F = alpha S F + (1 - alpha) Y (Zhou et al., 2004),
         by the root of the degree, so that rows in dense places do not have more.
         """
+        return self._root[:, None] * self._spread(given, alpha, n_steps)
+
+    def _spread(self, given, alpha, n_steps=N_STEPS):
         found = given = np.asarray(given, dtype=np.float64)
         for _ in range(n_steps):
             found = alpha * (self._passed @ found) + (1 - alpha) * given
-        return self._root[:, None] * found
+        return found
 
-    def influence(self, rows, alpha):
-        """Return what one unit at each of m rows, by itself, gives to all; (n, m)."""
-        given = np.zeros((self.n, len(rows)))
-        given[rows, np.arange(len(rows))] = 1
-        return self.spread(given, alpha)
+    def influence(self, rows, alphas, weight):
+        """Return what one unit at each of m rows gives to each of them and to all.
+
+        {alpha: ((m, m), (m,))}, to all by their weights (n,). Powers of S serve all alphas.
+        """
+        m, size = len(rows), max(1, BLOCK_BYTES // (16 * self.n))
+        among = {alpha: np.zeros((m, m)) for alpha in alphas}
+        for start in range(0, m, size):
+            part = slice(start, start + size)
+            power = np.zeros((self.n, len(rows[part])))
+            power[rows[part], np.arange(power.shape[1])] = 1
+            for step in range(N_STEPS + 1):
+                last = step == N_STEPS
+                for alpha in alphas:
+                    share = alpha**step * (1 if last else 1 - alpha)
+                    among[alpha][:, part] += share * self._root[rows, None] * power[rows]
+                power = power if last else self._passed @ power
+        given = (self._root * weight)[:, None]  # what is passed on is passed alike
+        masses = {alpha: self._spread(given, alpha)[rows, 0] for alpha in alphas}
+        return {alpha: (among[alpha], masses[alpha]) for alpha in alphas}
 
     def reached(self, rows):
         """Return which rows hang together with any of some; (n,) bool."""

@@ -87,7 +87,9 @@ def to_onnx(estimator, path=None, part="encoder", *, dtype=None):
         raise TypeError(
             f"to_onnx: estimator must be an autoencoder of skae. Got "
             f"{type(estimator).__name__}. Of a pipeline, pass the autoencoder in it "
-            "(pipeline[-1]); what comes before is a matter for skl2onnx."
+            "(pipeline[-1]); what comes before is a matter for skl2onnx. Of an "
+            "AutoencoderClassifier, autoencoder_ is one, as it was before classes were "
+            "taught."
         )
     check_is_fitted(estimator)
     with usual_torch():

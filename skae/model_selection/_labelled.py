@@ -16,8 +16,7 @@ UNLABELLED = -1
 class LabelledKFold(BaseCrossValidator):
     """Folds of the labelled rows; rows without a label are in all training sets.
 
-    What is tested is thus predicted without its label, but known as a row, as all of the
-    others are: rows without labels can be had in advance.
+    What is tested is in no training set, not even as a row without its label.
 
     Parameters
     ----------
@@ -73,13 +72,19 @@ class LabelledKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If y is not passed, or fewer rows than folds have a label.
+            If y is not passed, has missing values that do not mark rows without a label,
+            or fewer rows than folds have a label.
         """
         check_count("n_splits", self.n_splits, 2)
         if y is None:
             raise ValueError("y: LabelledKFold needs the labels. Pass y.")
         X, y = indexable(X, _as_array(y))
         of_classes = not is_nan(self.unlabelled)
+        if of_classes and not known_rows(y, np.nan).all():
+            raise ValueError(
+                f"y has missing values, and unlabelled={self.unlabelled!r} marks rows "
+                "without a label. Pass unlabelled=numpy.nan."
+            )
         known = np.flatnonzero(known_rows(y, self.unlabelled))
         if len(known) < self.n_splits:
             raise ValueError(

@@ -70,7 +70,7 @@ def judged(make, X, labels, wanted, folds, classifier, scoring, seed):
         if classifier is None:
             known, held_out = map(autoencoder.__skae_points__, (known, held_out))
         for c, found in scores.items():
-            new = draw(c, round(wanted[c] * len(train) / len(labels)))
+            new = draw(c, max(1, round(wanted[c] * len(train) / len(labels))))
             if classifier is None:
                 new = autoencoder.__skae_points__(new)
             is_c, target = mine == c, theirs == c

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
+from skae._codes.labels import UNLABELLED
 from skae._data.containers import taken
 from skae._data.rows import flatten
 from skae._data.told import tell
@@ -276,11 +277,15 @@ class _Maker:
         """Return a fitted autoencoder, and what draws n rows of a class."""
         ae, random_state = clone(self.autoencoder), np.random.RandomState(self.seed)
         is_told = isinstance(ae, VariationalAutoencoder) and ae.conditional
-        ae.fit(X, labels)
+        names, places = np.unique(labels, return_inverse=True)
+        # -1 is a class as any other here, and all classes are known
+        has_names = not {UNLABELLED, str(UNLABELLED)} & {*names.tolist()}
+        ae.fit(X, labels if has_names else places)
 
         def draw(c, n):
             if is_told:
-                return ae.sample(n, random_state, noise=True, y=c)
+                y = c if has_names else names.tolist().index(c)
+                return ae.sample(n, random_state, noise=True, y=y)
             own = _safe_indexing(X, np.flatnonzero(labels == c))
             index = random_state.randint(np.count_nonzero(labels == c), size=n)
             return ae.__skae_vary__(own, index, self.strength, random_state, among=X)

@@ -15,6 +15,11 @@ NAMES = "minority", "not minority", "not majority", "all", "auto"
 
 def labels_of(y):
     """Return the classes (n,) of a y of any container, or of one column a class."""
+    if not sp.issparse(y) and pd.isna(np.asarray(y)).any():
+        raise ValueError(
+            "y has missing values. Leave these rows out: of pandas, X[y.notna()] and "
+            "y[y.notna()]."
+        )
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":
@@ -40,6 +45,11 @@ def asked(strategy, labels):
         )
     if callable(strategy):
         strategy = strategy(labels)
+        if not isinstance(strategy, dict):
+            raise ValueError(
+                "sampling_strategy must return a dict, how many rows each class has "
+                f"afterwards. Got {strategy!r}."
+            )
     if isinstance(strategy, dict):
         return _of_dict(strategy, there)
     most = max(there, key=there.get)

@@ -18,6 +18,7 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.denoising import DenoisingAutoencoder
 from skae._autoencoders.plain import Autoencoder
+from skae._codes.adversarial import OF_LABELS
 from skae._data.checks import CheckedRowsMixin
 from skae._data.containers import taken
 from skae._data.rows import blocks, flatten
@@ -26,7 +27,14 @@ from skae._training.blocks import encode
 from skae._training.usual import Apart
 from skae.corruption import SwapNoise
 from skae.networks._convolutional import ConvolutionalNetwork
-from skae.semi_supervised._training import TRAININGS, Ways, outputs, reached, train_labeller
+from skae.semi_supervised._training import (
+    TRAININGS,
+    Ways,
+    check_way,
+    outputs,
+    reached,
+    train_labeller,
+)
 from skae.semi_supervised._views import Views
 
 FEWEST = 10  # labels that can judge
@@ -66,7 +74,7 @@ class BaseLabeller(
 
     # The autoencoder
 
-    def _fitted_autoencoder(self, X, y, sample_weight, random_state):
+    def _fitted_autoencoder(self, X, known, sample_weight, random_state):
         """Return the autoencoder, fitted on all rows unless it comes so."""
         given = self.autoencoder
         autoencoder = given.estimator if isinstance(given, FrozenEstimator) else given
@@ -76,6 +84,15 @@ class BaseLabeller(
                 f"skae.Autoencoder(8), or one in a FrozenEstimator. Got {autoencoder!r}."
             )
         if autoencoder is not None and autoencoder.__sklearn_is_fitted__():
+            code = autoencoder.net_.module_.code
+            if not learns_from_y(autoencoder):  # else it may have a way of its own
+                check_way(self.training, code)
+            if code.needs_classes:
+                raise ValueError(
+                    "autoencoder has codes that need the class of each row, as it was "
+                    "fitted with conditional=True on rows of known class alone. Use one "
+                    "of conditional=False, or leave some classes unknown (-1)."
+                )
             return autoencoder
         if given is not autoencoder:
             raise ValueError(
@@ -91,11 +108,7 @@ class BaseLabeller(
         seed = int(random_state.randint(LARGEST_SEED))
         if autoencoder.random_state is None:
             autoencoder.set_params(random_state=seed)
-        return self._pretrained(autoencoder, X, y, sample_weight)
-
-    def _pretrained(self, autoencoder, X, y, sample_weight):
-        """Return an autoencoder fitted on all rows."""
-        return autoencoder.fit(X, sample_weight=sample_weight)
+        return self._pretrained(autoencoder, X, known, sample_weight)
 
     def _picture_shape(self, ask=False):
         """Return (C, H, W) of rows; None of a table, unless it is asked for as well."""
@@ -111,14 +124,15 @@ class BaseLabeller(
         shape = tuple(network.image_shape)
         return (1,) * (3 - len(shape)) + shape
 
-    def _begin(self, X, y, sample_weight):
-        """Fit the autoencoder; return checked rows (n, d), and a source of seeds."""
+    def _begin(self, X, known, sample_weight):
+        """Fit the autoencoder; return checked rows (n, d), and a source of seeds.
+
+        `known` is what `_pretrained` takes.
+        """
         random_state = check_random_state(self.random_state)
-        self.autoencoder_ = self._fitted_autoencoder(X, y, sample_weight, random_state)
+        self.autoencoder_ = self._fitted_autoencoder(X, known, sample_weight, random_state)
         self._read_as(self.autoencoder_)
-        rows = self._check_rows(X)
-        self._tell_of_marks(rows)
-        return rows, random_state
+        return self._check_rows(X), random_state
 
     # Training the head
 
@@ -145,23 +159,27 @@ class BaseLabeller(
     def _chosen(self, rows, lessons, shape, seed):
         """Return how to train: with the encoder frozen, if labels held out say so.
 
-        Where they are few they say little: then it is fine-tuned.
+        Where they are few they say little, and nothing of an autoencoder that has learnt
+        from them: then it is fine-tuned.
         """
         out = lessons.held_out(np.random.RandomState(seed))
         module = self.autoencoder_.net_.module_
         if not reached(module, rows.shape[1]):
             return "frozen"
-        if out.sum() < FEWEST:
+        if out.sum() < FEWEST or learns_from_y(self.autoencoder_):
             return "fine-tune"
         taught, cost = lessons.of(out), {}
         for training in ("frozen", "fine-tune"):
             net = self._trained(rows, lessons, taught, training, shape, seed)
             found = self._outputs(net, rows[out], lessons.n_outputs)
             cost[training] = lessons.cost(found, out)
-        self.training_scores_ = {name: -float(c.mean()) for name, c in cost.items()}
+        share = lessons.judging_weight(out)
+        share = share / share.sum()
+        self.training_scores_ = {name: -float(share @ c) for name, c in cost.items()}
         gap = cost["fine-tune"] - cost["frozen"]
-        is_worse = gap.mean() > gap.std(ddof=1) / len(gap) ** 0.5
-        return "frozen" if is_worse else "fine-tune"
+        mean, n = share @ gap, len(gap)
+        error = np.sqrt(n / (n - 1) * np.square(share * (gap - mean)).sum())
+        return "frozen" if mean > error else "fine-tune"
 
     def _trained(self, rows, lessons, taught, training, shape, seed):
         """Return a net that has been taught."""
@@ -239,6 +257,23 @@ class BaseLabeller(
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def learns_from_y(autoencoder):
+    """Tell whether an autoencoder learns from y, by its parameters."""
+    own = autoencoder.get_params(deep=False)
+    is_told = own.get("conditional", False) or own.get("n_clusters") == OF_LABELS
+    return is_told or is_targeted(autoencoder)
+
+
+def is_targeted(autoencoder):
+    """Tell whether the codes of an autoencoder are for y."""
+    return autoencoder.get_params(deep=False).get("target_weight", 0) != 0
+
+
+def used_of(rows, used):
+    """Return those rows that are used; the same ones where all are."""
+    return rows if used.all() else rows[used]
 
 
 def check_lengths(X, y):

@@ -1,5 +1,7 @@
 """Classes from few labels: an autoencoder of all rows, a graph that teaches, and a head."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, _fit_context
@@ -12,12 +14,18 @@ from skae._codes.adversarial import OF_LABELS
 from skae._codes.labels import UNLABELLED, labelled
 from skae._data.checks import check_fitted, check_weight
 from skae._data.graph import SPACES
-from skae._data.split import Told
-from skae._data.told import tell
 from skae._training.runtime import all_or_nothing
-from skae.semi_supervised._base import LARGEST_SEED, BaseLabeller, check_lengths
+from skae.semi_supervised._base import (
+    LARGEST_SEED,
+    BaseLabeller,
+    check_lengths,
+    is_targeted,
+    learns_from_y,
+    used_of,
+)
 from skae.semi_supervised._lessons import ClassLessons
 from skae.semi_supervised._teacher import Teacher
+from skae.semi_supervised._training import check_way
 
 TINY = 1e-300
 
@@ -49,16 +57,19 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         frozen; with fewer than 10 of them it fine-tunes. With "joint" a
         `skae.AdversarialAutoencoder` or a `skae.VariationalAutoencoder` is taught classes
         by its own semi-supervised form instead, ``n_clusters="labels"`` or
-        ``conditional=True``; so it is with "auto" if that is set.
+        ``conditional=True``; so it is with "auto" if that is set, which is not judged, and
+        the parameters below play no part. Where no class is unknown, a
+        `skae.VariationalAutoencoder` learns the rows alone. One whose codes are for y
+        (``target_weight``) is told y, and "auto" then fine-tunes.
     graph : {"auto", "columns", "pixels", "deformation"} or None, default="auto"
         What rows are neighbours by: the columns (20 principal components of more than
         100), slightly blurred pixels, or slopes of the pixels that may be deformed a
         little. "auto" is "deformation" for pictures (n-d X, or an autoencoder of
-        convolutions), else "columns", and nothing where at least half of the rows are
+        convolutions), else "columns", and nothing where at least a third of the rows are
         labelled. None teaches the labelled rows alone.
     class_weight : dict, "balanced" or None, default=None
-        Weights of classes, {class: weight}; "balanced" weighs them by the inverse of their
-        numbers of labels.
+        Weights of classes, {class: weight}, all positive; "balanced" weighs them by the
+        inverse of their numbers of labels.
     learning_rate : float, default=0.002
         Largest step size while classes are taught. It rises, stays and falls to zero.
     layer_decay : float, default=1.0
@@ -68,7 +79,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         Rows in a step.
     max_iter : int or "auto", default="auto"
         Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
-        3,000 steps.
+        3,000 steps, or a single pass where that takes more.
     alpha : float, default=1e-4
         Strength of the penalty on the squares of the weights.
     device : str, default="auto"
@@ -90,8 +101,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     training_ : str
         How it was trained.
     training_scores_ : dict
-        Mean log-likelihoods of labels that were held out, by way of training; empty
-        where it was not chosen by them.
+        Mean log-likelihoods of labels that were held out, weighed as in training, by way
+        of training; empty where it was not chosen by them.
     graph_ : str or None
         What rows are neighbours by, None if no graph has taught.
     graph_share_ : float
@@ -121,11 +132,14 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
 
     Notes
     -----
-    - In y, -1 marks rows of unknown class, as in `sklearn.semi_supervised`. Where y holds
-      nothing but -1 and 1 they are a pair of classes, and `fit` warns of it.
+    - In y, -1 marks rows of unknown class, as in `sklearn.semi_supervised`. It is a class
+      where it can be nothing else: beside nothing but 1, with which it is a pair, or
+      beside other negative numbers. `fit` warns of it, and `score` counts its rows.
     - Labels of a class count as much as those of another that has more of them, and
       classes are taken to be equally frequent only if about equally many rows of each are
       labelled. The shares of the labels themselves say little of the shares of classes.
+    - The graph's time grows with the square of the rows: 10 CPU seconds of 20,000 rows, 4
+      minutes of 100,000. ``graph=None`` needs none.
     - With one label a class nothing can be left out to judge by: pictures are taught by
       the graph alone, tables by graph and logistic regression alike. Which rows were
       labelled then matters much.
@@ -218,8 +232,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         return self
 
     def _fit(self, X, y, sample_weight):
-        labels, weight = self._read(X, y, sample_weight)
-        rows, random_state = self._begin(X, y, sample_weight)
+        labels, weight, class_weight = self._read(X, y, sample_weight)
+        rows, random_state = self._begin(X, (column_or_1d(y), labels), sample_weight)
         self.graph_, self.graph_share_ = None, 0.0
         if self._is_own_form(labels):
             self.training_, self.training_scores_ = "joint", {}
@@ -227,8 +241,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
             proba = self.autoencoder_.predict_proba(X)
         else:
             used, seeds = weight > 0, random_state.randint(LARGEST_SEED, size=2)
-            part = rows[used], labels[used], weight[used]
-            lessons, shape = self._lessons(*part, int(seeds[0]))
+            part = used_of(rows, used), labels[used], weight[used]
+            lessons, shape = self._lessons(*part, class_weight, int(seeds[0]))
             taught = self._learn(part[0], lessons, shape, int(seeds[1]))
             proba = self.predict_proba(X)
             if taught.found is not None:
@@ -240,7 +254,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         self.transduction_ = self.classes_[proba.argmax(1)]
 
     def _read(self, X, y, sample_weight):
-        """Return the places of classes (n,), -1 where unknown, and weights (n,)."""
+        """Return the places of classes (n,), -1 where unknown, and weights.
+
+        Of the rows (n,), and of the classes (K,).
+        """
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. "
@@ -248,71 +265,82 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
             )
         y = column_or_1d(y, warn=True)
         check_lengths(X, y)
-        told = self._told(y)
+        self.classes_, labels = labelled(y, len(y), None, "fit an autoencoder alone")
         weight = np.ones(len(y))
         if sample_weight is not None:
             weight = check_weight(sample_weight, np.empty((len(y), 1)))
-        labels, self.classes_ = told.labels, told.classes
-        left = np.unique(labels[(labels >= 0) & (weight > 0)])
+        counting = labels[(labels >= 0) & (weight > 0)]
+        left = np.unique(counting)
         if len(left) < 2:
             names = self.classes_[left].tolist()
             raise ValueError(
                 f"y: two classes or more are needed. Got {names}. Label rows of another "
                 "class, too, with a positive sample_weight."
             )
-        return labels, weight
+        return labels, weight, self._weights_of(counting)
 
-    @staticmethod
-    def _told(y):
-        """Return the `Told` of classes y (n,); -1 and 1 alone are a pair of them."""
-        if y.dtype.kind in "iuf" and set(np.unique(y)) == {UNLABELLED, 1}:
-            tell(
-                "y: -1 and 1 alone are taken for two classes. If -1 marks rows of unknown "
-                "class, label rows of another class than 1, too."
-            )
-            return Told(np.unique(y), labels=(y == 1).astype(int))
-        classes, labels = labelled(y, len(y), None, "fit an autoencoder alone")
-        return Told(classes, labels=labels)
+    def _weights_of(self, labels):
+        """Return the weights of classes (K,), by the labels that count; positive."""
+        given, found = self.class_weight, np.ones(len(self.classes_))
+        if isinstance(given, dict):
+            if not all(isinstance(w, Real) and 0 < w < np.inf for w in given.values()):
+                raise ValueError(f"class_weight must hold positive numbers. Got {given!r}.")
+            return compute_class_weight(given, classes=self.classes_, y=self.classes_)
+        there = np.unique(labels)
+        names = self.classes_[there]
+        found[there] = compute_class_weight(given, classes=names, y=self.classes_[labels])
+        return found
 
     def _is_own_form(self, labels):
         """Tell whether the autoencoder has learnt the classes itself."""
-        autoencoder = self.autoencoder_
+        autoencoder, code = self.autoencoder_, self.autoencoder_.net_.module_.code
         learns = isinstance(autoencoder, AdversarialAutoencoder) and (
-            autoencoder.n_clusters == OF_LABELS
+            code.n_clusters == OF_LABELS
         )
-        learns |= isinstance(autoencoder, VariationalAutoencoder) and (
-            autoencoder.conditional and (labels < 0).any()
-        )
-        return learns and self.training in ("auto", "joint")
+        learns |= code.guesses_classes and (labels < 0).any()
+        if not learns or self.training not in ("auto", "joint"):
+            return False
+        names = [a.classes_.tolist() for a in (autoencoder, self)]
+        if names[0] != names[1] and self.training == "joint":
+            raise ValueError(
+                f"y holds the classes {names[1]}, and autoencoder was fitted to "
+                f"{names[0]}. Pass it unfitted, or use training='fine-tune'."
+            )
+        return names[0] == names[1]
 
-    def _pretrained(self, autoencoder, X, y, sample_weight):
-        """Return an autoencoder fitted on all rows; on their classes, if it takes those."""
-        takes = {AdversarialAutoencoder: ("n_clusters", OF_LABELS)}
-        takes[VariationalAutoencoder] = "conditional", True
-        for kind, (name, value) in takes.items():
-            if isinstance(autoencoder, kind):
-                if self.training == "joint":
-                    autoencoder.set_params(**{name: value})
-                if autoencoder.get_params()[name] == value:
-                    return autoencoder.fit(X, y, sample_weight=sample_weight)
-        return super()._pretrained(autoencoder, X, y, sample_weight)
+    def _pretrained(self, autoencoder, X, known, sample_weight):
+        """Return an autoencoder fitted on all rows; on their classes, if it takes those.
 
-    def _lessons(self, rows, labels, weight, seed):
+        `known` is y, and the places of its classes (n,), -1 where unknown.
+        """
+        (y, labels), joint = known, self.training == "joint"
+        if isinstance(autoencoder, AdversarialAutoencoder):
+            if joint:
+                autoencoder.set_params(n_clusters=OF_LABELS)
+        elif isinstance(autoencoder, VariationalAutoencoder):
+            # nobody tells it the classes of new rows, which it learns to guess of some
+            wanted = (autoencoder.conditional or joint) and bool((labels < 0).any())
+            autoencoder.set_params(conditional=wanted)
+        if not learns_from_y(autoencoder):
+            check_way(self.training, autoencoder.__skae_code__(X))
+            return autoencoder.fit(X, sample_weight=sample_weight)
+        if is_targeted(autoencoder):
+            y = np.asarray(y).astype(object)  # classes, however many
+        return autoencoder.fit(X, y, sample_weight=sample_weight)
+
+    def _lessons(self, rows, labels, weight, class_weight, seed):
         """Return what rows (n, d) are taught by labels (n,), and what a graph is of."""
         graph, n_told = self.graph, (labels >= 0).sum()
         shape = self._picture_shape(ask=graph in ("pixels", "deformation"))
         if graph == "auto":  # which few other rows say little to
             graph = "columns" if shape is None else "deformation"
-            graph = graph if len(labels) > 2 * n_told else None
+            graph = graph if len(labels) > 3 * n_told else None
         teacher = None
         if graph is not None and n_told < len(labels):
             teacher = Teacher(graph, shape, seed)
-        classes = self.classes_
-        class_weight = compute_class_weight(
-            self.class_weight, classes=classes, y=classes[labels[labels >= 0]]
-        )
+        points = None if teacher is None else self._points(rows)
         more = weight, class_weight, teacher, shape is not None
-        return ClassLessons(labels, self._points(rows), *more), shape
+        return ClassLessons(labels, points, *more), shape
 
     # What a fitted one says of rows
 
@@ -320,6 +348,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         """Return logits of the classes; (n, K) float64."""
         check_fitted(self)
         if self.net_ is self.autoencoder_.net_:
+            self._check_rows(X)  # in our own name
             return np.log(self.autoencoder_.predict_proba(X).clip(TINY))
         return self._outputs(self.net_, self._check_rows(X), len(self.classes_))
 
@@ -393,7 +422,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
         y : array-like of shape (n_samples,)
-            Their classes; rows of -1 are left out.
+            Their classes; rows of -1 are left out, unless that is one of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts.
 
@@ -401,8 +430,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         -------
         score : float
         """
+        check_fitted(self)
         y = column_or_1d(y)
-        known = np.asarray(y != UNLABELLED)
+        known = np.ones(len(y), dtype=bool)
+        if UNLABELLED not in self.classes_.tolist():
+            known = np.asarray(y != UNLABELLED)
         if not known.any():
             raise ValueError("y holds no class, only -1 for rows of unknown class.")
         if sample_weight is not None:

@@ -37,11 +37,12 @@ class ClassLessons:
     ----------
     labels : ndarray of shape (n,)
         Places of classes, -1 where unknown.
-    points : ndarray of shape (n, D)
-        The rows as the teacher takes them.
+    points : ndarray of shape (n, D) or None
+        The rows as the teacher takes them, if there is one.
     weight : ndarray of shape (n,)
         Of the rows, positive.
     class_weight : ndarray of shape (K,)
+        Positive.
     teacher : Teacher or None
         Without one, only labelled rows are taught.
     is_picture : bool
@@ -88,6 +89,10 @@ class ClassLessons:
     def cost(self, outputs, out):
         """Return the log loss of outputs (b, K) for the rows that judge; (b,)."""
         return -log_softmax(outputs, axis=1)[np.arange(len(outputs)), self.labels[out]]
+
+    def judging_weight(self, out):
+        """Return how much each row that judges counts: as much as when taught; (b,)."""
+        return self.weight[out] * self.class_weight[self.labels[out]]
 
 
 class NumberLessons:
@@ -147,3 +152,7 @@ class NumberLessons:
     def cost(self, outputs, out):
         """Return the squared error of outputs (b, m) for the rows that judge; (b,)."""
         return np.square(outputs - self.y[out]).mean(1)
+
+    def judging_weight(self, out):
+        """Return how much each row that judges counts; (b,)."""
+        return self.weight[out]

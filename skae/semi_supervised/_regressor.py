@@ -7,11 +7,20 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
+from skae._codes.labels import tell_of_minus_one
 from skae._data.checks import check_weight
 from skae._training.runtime import all_or_nothing
-from skae.semi_supervised._base import LARGEST_SEED, BaseLabeller, check_lengths
+from skae.semi_supervised._base import (
+    LARGEST_SEED,
+    BaseLabeller,
+    check_lengths,
+    is_targeted,
+    learns_from_y,
+    used_of,
+)
 from skae.semi_supervised._kernels import KINDS
 from skae.semi_supervised._lessons import NumberLessons
+from skae.semi_supervised._training import check_way
 
 LEAST_TOLD = 2  # numbers that anything can be learnt from
 
@@ -34,7 +43,8 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         well ("fine-tune"), or encoder and decoder, which goes on being taught to
         reconstruct ("joint"). "auto" fine-tunes, unless a third of the known numbers, held
         out for once, is predicted better by more than its standard error with the encoder
-        frozen; with fewer than 10 of them it fine-tunes.
+        frozen; with fewer than 10 of them, and where codes are for y (``target_weight``),
+        it fine-tunes.
     kernel : {"auto", "linear", "rbf"} or None, default="auto"
         What is in the pool; "auto" is both kinds, and no pool where at least half of the
         rows have known numbers. None teaches the known numbers alone.
@@ -47,7 +57,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         Rows in a step.
     max_iter : int or "auto", default="auto"
         Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
-        3,000 steps.
+        3,000 steps, or a single pass where that takes more.
     alpha : float, default=1e-4
         Strength of the penalty on the squares of the weights.
     device : str, default="auto"
@@ -176,7 +186,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         y, weight = self._read(X, y, sample_weight)
         rows, random_state = self._begin(X, y, sample_weight)
         used, seeds = weight > 0, random_state.randint(LARGEST_SEED, size=2)
-        rows, y, weight = rows[used], y[used], weight[used]
+        rows, y, weight = used_of(rows, used), y[used], weight[used]
         self.center_, self.scale_ = _units(y, weight)
         y = (y - self.center_) / self.scale_
         known = ~np.isnan(y).all(1)
@@ -185,6 +195,18 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         lessons = NumberLessons(y, points, weight, kernel, int(seeds[0]))
         taught = self._learn(rows, lessons, self._picture_shape(), int(seeds[1]))
         self.kernel_, self.linear_share_ = kernel, taught.share
+
+    def _pretrained(self, autoencoder, X, y, sample_weight):
+        """Return an autoencoder fitted on all rows; on their numbers (n, m), if for y."""
+        if is_targeted(autoencoder):
+            return autoencoder.fit(X, y, sample_weight=sample_weight)
+        if learns_from_y(autoencoder):
+            raise ValueError(
+                "autoencoder learns classes, and y holds numbers. Use one of "
+                "conditional=False, or whose n_clusters are not 'labels'."
+            )
+        check_way(self.training, autoencoder.__skae_code__(X))
+        return autoencoder.fit(X, sample_weight=sample_weight)
 
     def _read(self, X, y, sample_weight):
         """Return numbers (n, m), NaN where unknown, and weights (n,)."""
@@ -206,6 +228,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
                 f"y: {LEAST_TOLD} numbers or more must be known. Got {told.min()}; NaN "
                 "marks rows of an unknown one."
             )
+        tell_of_minus_one(y)
         return y, weight
 
     def predict(self, X):

@@ -209,7 +209,7 @@ class Seeds:
 
     def __init__(self, graph, known, label, weight, n_classes):
         self.graph, self.known, self.label = graph, known, label
-        self.mass, self.weight = weight, weight[known]
+        self.mass, self.weight, self._influence = weight, weight[known], None
         self.count = np.bincount(label, minlength=n_classes)
         self.one_hot = self.weight[:, None] * np.eye(n_classes)[label]
         # Equal numbers were designed, and say that no class is to count more; others may
@@ -247,8 +247,9 @@ class Seeds:
         """
         if alpha == SETTLED or len(self.label) > LEFT_OUT:
             return self._left_out_by_folds(alpha, fold % OF_MANY)
-        influence = self.graph.influence(self.known, alpha)
-        among, mass = influence[self.known], self.mass @ influence
+        if self._influence is None:
+            self._influence = self.graph.influence(self.known, ALPHAS, self.mass)
+        among, mass = self._influence[alpha]
         own = np.arange(len(self.label)), self.label
         found = among @ self.one_hot
         found[own] -= among.diagonal() * self.weight

@@ -83,8 +83,24 @@ def train_labeller(module, X, lesson, training, ways, seed):
         tuning["optimizer__param_groups"] = _rates(ae, ways)
     with global_randomness(seed, device):
         corruption = ways.corruption
-        return train_module(
+        net = train_module(
             labeller, batches, epochs, device, corruption=corruption, **tuning
+        )
+    net.optimizer_.state.clear()  # two thirds of a pickle, and training never goes on
+    return net
+
+
+def check_way(training, code):
+    """Raise a ``ValueError`` if an autoencoder's code cannot be trained in a way."""
+    if training == "joint" and code.phase_names:
+        raise ValueError(
+            "training='joint' is not for an autoencoder with further losses, each with an "
+            "optimiser of its own. Use training='fine-tune'."
+        )
+    if training == "fine-tune" and not code.is_smooth:
+        raise ValueError(
+            "training='fine-tune' needs codes that change smoothly with the encoder's "
+            "weights, and those of this autoencoder do not. Use training='frozen'."
         )
 
 
@@ -92,19 +108,9 @@ def _set_trained(ae, training, n_columns):
     """Let only those weights be trained that a way of training is for."""
     kept = []
     if training == "joint":
-        if ae.code.rivals(ae) or ae.code.phase_names:
-            raise ValueError(
-                "training='joint' is not for an autoencoder with further losses, each with "
-                "an optimiser of its own. Use training='fine-tune'."
-            )
         kept = list(ae.parameters())
     elif training == "fine-tune":
         kept = reached(ae, n_columns)
-        if not kept:
-            raise ValueError(
-                "training='fine-tune' needs codes that change smoothly with the encoder's "
-                "weights, and those of this autoencoder do not. Use training='frozen'."
-            )
     kept = {id(p) for p in kept}
     for p in ae.parameters():
         p.requires_grad_(p.requires_grad and id(p) in kept)

@@ -151,6 +151,12 @@ def test_minus_one_is_unknown_where_it_can_be(marked, classes):
     assert hasattr(vae, "predict") == (len(marked) > len(classes))
 
 
+def test_what_predicts_classes_is_said_where_they_are_not():
+    with pytest.raises(AttributeError, match="no attribute 'predict'") as error:
+        _ = make(2, conditional=True, max_iter=1).fit(SMALL[:60], np.arange(60) % 3).predict
+    assert "rows of unknown class, -1 in y" in str(error.value.__cause__)
+
+
 @pytest.mark.parametrize(
     ("y", "params", "message"),
     [

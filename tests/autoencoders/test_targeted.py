@@ -161,7 +161,9 @@ def test_unknown_classes_are_marked_as_scikit_learn_does():
 
 def test_minus_one_is_a_number_among_numbers():
     y = np.where(np.arange(len(SICK)) % 9, WORSE + 0.5, -1.0)
-    assert np.abs(codes(SICK, y) - codes(SICK, np.where(y == -1, np.nan, y))).max() > 0
+    with pytest.warns(UserWarning, match="-1 in 50 of 442 rows is taken for a number"):
+        found = codes(SICK, y)
+    assert np.abs(found - codes(SICK, np.where(y == -1, np.nan, y))).max() > 0
 
 
 def test_units_of_numbers_change_nothing():
@@ -193,7 +195,7 @@ def test_without_a_weight_y_plays_no_part_whatever_it_is(weight):
     [
         (None, "requires y to be passed"),
         (np.full(178, 3), "one class only, 3"),
-        (np.where(KINDS == 1, 1, -1), "one class only, 1; -1 marks"),
+        (np.where(KINDS == 1, 3, -1), "one class only, 3; -1 marks"),
         (np.full(178, -1), "holds no class, only -1"),
         (np.full(178, 0.5), "no two numbers differ"),
         (np.full((178, 2), np.nan), "no two numbers differ"),
@@ -206,6 +208,15 @@ def test_without_a_weight_y_plays_no_part_whatever_it_is(weight):
 def test_a_y_that_tells_nothing_is_refused(y, message):
     with pytest.raises(ValueError, match=message):
         make().fit(WINE, y)
+
+
+def test_minus_one_is_a_class_beside_one_and_nan_is_none():
+    y = np.select([KINDS == 0, KINDS == 1], [-1.0, 1.0], np.nan)
+    with pytest.warns(UserWarning, match="-1 and 1 alone are taken for two classes"):
+        found = make().fit(WINE, y)
+    assert found.classes_.tolist() == [-1, 1]
+    expected = make().fit(WINE, np.where(KINDS == 2, -1, KINDS))
+    np.testing.assert_array_equal(found.transform(WINE), expected.transform(WINE))
 
 
 def test_y_that_no_row_learnt_from_knows_is_refused():

@@ -33,13 +33,18 @@ def test_what_is_spread_by_hand():
     np.testing.assert_array_equal(found[:, 1], 0)
 
 
-def test_influence_is_what_each_label_alone_gives():
-    points = np.random.default_rng(0).normal(size=(60, 3))
-    graph, rows = Graph(points), np.array([3, 17, 40])
-    given = np.zeros((60, 2))
+@pytest.mark.parametrize("block", [2**26, 16 * 60 * 2])  # of two rows at a time
+def test_influence_is_what_each_label_alone_gives(monkeypatch, block):
+    monkeypatch.setattr("skae._data.graph.BLOCK_BYTES", block)
+    rng = np.random.default_rng(0)
+    graph, rows = Graph(rng.normal(size=(60, 3))), np.array([3, 17, 40])
+    given, weight = np.zeros((60, 2)), rng.uniform(size=60)
     given[rows, [0, 1, 1]] = 1, 0.5, 2
-    found = graph.influence(rows, 0.9) @ np.array([[1, 0], [0, 0.5], [0, 2]])
-    np.testing.assert_allclose(found, graph.spread(given, 0.9))
+    labels = np.array([[1, 0], [0, 0.5], [0, 2]])
+    for alpha, (among, mass) in graph.influence(rows, (0.5, 0.9), weight).items():
+        found = graph.spread(given, alpha)
+        np.testing.assert_allclose(among @ labels, found[rows])
+        np.testing.assert_allclose(mass @ labels, weight @ found)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])

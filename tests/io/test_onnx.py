@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import Autoencoder
+from skae import Autoencoder, AutoencoderClassifier
 from skae.io import to_onnx
 from tests.exported import CASES, FEW, KW, X, fitted
 
@@ -79,6 +79,8 @@ def test_what_cannot_be_is_refused(runtime):
     pipeline = make_pipeline(StandardScaler(), autoencoder).fit(X)
     with pytest.raises(TypeError, match=r"Pipeline.*pipeline\[-1\]"):
         to_onnx(pipeline)
+    with pytest.raises(TypeError, match="AutoencoderClassifier, autoencoder_ is one"):
+        to_onnx(AutoencoderClassifier())
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):

@@ -53,6 +53,8 @@ def test_folds_that_cannot_be():
         next(LabelledKFold().split(X, np.where(np.arange(60) < 2, 1, -1)))
     with pytest.raises(ValueError, match="n_splits must be an integer of at least 2"):
         next(LabelledKFold(1).split(X, CLASSES))
+    with pytest.raises(ValueError, match=r"unlabelled=-1 marks.*unlabelled=numpy.nan"):
+        next(LabelledKFold().split(X, np.where(CLASSES < 0, np.nan, CLASSES)))
     assert LabelledKFold(7).get_n_splits() == 7
 
 

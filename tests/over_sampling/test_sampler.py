@@ -158,6 +158,7 @@ def test_balanced_rows_come_back_as_they_are():
     ("y", "message"),
     [
         (np.zeros(60), "one class"),
+        (np.where(LABELS[0] == LABELS, None, "b"), r"missing values.*X\[y.notna"),
         (np.linspace(0, 1, 60), "Unknown label type"),
         (RNG.integers(2, size=(60, 3)), "Multilabel and multioutput"),
         (RNG.integers(5, size=(60, 3)), "Multilabel and multioutput"),
@@ -176,6 +177,8 @@ def test_what_else_cannot_be_is_refused():
         clone(QUICK).set_params(sampling_strategy={"none": 3}).fit(ROWS, LABELS)
     with pytest.raises(ValueError, match="afterwards"):
         clone(QUICK).set_params(sampling_strategy={"many": 3}).fit(ROWS, LABELS)
+    with pytest.raises(ValueError, match="must return a dict"):
+        clone(QUICK).set_params(sampling_strategy=lambda y: [3]).fit(ROWS, LABELS)
 
 
 @pytest.mark.parametrize("kind", [pd, pl])
@@ -229,6 +232,19 @@ def test_rows_of_a_class_may_be_drawn_by_a_conditional_autoencoder():
     assert sampler.autoencoder_.classes_.tolist() == ["few", "many", "some"]
     assert (y == "few").sum() == 40
     assert {*X[60:, 3]} <= {*ROWS[:, 3]}
+
+
+@pytest.mark.parametrize("names", [[-1, 0, 1], ["-1", "a", "b"]], ids=str)
+def test_minus_one_is_a_class_as_any_other(names):
+    vae = VariationalAutoencoder(2, conditional=True, max_iter=2)
+    ways = {"autoencoder": vae, "cv": 2, "judge": True}
+    y = np.repeat(names, [8, 40, 12])
+    # half a row to be made of a class in each fold is one
+    few = {y[0].item(): 9}
+    sampler = clone(QUICK).set_params(**ways, sampling_strategy=few).fit(ROWS, y)
+    assert [*sampler.judged_] == [y[0]]
+    sampler.set_params(judge=False, sampling_strategy="auto")
+    assert (sampler.fit_resample(ROWS, y)[1] == y[0]).sum() == 40
 
 
 def test_imbalanced_learn_knows_it_for_a_sampler():

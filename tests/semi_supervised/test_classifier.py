@@ -23,6 +23,8 @@ from skae import (
     BinaryAutoencoder,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
 )
 from skae.likelihoods import Bernoulli
 from skae.model_selection import LabelledKFold
@@ -138,7 +140,111 @@ def test_minus_one_and_one_are_a_pair_and_it_is_said(wine):
     with pytest.warns(UserWarning, match="-1 and 1 alone are taken for two classes"):
         classifier = quick().fit(X, pair)
     assert classifier.classes_.tolist() == [-1, 1]
-    assert (classifier.predict(X) == pair).mean() > 0.8
+    right = (classifier.predict(X) == pair).mean()
+    assert right > 0.8
+    assert classifier.score(X, pair) == pytest.approx(right)  # -1 is a class there, too
+
+
+@pytest.mark.filterwarnings("ignore:y. -1")
+@pytest.mark.parametrize(
+    "own",
+    [
+        AdversarialAutoencoder(2, n_clusters="labels", max_iter=2),
+        VariationalAutoencoder(2, conditional=True, max_iter=2),
+        Autoencoder(2, target_weight=0.5, max_iter=2),
+        None,
+    ],
+    ids=["adversarial", "variational", "targeted", "plain"],
+)
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        ([-1, 1, 1], [-1, 1]),
+        ([-2, -1, 3], [-2, -1, 3]),
+        (["-1", "1", "1"], ["-1", "1"]),
+        ([-1, 0, 1], [0, 1]),
+    ],
+    ids=str,
+)
+def test_minus_one_is_the_same_to_all(wine, own, names, classes):
+    X, y, _ = wine
+    named = np.array(names)[y]
+    classifier = quick(own, max_iter=2).fit(X, named)
+    assert classifier.classes_.tolist() == classes
+    assert classifier.label_distributions_.shape == (178, len(classes))
+    if own is not None and not isinstance(own, VariationalAutoencoder):
+        assert classifier.autoencoder_.classes_.tolist() == classes
+
+
+def test_weights_of_classes(wine):
+    X, y, told = wine
+    weight = (y != 2).astype(float)  # no row of the last class counts
+    classifier = quick(class_weight="balanced", max_iter=2).fit(X, told, weight)
+    assert classifier.classes_.tolist() == [0, 1, 2]
+    # by the labels that count, those of the last class are not among them
+    told = np.where((y == 0) & (np.arange(178) > 9), -1, y)
+    heavy, alike = (
+        quick(class_weight=w, graph=None, training="frozen").fit(X, told)
+        for w in ({0: 50.0, 1: 1.0, 2: 1.0}, None)
+    )
+    gain = heavy.predict_proba(X)[:, 0] - alike.predict_proba(X)[:, 0]
+    assert gain.mean() > 0.02
+
+
+@pytest.mark.parametrize("given", [{0: 0, 1: 1, 2: 1}, {0: -1.0, 1: 1, 2: 1}, {0: "a"}])
+def test_weights_that_cannot_be_are_refused_before_training(wine, given, monkeypatch):
+    monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("has trained"))
+    with pytest.raises(ValueError, match="class_weight must hold positive numbers"):
+        quick(class_weight=given).fit(wine[0], wine[2])
+
+
+def test_who_judges_counts_as_much_as_rows_do(wine):
+    X, y, _ = wine
+    told, ways = few(y, 12), {"graph": None, "max_iter": 2}
+    weight = np.random.RandomState(0).randint(1, 4, 178).astype(float)
+    a, b = (quick(**ways).fit(X, told, w) for w in (weight, 1024 * weight))
+    assert a.training_scores_ == b.training_scores_
+    plain = quick(**ways).fit(X, told)
+    assert a.training_scores_ != plain.training_scores_
+
+
+def test_codes_that_are_for_y(wine):
+    X, y, _ = wine
+    told = few(y, 12)
+    ae = Autoencoder(2, target_weight=0.5, max_iter=5, random_state=0)
+    classifier = quick(ae).fit(X, told)
+    expected = clone(ae).fit(X, told)
+    np.testing.assert_array_equal(
+        classifier.autoencoder_.transform(X), expected.transform(X)
+    )
+    # it has seen the labels that would judge
+    assert classifier.training_ == "fine-tune"
+    assert classifier.training_scores_ == {}
+
+
+def test_an_autoencoder_of_other_classes(wine):
+    X, _, told = wine
+    fitted = AdversarialAutoencoder(2, n_clusters="labels", max_iter=2, random_state=0)
+    fitted.fit(X, told)
+    two = np.where(told == 2, 1, told)
+    other = quick(fitted, max_iter=2).fit(X, two)
+    assert other.training_ == "fine-tune"
+    assert other.predict_proba(X).shape == (178, 2)
+    assert quick(fitted, training="joint").fit(X, told).graph_ is None
+    with pytest.raises(ValueError, match="was fitted to"):
+        quick(fitted, training="joint").fit(X, two)
+    with pytest.raises(ValueError, match="but AutoencoderClassifier is expecting 13"):
+        quick(fitted).fit(X, told).predict(X[:, :3])
+
+
+def test_nobody_tells_a_variational_one_the_classes_of_new_rows(wine):
+    X, y, told = wine
+    vae = VariationalAutoencoder(2, conditional=True, max_iter=2, random_state=0)
+    for params in ({"conditional": True}, {"conditional": False}):
+        whole = quick(clone(vae).set_params(**params), training="joint").fit(X, y)
+        assert not whole.autoencoder_.conditional  # no row's class is to be guessed
+    with pytest.raises(ValueError, match="need the class of each row"):
+        quick(clone(vae).fit(X, y)).fit(X, told)
 
 
 def test_what_is_said_of_rows_goes_together(wine):
@@ -171,6 +277,7 @@ def test_frozen_codes_are_the_autoencoders(digits, encoder):
     assert np.abs(tuned.transform(X) - before).max() > 0.1
     np.testing.assert_array_equal(encoder.transform(X), before)  # a copy has learnt on
     assert tuned.autoencoder_ is encoder
+    assert not tuned.net_.optimizer_.state  # which would be two thirds of a pickle
 
 
 def test_joint_training_goes_on_reconstructing(digits, encoder):
@@ -225,13 +332,16 @@ def test_labels_held_out_teach_nobody(wine, monkeypatch):
     assert set(lessons[0].index) < set(np.flatnonzero(told >= 0))
 
 
-def test_codes_of_bits_are_left_alone(digits):
+def test_codes_of_bits_are_left_alone(digits, monkeypatch):
     X, y = digits
     bits = BinaryAutoencoder(16, max_iter=3, random_state=0).fit(X)
     classifier = quick(bits).fit(X, few(y, 5))
     assert classifier.training_ == "frozen"
-    with pytest.raises(ValueError, match="training='frozen'"):
-        quick(bits, training="fine-tune").fit(X, few(y, 5))
+    unfitted = SparseAutoencoder(16, n_nonzero_coefs=3)  # by matching pursuit
+    monkeypatch.setattr(SparseAutoencoder, "fit", lambda *_, **__: pytest.fail("trained"))
+    for ae in (bits, unfitted):
+        with pytest.raises(ValueError, match="training='frozen'"):
+            quick(ae, training="fine-tune").fit(X, few(y, 5))
 
 
 def test_an_adversarial_autoencoder_learns_classes_itself(digits):

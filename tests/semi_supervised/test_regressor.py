@@ -1,14 +1,24 @@
 """Numbers of all rows from those of few."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
 
-from skae import Autoencoder, AutoencoderRegressor
+from skae import (
+    AdversarialAutoencoder,
+    Autoencoder,
+    AutoencoderRegressor,
+    BinaryAutoencoder,
+    VariationalAutoencoder,
+)
+from skae._codes.labels import tell_of_minus_one
 from skae.model_selection import LabelledKFold
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -131,6 +141,61 @@ def test_numbers_that_cannot_be_are_refused_before_training(table, y, words, mon
     monkeypatch.setattr(Autoencoder, "fit", lambda *_, **__: pytest.fail("has trained"))
     with pytest.raises(ValueError, match=words):
         quick().fit(table[0], y)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_told"),
+    [
+        (np.r_[np.arange(200.0), np.full(100, -1)], True),
+        (np.r_[np.arange(200), np.full(100, -1)], True),
+        (np.r_[np.arange(200.0), np.full(100, -1)][:, None].repeat(2, 1), True),
+        (np.r_[np.arange(-2.0, 198), np.full(100, -1)], False),  # others are below 0
+        (np.r_[np.zeros(101), np.full(99, -1.0), np.arange(100)], False),  # or as frequent
+        (np.r_[np.nan, np.arange(199.0), np.full(100, -1)], False),  # unknown ones are NaN
+        (np.r_[np.arange(298.0), -1, -1], False),
+        (np.full(300, -1.0), False),
+    ],
+)
+def test_minus_one_in_place_of_nan_is_told(numbers, is_told):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tell_of_minus_one(np.asarray(numbers, dtype=np.float64))
+    assert [str(w.message)[:32] for w in caught][:1] == [
+        "y: -1 in 100 of 300 rows is take"
+    ] * is_told
+
+
+def test_a_regressor_tells_of_minus_one(table):
+    y = np.where(np.arange(300) % 2, -1, np.abs(few(table[1], 300)))
+    with pytest.warns(UserWarning, match="put NaN there"):
+        quick(max_iter=1).fit(table[0], y)
+
+
+def test_codes_that_are_for_y(table):
+    X, y, _ = table
+    told = few(y, 60)
+    ae = Autoencoder(2, target_weight=0.5, max_iter=5, random_state=0)
+    found = quick(ae).fit(X, told)
+    expected = clone(ae).fit(X, told)
+    np.testing.assert_array_equal(found.autoencoder_.transform(X), expected.transform(X))
+    assert found.training_scores_ == {}  # it has seen what would judge
+
+
+@pytest.mark.parametrize(
+    ("ae", "training", "words"),
+    [
+        (AdversarialAutoencoder(2, n_clusters="labels"), "auto", "learns classes"),
+        (VariationalAutoencoder(2, conditional=True), "auto", "conditional=False"),
+        (AdversarialAutoencoder(2), "joint", "training='fine-tune'"),
+        (BinaryAutoencoder(2), "fine-tune", "training='frozen'"),
+    ],
+)
+def test_autoencoders_that_cannot_be_are_refused_before_training(
+    table, ae, training, words, monkeypatch
+):
+    monkeypatch.setattr(type(ae), "fit", lambda *_, **__: pytest.fail("has trained"))
+    with pytest.raises(ValueError, match=words):
+        quick(ae, training=training).fit(table[0], few(table[1], 60))
 
 
 def test_searches_test_on_known_numbers():
