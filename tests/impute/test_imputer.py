@@ -446,7 +446,7 @@ def test_in_pipelines_searches_and_column_transformers():
 
 
 def test_same_seed_same_result_and_no_global_generator():
-    table = mixed_table()
+    table = mixed_table(30)
     torch.manual_seed(0)
     before = torch.get_rng_state()
     a, b = imputer().fit_transform(table), imputer().fit_transform(table)
