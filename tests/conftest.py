@@ -13,12 +13,20 @@ import pytest
 import torch
 
 from skae._codes.base import Terms
+from skae.semi_supervised import _teacher
 
 
 @pytest.fixture
 def rng():
     """Random numbers of a test's own, whichever tests ran before it."""
     return np.random.default_rng(1)
+
+
+@pytest.fixture
+def quick_teacher(monkeypatch):
+    """What few labels say, found by few trees and one strength of the linear model."""
+    monkeypatch.setattr(_teacher, "N_TREES", 30)
+    monkeypatch.setattr(_teacher, "CS", (1.0,))
 
 
 class Call(NamedTuple):

@@ -177,7 +177,7 @@ class AdversarialAutoencoder(GeneratingMixin, BaseAutoencoder):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skae import AdversarialAutoencoder
-    >>> X = load_digits().images  # (1797, 8, 8)
+    >>> X = load_digits().images[:500]  # (500, 8, 8)
     >>> aae = AdversarialAutoencoder(2, prior="swiss_roll", max_iter=20, random_state=0)
     >>> aae.fit(X).sample(5, random_state=0).shape
     (5, 8, 8)

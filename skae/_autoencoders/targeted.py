@@ -9,7 +9,6 @@ from sklearn.utils._param_validation import StrOptions
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
-from skae._codes.base import Plain
 from skae._codes.targets import STRENGTHS, Chosen, Targeted, of_strength
 from skae._params import Amount, Number, as_number
 
@@ -60,11 +59,11 @@ class TargetedAutoencoder(BaseAutoencoder):
     }
 
     def _code(self):
+        if not self.target_weight:
+            return super()._code()
         own = self.code_activation, as_number(self.isometry)
         if self.target_weight == "auto":
             return Chosen(*own)
-        if not self.target_weight:
-            return Plain(*own)
         return Targeted(*own, as_number(self.target_weight))
 
     def _recipe(self, code, has_pairs, one_pass):

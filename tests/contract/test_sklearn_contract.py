@@ -17,9 +17,10 @@ EXPECTED = dict.fromkeys(
     ),
     "sample_weight is not equivalent to removing/repeating samples.",
 )
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning",
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("quick_teacher"),
+]
 
 
 @parametrize_with_checks(

@@ -446,7 +446,7 @@ def test_in_pipelines_searches_and_column_transformers():
 
 
 def test_same_seed_same_result_and_no_global_generator():
-    table = mixed_table()
+    table = mixed_table(30)
     torch.manual_seed(0)
     before = torch.get_rng_state()
     a, b = imputer().fit_transform(table), imputer().fit_transform(table)
@@ -489,7 +489,7 @@ def test_a_fit_that_fails_changes_nothing():
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whatever_the_table(table):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*have no values")
