@@ -37,7 +37,7 @@ from skae.semi_supervised._training import (
 )
 from skae.semi_supervised._views import Views
 
-FEWEST = 10  # labels that can judge
+FEWEST, TIE = 10, 1e-9  # labels that can judge; the share of them that is none
 SWAPPED = 0.2  # share of a table's cells that training swaps between rows
 PICTURES = {  # the autoencoder of pictures, where none is passed
     "network": ConvolutionalNetwork(filters=(16, 32, 64), kernel_size=5),
@@ -159,8 +159,10 @@ class BaseLabeller(
     def _chosen(self, rows, lessons, shape, seed):
         """Return how to train: with the encoder frozen, if labels held out say so.
 
-        Where they are few they say little, and nothing of an autoencoder that has learnt
-        from them: then it is fine-tuned.
+        They do if they are likelier by more than two standard errors, and not missed more
+        often: a network that is sure of itself is likelier wrong where it is wrong. Where
+        they are few they say little, and nothing of an autoencoder that has learnt from
+        them: then it is fine-tuned.
         """
         out = lessons.held_out(np.random.RandomState(seed))
         module = self.autoencoder_.net_.module_
@@ -168,18 +170,20 @@ class BaseLabeller(
             return "frozen"
         if out.sum() < FEWEST or learns_from_y(self.autoencoder_):
             return "fine-tune"
-        taught, cost = lessons.of(out), {}
+        taught, cost, missed = lessons.of(out), {}, {}
         for training in ("frozen", "fine-tune"):
             net = self._trained(rows, lessons, taught, training, shape, seed)
             found = self._outputs(net, rows[out], lessons.n_outputs)
             cost[training] = lessons.cost(found, out)
+            missed[training] = lessons.missed(found, out)
         share = lessons.judging_weight(out)
         share = share / share.sum()
         self.training_scores_ = {name: -float(share @ c) for name, c in cost.items()}
         gap = cost["fine-tune"] - cost["frozen"]
         mean, n = share @ gap, len(gap)
         error = np.sqrt(n / (n - 1) * np.square(share * (gap - mean)).sum())
-        return "frozen" if mean > error else "fine-tune"
+        is_missed = share @ (missed["frozen"] - missed["fine-tune"]) > TIE
+        return "frozen" if mean > 2 * error and not is_missed else "fine-tune"
 
     def _trained(self, rows, lessons, taught, training, shape, seed):
         """Return a net that has been taught."""

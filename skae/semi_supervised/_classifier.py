@@ -52,9 +52,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     training : {"auto", "frozen", "fine-tune", "joint"}, default="auto"
         What is trained when classes are taught: the head alone ("frozen"), the encoder as
         well ("fine-tune"), or encoder and decoder, which goes on being taught to
-        reconstruct ("joint"). "auto" fine-tunes, unless a third of the labels, held out
-        for once, is predicted better by more than its standard error with the encoder
-        frozen; with fewer than 10 of them it fine-tunes. With "joint" a
+        reconstruct ("joint"). "auto" fine-tunes, unless a third of the labels,
+        held out for once, is predicted better with the encoder frozen by more than two
+        standard errors; with fewer than 10 of them it fine-tunes. With "joint" a
         `skae.AdversarialAutoencoder` or a `skae.VariationalAutoencoder` is taught classes
         by its own semi-supervised form instead, ``n_clusters="labels"`` or
         ``conditional=True``; so it is with "auto" if that is set, which is not judged, and

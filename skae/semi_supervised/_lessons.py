@@ -90,6 +90,10 @@ class ClassLessons:
         """Return the log loss of outputs (b, K) for the rows that judge; (b,)."""
         return -log_softmax(outputs, axis=1)[np.arange(len(outputs)), self.labels[out]]
 
+    def missed(self, outputs, out):
+        """Return which of the rows that judge are taken for others; (b,)."""
+        return (outputs.argmax(1) != self.labels[out]).astype(float)
+
     def judging_weight(self, out):
         """Return how much each row that judges counts: as much as when taught; (b,)."""
         return self.weight[out] * self.class_weight[self.labels[out]]
@@ -152,6 +156,8 @@ class NumberLessons:
     def cost(self, outputs, out):
         """Return the squared error of outputs (b, m) for the rows that judge; (b,)."""
         return np.square(outputs - self.y[out]).mean(1)
+
+    missed = cost
 
     def judging_weight(self, out):
         """Return how much each row that judges counts; (b,)."""
