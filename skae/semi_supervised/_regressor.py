@@ -42,8 +42,8 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         What is trained when numbers are taught: the head alone ("frozen"), the encoder as
         well ("fine-tune"), or encoder and decoder, which goes on being taught to
         reconstruct ("joint"). "auto" fine-tunes, unless a third of the known numbers, held
-        out for once, is predicted better by more than its standard error with the encoder
-        frozen; with fewer than 10 of them, and where codes are for y (``target_weight``),
+        out for once, is predicted better with the encoder frozen by more than two standard
+        errors; with fewer than 10 of them, and where codes are for y (``target_weight``),
         it fine-tunes.
     kernel : {"auto", "linear", "rbf"} or None, default="auto"
         What is in the pool; "auto" is both kinds, and no pool where at least half of the
