@@ -26,7 +26,9 @@ def documented(cls):
     order = [field.name for field in fields(cls) if field.init]
     own["Parameters"] = "".join(known[name] for name in order)
     attributes = _entries(own.get("Attributes", "")) | _entries(base["Attributes"])
-    if "float" not in known["n_components"]:  # no size is found by the share it explains
+    if "float" not in known.get(
+        "n_components", "float"
+    ):  # no size is found by the share it explains
         attributes.pop("size_curve_", None)
     own["Attributes"] = "".join(attributes.values())
     titles = ("", "Parameters", "Attributes", "See Also", "Notes", "References", "Examples")

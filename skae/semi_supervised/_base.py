@@ -1,6 +1,8 @@
 """What the classifier and the regressor share: an autoencoder of all rows, and a head."""
 
+from dataclasses import dataclass, field
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -46,6 +48,7 @@ PICTURES = {  # the autoencoder of pictures, where none is passed
 LARGEST_SEED = np.iinfo(np.int32).max
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BaseLabeller(
     Apart,
     Explaining,
@@ -55,11 +58,72 @@ class BaseLabeller(
     TransformerMixin,
     BaseEstimator,
 ):
-    """An autoencoder of all rows, labelled or not, and a head that labels its codes."""
+    """An autoencoder of all rows, labelled or not, and a head that labels its codes.
+
+    Parameters
+    ----------
+    autoencoder : autoencoder of this package, default=None
+        What is trained on all rows: a clone, or itself if it is fitted. Inside of what
+        clones (`cross_validate`, `GridSearchCV`) a fitted one has to be in a
+        `sklearn.frozen.FrozenEstimator` to stay so. None takes `skae.Autoencoder()` for
+        tables, and for pictures (n-d X) a `skae.ConvolutionalAutoencoder` of three levels
+        of 16, 32 and 64 filters with windows of 5 pixels, for 10 epochs.
+    training : {"auto", "frozen", "fine-tune", "joint"}, default="auto"
+        What is trained when labels are taught.
+    learning_rate : float, default=0.002
+        Largest step size while labels are taught. It rises, stays and falls to zero.
+    layer_decay : float, default=1.0
+        In (0, 1]: by which each layer of the encoder learns slower than the one behind it,
+        the last than the head.
+    batch_size : int, default=128
+        Rows in a step.
+    max_iter : int or "auto", default="auto"
+        Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
+        3,000 steps, or a single pass where that takes more.
+    alpha : float, default=1e-4
+        Strength of the penalty on the squares of the weights.
+    device : str, default="auto"
+        Where to teach: "auto" takes a CUDA device if there is one. The autoencoder has a
+        parameter of its own.
+    random_state : int, RandomState instance or None, default=None
+        Source of the autoencoder's seed, where it has none, of shuffles and of noise.
+    verbose : int, default=0
+        Whether to print a line for each epoch.
+
+    Attributes
+    ----------
+    autoencoder_ : autoencoder
+        The autoencoder of all rows, as it was before labels were taught.
+    net_ : skorch.NeuralNet
+        The net of encoder and head.
+    training_ : str
+        How it was trained.
+    n_components_ : int
+        Width of the code.
+    n_iter_ : int
+        Epochs in which labels were taught; an epoch goes over few rows several times.
+    history_ : skorch.history.History
+        What was recorded in each of them.
+    n_features_in_ : int
+        Number of features seen during `fit`; for pictures, of all their values.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had string column names.
+    """
+
+    autoencoder: object = field(default=None, kw_only=False)
+    training: str = "auto"
+    learning_rate: float = 2e-3
+    layer_decay: float = 1.0
+    batch_size: int = 128
+    max_iter: int | str = "auto"
+    alpha: float = 1e-4
+    device: str = "auto"
+    random_state: object = None
+    verbose: int = 0
 
     _mixed_way = "autoencoder=Autoencoder(likelihood='mixed')"
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict] = {
         "autoencoder": [HasMethods(["fit", "transform"]), None],
         "training": [StrOptions({"auto", *TRAININGS})],
         "learning_rate": [Amount(closed="right")],

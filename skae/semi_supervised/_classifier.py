@@ -1,6 +1,8 @@
 """Classes from few labels: an autoencoder of all rows, a graph that teaches, and a head."""
 
+from dataclasses import dataclass
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import log_softmax, softmax
@@ -9,6 +11,7 @@ from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 
 from skae._autoencoders.adversarial import AdversarialAutoencoder
+from skae._autoencoders.docs import documented
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._codes.adversarial import OF_LABELS
 from skae._codes.labels import UNLABELLED, labelled
@@ -30,6 +33,8 @@ from skae.semi_supervised._training import check_way
 TINY = 1e-300
 
 
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     """Classes from few labels: an encoder learnt from all rows, and a head on its codes.
 
@@ -43,12 +48,6 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
 
     Parameters
     ----------
-    autoencoder : autoencoder of this package, default=None
-        What is trained on all rows: a clone, or itself if it is fitted. Inside of what
-        clones (`cross_validate`, `GridSearchCV`) a fitted one has to be in a
-        `sklearn.frozen.FrozenEstimator` to stay so. None takes `skae.Autoencoder()` for
-        tables, and for pictures (n-d X) a `skae.ConvolutionalAutoencoder` of three levels
-        of 16, 32 and 64 filters with windows of 5 pixels, for 10 epochs.
     training : {"auto", "frozen", "fine-tune", "joint"}, default="auto"
         What is trained when classes are taught: the head alone ("frozen"), the encoder as
         well ("fine-tune"), or encoder and decoder, which goes on being taught to
@@ -58,7 +57,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         `skae.AdversarialAutoencoder` or a `skae.VariationalAutoencoder` is taught classes
         by its own semi-supervised form instead, ``n_clusters="labels"`` or
         ``conditional=True``; so it is with "auto" if that is set, which is not judged, and
-        the parameters below play no part. Where no class is unknown, a
+        the other parameters play no part. Where no class is unknown, a
         `skae.VariationalAutoencoder` learns the rows alone. One whose codes are for y
         (``target_weight``) is told y, and "auto" then fine-tunes.
     graph : {"auto", "columns", "pixels", "deformation"} or None, default="auto"
@@ -70,36 +69,11 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     class_weight : dict, "balanced" or None, default=None
         Weights of classes, {class: weight}, all positive; "balanced" weighs them by the
         inverse of their numbers of labels.
-    learning_rate : float, default=0.002
-        Largest step size while classes are taught. It rises, stays and falls to zero.
-    layer_decay : float, default=1.0
-        In (0, 1]: by which each layer of the encoder learns slower than the one behind it,
-        the last than the head.
-    batch_size : int, default=128
-        Rows in a step.
-    max_iter : int or "auto", default="auto"
-        Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
-        3,000 steps, or a single pass where that takes more.
-    alpha : float, default=1e-4
-        Strength of the penalty on the squares of the weights.
-    device : str, default="auto"
-        Where to teach: "auto" takes a CUDA device if there is one. The autoencoder has a
-        parameter of its own.
-    random_state : int, RandomState instance or None, default=None
-        Source of the autoencoder's seed, where it has none, of shuffles and of noise.
-    verbose : int, default=0
-        Whether to print a line for each epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes.
-    autoencoder_ : autoencoder
-        The autoencoder of all rows, as it was before classes were taught.
-    net_ : skorch.NeuralNet
-        The net of encoder and head.
-    training_ : str
-        How it was trained.
     training_scores_ : dict
         Mean log-likelihoods of labels that were held out, weighed as in training, by way
         of training; empty where it was not chosen by them.
@@ -111,18 +85,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         The classes of the training rows: as given, and else as the teacher has them.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
         How probable these are.
-    n_components_ : int
-        Width of the code.
-    n_iter_ : int
-        Epochs in which classes were taught; an epoch goes over few rows several times.
     loss_curve_ : list of float
-        Training loss in each of them, in nats.
-    history_ : skorch.history.History
-        What was recorded in each of them.
-    n_features_in_ : int
-        Number of features seen during `fit`; for pictures, of all their values.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if `X` had string column names.
+        Training loss in each epoch, in nats.
 
     See Also
     --------
@@ -167,36 +131,10 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     ('deformation', 'fine-tune')
     """
 
-    def __init__(
-        self,
-        autoencoder=None,
-        *,
-        training="auto",
-        graph="auto",
-        class_weight=None,
-        learning_rate=2e-3,
-        layer_decay=1.0,
-        batch_size=128,
-        max_iter="auto",
-        alpha=1e-4,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        self.autoencoder = autoencoder
-        self.training = training
-        self.graph = graph
-        self.class_weight = class_weight
-        self.learning_rate = learning_rate
-        self.layer_decay = layer_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.alpha = alpha
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    graph: str | None = "auto"
+    class_weight: object = None
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict] = {
         **BaseLabeller._parameter_constraints,
         "graph": [StrOptions({"auto", *SPACES}), None],
         "class_weight": [StrOptions({"balanced"}), dict, None],

@@ -1,5 +1,8 @@
 """Numbers from few of them: an autoencoder of all rows, a pool that teaches, and a head."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 from sklearn.base import RegressorMixin, _fit_context
@@ -7,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
+from skae._autoencoders.docs import documented
 from skae._codes.labels import tell_of_minus_one
 from skae._data.checks import check_weight
 from skae._training.runtime import all_or_nothing
@@ -25,6 +29,8 @@ from skae.semi_supervised._training import check_way
 LEAST_TOLD = 2  # numbers that anything can be learnt from
 
 
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderRegressor(RegressorMixin, BaseLabeller):
     """Numbers from few of them: an encoder learnt from all rows, and a head on its codes.
 
@@ -35,9 +41,6 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
 
     Parameters
     ----------
-    autoencoder : autoencoder of this package, default=None
-        What is trained on all rows: a clone, or itself if it is fitted; as in
-        `AutoencoderClassifier`.
     training : {"auto", "frozen", "fine-tune", "joint"}, default="auto"
         What is trained when numbers are taught: the head alone ("frozen"), the encoder as
         well ("fine-tune"), or encoder and decoder, which goes on being taught to
@@ -48,34 +51,9 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
     kernel : {"auto", "linear", "rbf"} or None, default="auto"
         What is in the pool; "auto" is both kinds, and no pool where at least half of the
         rows have known numbers. None teaches the known numbers alone.
-    learning_rate : float, default=0.002
-        Largest step size while numbers are taught. It rises, stays and falls to zero.
-    layer_decay : float, default=1.0
-        In (0, 1]: by which each layer of the encoder learns slower than the one behind it,
-        the last than the head.
-    batch_size : int, default=128
-        Rows in a step.
-    max_iter : int or "auto", default="auto"
-        Passes over the rows that are taught. "auto" makes 6, but at least 600 and at most
-        3,000 steps, or a single pass where that takes more.
-    alpha : float, default=1e-4
-        Strength of the penalty on the squares of the weights.
-    device : str, default="auto"
-        Where to teach: "auto" takes a CUDA device if there is one. The autoencoder has a
-        parameter of its own.
-    random_state : int, RandomState instance or None, default=None
-        Source of the autoencoder's seed, where it has none, of shuffles and of noise.
-    verbose : int, default=0
-        Whether to print a line for each epoch.
 
     Attributes
     ----------
-    autoencoder_ : autoencoder
-        The autoencoder of all rows, as it was before numbers were taught.
-    net_ : skorch.NeuralNet
-        The net of encoder and head.
-    training_ : str
-        How it was trained.
     training_scores_ : dict
         Negative mean squares of errors of numbers that were held out, in deviations, by
         way of training; empty where it was not chosen by them.
@@ -85,18 +63,8 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         Weight of the linear kernel in it, in [0, 1].
     center_, scale_ : ndarray of shape (n_outputs,)
         Means and deviations of the known numbers.
-    n_components_ : int
-        Width of the code.
-    n_iter_ : int
-        Epochs in which numbers were taught; an epoch goes over few rows several times.
     loss_curve_ : list of float
-        Training loss in each of them: squares of errors in deviations.
-    history_ : skorch.history.History
-        What was recorded in each of them.
-    n_features_in_ : int
-        Number of features seen during `fit`; for pictures, of all their values.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if `X` had string column names.
+        Training loss in each epoch: squares of errors in deviations.
 
     See Also
     --------
@@ -122,37 +90,12 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict] = {
         **BaseLabeller._parameter_constraints,
         "kernel": [StrOptions({"auto", *KINDS}), None],
     }
 
-    def __init__(
-        self,
-        autoencoder=None,
-        *,
-        training="auto",
-        kernel="auto",
-        learning_rate=2e-3,
-        layer_decay=1.0,
-        batch_size=128,
-        max_iter="auto",
-        alpha=1e-4,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        self.autoencoder = autoencoder
-        self.training = training
-        self.kernel = kernel
-        self.learning_rate = learning_rate
-        self.layer_decay = layer_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.alpha = alpha
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    kernel: str | None = "auto"
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
