@@ -31,6 +31,7 @@ from skae.semi_supervised._teacher import Teacher
 from skae.semi_supervised._training import check_way
 
 TINY = 1e-300
+PLENTY = 20  # labels a class, of which a network learns without a graph
 
 
 @documented
@@ -64,8 +65,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         What rows are neighbours by: the columns (20 principal components of more than
         100), slightly blurred pixels, or slopes of the pixels that may be deformed a
         little. "auto" is "deformation" for pictures (n-d X, or an autoencoder of
-        convolutions), else "columns", and nothing where at least a third of the rows are
-        labelled. None teaches the labelled rows alone.
+        convolutions), else "columns", and nothing where a third of the rows or more are
+        labelled, 20 or more for each class. None teaches the labelled rows alone.
     class_weight : dict, "balanced" or None, default=None
         Weights of classes, {class: weight}, all positive; "balanced" weighs them by the
         inverse of their numbers of labels.
@@ -272,7 +273,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         shape = self._picture_shape(ask=graph in ("pixels", "deformation"))
         if graph == "auto":  # which few other rows say little to
             graph = "columns" if shape is None else "deformation"
-            graph = graph if len(labels) > 3 * n_told else None
+            is_plenty = n_told >= max(len(labels) / 3, PLENTY * len(self.classes_))
+            graph = None if is_plenty else graph
         teacher = None
         if graph is not None and n_told < len(labels):
             teacher = Teacher(graph, shape, seed)

@@ -535,3 +535,12 @@ def test_nothing_is_told_of_a_usual_fit(wine):
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", category=UserWarning, message=".*converge.*")
         AutoencoderClassifier(Autoencoder(6, random_state=0), random_state=0).fit(X, told)
+
+
+@pytest.mark.parametrize(
+    ("n_told", "graph"), [(30, "columns"), (57, "columns"), (60, None)]
+)
+def test_plenty_of_labels_need_no_graph(n_told, graph):
+    X, y = make_blobs(150, 3, centers=3, random_state=0)
+    told = np.where(np.arange(150) < n_told, y, -1)  # a third is 50, and 20 a class 60
+    assert quick(max_iter=1).fit(X, told).graph_ == graph
