@@ -123,6 +123,7 @@ for estimator in (
 """
 
 
+@pytest.mark.slow
 def test_no_default_fit_imports_a_compiler():
     done = subprocess.run(
         [sys.executable, "-c", FIRST_FITS], capture_output=True, text=True, timeout=300

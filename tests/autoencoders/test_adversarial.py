@@ -396,7 +396,11 @@ def few_of(y, n, rng):
 @quick
 @pytest.mark.parametrize(
     ("sizes", "init"),
-    [((570, 30), "graph"), ((480, 90, 30), "graph"), ((200, 200, 200), "random")],
+    [
+        pytest.param((570, 30), "graph", marks=pytest.mark.slow),
+        ((480, 90, 30), "graph"),
+        pytest.param((200, 200, 200), "random", marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_shares_of_classes_are_those_of_the_rows_and_not_of_the_labels(sizes, init):

@@ -89,7 +89,10 @@ def test_the_score_is_the_integral_over_the_prior(likelihood, rng):
 
 
 @quick
-@pytest.mark.parametrize("network", ["auto", ConvolutionalNetwork(filters=(3,))])
+@pytest.mark.parametrize(
+    "network",
+    ["auto", pytest.param(ConvolutionalNetwork(filters=(3,)), marks=pytest.mark.slow)],
+)
 def test_a_rows_results_depend_on_that_row_alone(network, rng):
     X = DIGITS[:40]
     vae = make(network=network).fit(X)

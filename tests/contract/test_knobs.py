@@ -92,7 +92,10 @@ def test_clipping_bounds_the_length_of_a_step(monkeypatch):
         ({"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}, 0.3),
         ({"optimizer": torch.optim.RMSprop}, 1e-3),
         ({"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0.1}, 5e-3),
-        ({"optimizer": torch.optim.LBFGS, "gradient_clip_value": None}, 0.05),
+        pytest.param(
+            *({"optimizer": torch.optim.LBFGS, "gradient_clip_value": None}, 0.05),
+            marks=pytest.mark.slow,
+        ),
         ({"optimizer__betas": (0.5, 0.9)}, 5e-3),
         ({"optimizer__fused": False}, 5e-3),
     ],

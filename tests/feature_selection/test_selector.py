@@ -368,7 +368,10 @@ def test_wrong_input_to_a_fitted_one():
         selector().fit(WINE.assign(kind="red"))
 
 
-@pytest.mark.parametrize("shape", [(2, 1), (2, 3), (5, 4), (3, 30)])
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 1), pytest.param((2, 3), marks=pytest.mark.slow), (5, 4), (3, 30)],
+)
 def test_tiny_tables(shape):
     X = np.random.default_rng(0).normal(size=shape)
     for method in ("auto", "concrete", "greedy"):

@@ -489,7 +489,7 @@ def test_a_fit_that_fails_changes_nothing():
 
 
 @given(tables())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_whatever_the_table(table):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*have no values")

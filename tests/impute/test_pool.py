@@ -119,6 +119,7 @@ def test_what_cannot_be_pooled_is_refused(results, options, match):
         pool(results, **options)
 
 
+@pytest.mark.slow
 def test_statsmodels_pools_alike():
     sm = pytest.importorskip("statsmodels.api")
     mice = pytest.importorskip("statsmodels.imputation.mice")

@@ -231,6 +231,7 @@ def hours_table(n=600, seed=0):
     )
 
 
+@pytest.mark.slow
 def test_hours_and_days_of_the_week_are_seen():
     rng, truth = hours_table()
     gone = rng.random((len(truth), 3)) < [0, 0.2, 0.2]

@@ -409,7 +409,7 @@ def rivals(step, sizes=(1, 2)):
     return [{step: [r], f"{step}__n_components": list(sizes)} for r in REDUCERS]
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_one_search_over_all_reducers(n_jobs):
     X = shuffle(load_iris().data, random_state=0)
     search = GridSearchCV(

@@ -324,6 +324,7 @@ def test_grid_search_reaches_the_autoencoder():
 # Streams
 
 
+@pytest.mark.slow
 def test_scoring_takes_no_memory_that_grows():
     detector = quick(n_reference=200).fit(X)
 

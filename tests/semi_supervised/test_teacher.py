@@ -191,6 +191,7 @@ def test_a_linear_model_in_the_space_of_few_rows_is_the_same():
     np.testing.assert_allclose(found, direct, atol=0.01)
 
 
+@pytest.mark.slow
 def test_the_pool_is_hardly_worse_than_the_better_of_its_members():
     """Twenty labels: on digits the graph is right far more often, on wine neither."""
     gains = []

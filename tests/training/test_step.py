@@ -332,6 +332,7 @@ atexit.register(fit)
 """
 
 
+@pytest.mark.slow
 def test_fits_end_when_python_is_on_its_way_out():
     command = [sys.executable, "-W", "ignore", "-c", LATE]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
