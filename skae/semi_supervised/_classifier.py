@@ -125,8 +125,9 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
     >>> from skae import AutoencoderClassifier
     >>> X, y = load_digits().images[:400], load_digits().target[:400]
     >>> told = np.where(np.arange(400) < 40, y, -1)  # 360 of them are not labelled
-    >>> classifier = AutoencoderClassifier(training="fine-tune", max_iter=20, random_state=0)
-    >>> classifier = classifier.fit(X, told)
+    >>> classifier = AutoencoderClassifier(
+    ...     training="fine-tune", max_iter=20, random_state=0
+    ... ).fit(X, told)
     >>> bool(classifier.score(X[40:], y[40:]) > 0.85)
     True
     >>> classifier.graph_
