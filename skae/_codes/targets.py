@@ -11,18 +11,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from torch.nn.functional import log_softmax
 
 from skae._codes.base import Plain, tempered
 from skae._codes.labels import UNLABELLED, labelled, tell_of_minus_one
+from skae._data.numbers import as_numbers, known_moments
 from skae._data.split import Told
 from skae.networks._layers import linear, put
 from skae.networks._start import moments
 
 MOST_CLASSES = 20  # of whole numbers that came as floats
 LEAST_ENTROPY = 0.1  # of classes, of that of as many that are equally frequent
-SAME = 1e-10  # of its mean: the deviation of a number that does not vary
 START_ROWS, PRICED_ROWS = 10_000, 1000  # by which a start, and prices, are found, at most
 AT_ONCE = 1024  # rows whose codes are found at once
 RIDGE = 1e-3  # of a code's variance, in heads that are fitted
@@ -62,14 +62,12 @@ def read(y, n, classes, *, reset):
         )
     if _is_classes(y) if reset else classes is not None:
         return _read_classes(y, n, None if reset else classes, reset)
-    y = check_array(
-        y, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
-    )
+    y = as_numbers(y)
     check_consistent_length(np.empty(n), y)
     y = y.reshape(len(y), -1)
     if reset:
         tell_of_minus_one(y)
-    if reset and not _spread(y, np.ones(n))[1].any():
+    if reset and not known_moments(y, np.ones(n))[1].any():
         raise ValueError(
             "y: no two numbers differ, so that nothing can be learnt of it. Pass what the "
             "codes are for, NaN where it is not known, or set target_weight=0."
@@ -101,16 +99,6 @@ def _is_classes(y):
     return bool(is_whole) and len(np.unique(known)) <= MOST_CLASSES
 
 
-def _spread(values, weight):
-    """Return means and deviations (m,) of what is known, 0 where it does not vary."""
-    known = weight[:, None] * ~np.isnan(values)
-    total = np.maximum(known.sum(0), np.finfo(float).tiny)
-    mean = (known * np.nan_to_num(values)).sum(0) / total
-    away = np.nan_to_num(values - mean)
-    spread = np.sqrt((known * np.square(away)).sum(0) / total)
-    return mean, np.where(spread > SAME * np.abs(mean), spread, 0.0)
-
-
 # What it costs
 
 
@@ -119,7 +107,7 @@ def _aims(task):
     index, nothing = task.sample.train.numpy(), _cost_of_nothing(task)
     weight, values = _weight(task)[index], task.told.values[index]
     if task.told.classes is None:
-        location, spread = _spread(values, weight)
+        location, spread = known_moments(values, weight)
         return Aims(None, location, spread, nothing / max(1, (spread > 0).sum()))
     n_classes = len(task.told.classes)
     known = ~np.isnan(values[:, 0])
@@ -299,7 +287,7 @@ def fitted_head(z, some, are_classes):
     weight, bias = np.zeros((m, k)), np.zeros(m)
     if not len(z):
         return weight, bias
-    mean, spread = _spread(z, some.weight.max(1))
+    mean, spread = known_moments(z, some.weight.max(1))
     spread = np.where(spread > 0, spread, 1.0)
     u = (z - mean) / spread
     if are_classes:

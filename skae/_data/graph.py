@@ -96,10 +96,10 @@ class Graph:
             power = np.zeros((self.n, len(rows[part])))
             power[rows[part], np.arange(power.shape[1])] = 1
             for step in range(N_STEPS + 1):
-                last = step == N_STEPS
+                last, there = step == N_STEPS, power[rows]
                 for alpha in alphas:
                     share = alpha**step * (1 if last else 1 - alpha)
-                    among[alpha][:, part] += share * self._root[rows, None] * power[rows]
+                    among[alpha][:, part] += share * self._root[rows, None] * there
                 power = power if last else self._passed @ power
         given = (self._root * weight)[:, None]  # what is passed on is passed alike
         masses = {alpha: self._spread(given, alpha)[rows, 0] for alpha in alphas}

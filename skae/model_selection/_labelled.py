@@ -7,10 +7,9 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, indexable
 
+from skae._codes.labels import UNLABELLED
 from skae._data.arrays import is_nan
 from skae._data.checks import check_count
-
-UNLABELLED = -1
 
 
 class LabelledKFold(BaseCrossValidator):

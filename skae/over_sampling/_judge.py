@@ -74,7 +74,7 @@ def judged(make, X, labels, wanted, folds, classifier, scoring, seed):
             if classifier is None:
                 new = autoencoder.__skae_points__(new)
             is_c, target = mine == c, theirs == c
-            more = joined(known, new), np.r_[is_c, np.ones(_n_rows(new), dtype=bool)]
+            more = joined(known, new), np.r_[is_c, np.ones(new.shape[0], dtype=bool)]
             judges = _classifiers(len(train), seed) if classifier is None else [classifier]
             found.append(
                 [
@@ -83,10 +83,6 @@ def judged(make, X, labels, wanted, folds, classifier, scoring, seed):
                 ]
             )
     return {c: verdict_of(np.array(found)) for c, found in scores.items()}
-
-
-def _n_rows(new):
-    return new.shape[0]
 
 
 def _classifiers(n, seed):

@@ -214,14 +214,13 @@ class AutoencoderOverSampler(
         seed = int(random_state.randint(2**31 - 1))
         self._check_classes(wanted, labels)
         self.judged_, self.kept_classes_ = {}, [*wanted]
+        make = _Maker(self._unfitted(seed), self.strength, seed)
         if self.judge:
             how = self.classifier, self.scoring, seed
-            make = _Maker(self._unfitted(seed), self.strength, seed)
             self.judged_ = judged(make, X, labels, wanted, self.cv, *how)
             self.kept_classes_ = [c for c, v in self.judged_.items() if v.is_kept]
         if not self.kept_classes_:
             return given, y
-        make = _Maker(self._unfitted(seed), self.strength, seed)
         self.autoencoder_, draw = make(X, labels)
         if "n_features_in_" not in vars(self):
             self.n_features_in_ = self.autoencoder_.n_features_in_

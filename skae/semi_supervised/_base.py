@@ -21,7 +21,7 @@ from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.denoising import DenoisingAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._codes.adversarial import OF_LABELS
-from skae._data.checks import CheckedRowsMixin
+from skae._data.checks import CheckedRowsMixin, check_weight
 from skae._data.containers import taken
 from skae._data.rows import blocks, flatten
 from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number
@@ -33,7 +33,6 @@ from skae.semi_supervised._training import (
     TRAININGS,
     Ways,
     check_way,
-    outputs,
     reached,
     train_labeller,
 )
@@ -184,9 +183,7 @@ class BaseLabeller(
                     return None
             network = ConvolutionalNetwork()
         told = vars(self.autoencoder_).get("image_shape") or network.image_shape
-        network = ConvolutionalNetwork(image_shape=told).resolve(shape)
-        shape = tuple(network.image_shape)
-        return (1,) * (3 - len(shape)) + shape
+        return ConvolutionalNetwork(image_shape=told).resolve(shape).image_shape
 
     def _begin(self, X, known, sample_weight):
         """Fit the autoencoder; return checked rows (n, d), and a source of seeds.
@@ -281,12 +278,9 @@ class BaseLabeller(
 
     def _outputs(self, net, rows, width):
         """Return a head's outputs for checked rows (n, d); (n, width) float64."""
-        likelihood = net.module_.likelihood
-
-        def standardize(X, out=None):
-            return likelihood.standardize(X, out=out, check=self._checks_inputs)
-
-        return outputs(net, rows, standardize, width).astype(np.float64)
+        check = self._checks_inputs
+        found = encode(net, rows, net.module_.outputs, width, check=check)
+        return found.astype(np.float64)
 
     def transform(self, X):
         """Return the codes of X, as the head sees them.
@@ -342,6 +336,11 @@ def is_targeted(autoencoder):
 def used_of(rows, used):
     """Return those rows that are used; the same ones where all are."""
     return rows if used.all() else rows[used]
+
+
+def weights_of(sample_weight, y):
+    """Return the weights of rows (n,), checked; 1 where none are given."""
+    return np.ones(len(y)) if sample_weight is None else check_weight(sample_weight, y)
 
 
 def check_lengths(X, y):

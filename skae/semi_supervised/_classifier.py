@@ -15,7 +15,7 @@ from skae._autoencoders.docs import documented
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._codes.adversarial import OF_LABELS
 from skae._codes.labels import UNLABELLED, labelled
-from skae._data.checks import check_fitted, check_weight
+from skae._data.checks import check_fitted
 from skae._data.graph import SPACES
 from skae._training.runtime import all_or_nothing
 from skae.semi_supervised._base import (
@@ -25,6 +25,7 @@ from skae.semi_supervised._base import (
     is_targeted,
     learns_from_y,
     used_of,
+    weights_of,
 )
 from skae.semi_supervised._lessons import ClassLessons
 from skae.semi_supervised._teacher import Teacher
@@ -185,10 +186,13 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
             part = used_of(rows, used), labels[used], weight[used]
             lessons, shape = self._lessons(*part, class_weight, int(seeds[0]))
             taught = self._learn(part[0], lessons, shape, int(seeds[1]))
-            proba = self.predict_proba(X)
+            proba, left = np.empty((len(labels), len(self.classes_))), np.ones_like(used)
             if taught.found is not None:
-                proba[used] = taught.found
+                proba[used], left = taught.found, ~used
                 self.graph_, self.graph_share_ = lessons.teacher.space, taught.share
+            if left.any():  # the head says what nobody has taught
+                logits = self._outputs(self.net_, used_of(rows, left), len(self.classes_))
+                proba[left] = softmax(logits, axis=1)
         told = labels >= 0
         proba[told] = np.eye(len(self.classes_))[labels[told]]
         self.label_distributions_ = proba
@@ -207,9 +211,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         y = column_or_1d(y, warn=True)
         check_lengths(X, y)
         self.classes_, labels = labelled(y, len(y), None, "fit an autoencoder alone")
-        weight = np.ones(len(y))
-        if sample_weight is not None:
-            weight = check_weight(sample_weight, np.empty((len(y), 1)))
+        weight = weights_of(sample_weight, y)
         counting = labels[(labels >= 0) & (weight > 0)]
         left = np.unique(counting)
         if len(left) < 2:
@@ -379,8 +381,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
             known = np.asarray(y != UNLABELLED)
         if not known.any():
             raise ValueError("y holds no class, only -1 for rows of unknown class.")
-        if sample_weight is not None:
-            sample_weight = check_weight(sample_weight, np.empty((len(y), 1)))[known]
+        weight = weights_of(sample_weight, y)[known]
         pairs = zip(self.predict(X)[known].tolist(), y[known].tolist(), strict=True)
         right = [guess == label for guess, label in pairs]  # of any type
-        return float(np.average(right, weights=sample_weight))
+        return float(np.average(right, weights=weight))

@@ -49,7 +49,7 @@ class ClassLessons:
         Whether rows are taught as what they are most likely; else by shares.
     """
 
-    of_classes = swaps = True
+    swaps = True  # cells between rows, while the lesson is learnt
 
     def __init__(self, labels, points, weight, class_weight, teacher, is_picture):
         self.labels, self.points, self.weight = labels, points, weight
@@ -114,8 +114,6 @@ class NumberLessons:
         Of the teacher; without one, only rows of known numbers are taught.
     seed : int
     """
-
-    of_classes = False
 
     def __init__(self, y, points, weight, kernel, seed):
         self.y, self.points, self.weight, self.kernel = y, points, weight, kernel

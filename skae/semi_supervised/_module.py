@@ -4,7 +4,6 @@ B is the number of rows, k the components of the code, m the classes or numbers 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -25,8 +24,6 @@ class Labelling(Code):
 
     of_classes: bool = True
     reconstructs: bool = False
-
-    is_pure: ClassVar[bool] = True
 
     def draw(self, labeller, n_rows, generator):
         """Return the noise that the autoencoder's own code takes, or None."""

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
 from skae._autoencoders.docs import documented
 from skae._codes.labels import tell_of_minus_one
-from skae._data.checks import check_weight
+from skae._data.numbers import as_numbers, known_moments
 from skae._training.runtime import all_or_nothing
 from skae.semi_supervised._base import (
     LARGEST_SEED,
@@ -21,12 +19,14 @@ from skae.semi_supervised._base import (
     is_targeted,
     learns_from_y,
     used_of,
+    weights_of,
 )
 from skae.semi_supervised._kernels import KINDS
 from skae.semi_supervised._lessons import NumberLessons
 from skae.semi_supervised._training import check_way
 
 LEAST_TOLD = 2  # numbers that anything can be learnt from
+SAME = 1e-12  # of its mean: the deviation of a number where rounding is all there is
 
 
 @documented
@@ -130,7 +130,8 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         rows, random_state = self._begin(X, y, sample_weight)
         used, seeds = weight > 0, random_state.randint(LARGEST_SEED, size=2)
         rows, y, weight = used_of(rows, used), y[used], weight[used]
-        self.center_, self.scale_ = _units(y, weight)
+        self.center_, spread = known_moments(y, weight, SAME)
+        self.scale_ = np.where(spread > 0, spread, 1.0)
         y = (y - self.center_) / self.scale_
         known = ~np.isnan(y).all(1)
         kernel = self.kernel if len(y) > 2 * known.sum() else None
@@ -162,9 +163,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         self._is_flat_ = y.ndim == 1
         y = y[:, None] if self._is_flat_ else y
         check_lengths(X, y)
-        weight = np.ones(len(y))
-        if sample_weight is not None:
-            weight = check_weight(sample_weight, y)
+        weight = weights_of(sample_weight, y)
         told = (~np.isnan(y) & (weight > 0)[:, None]).sum(0)
         if (told < LEAST_TOLD).any():
             raise ValueError(
@@ -211,9 +210,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         """
         y, found = as_numbers(y), self.predict(X)
         y, found = (a.reshape(len(a), -1) for a in (y, found))
-        weight = np.ones(len(y))
-        if sample_weight is not None:
-            weight = check_weight(sample_weight, y)
+        weight = weights_of(sample_weight, y)
         scores = []
         for told, guess in zip(y.T, found.T, strict=True):
             known = ~np.isnan(told)
@@ -228,22 +225,3 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def as_numbers(y):
-    """Return numbers as they come, missing ones as NaN; (n,) or (n, m) float64."""
-    if isinstance(y, pd.Series | pd.DataFrame):
-        y = y.to_numpy(dtype=np.float64, na_value=np.nan)
-    ways = {"ensure_all_finite": "allow-nan", "input_name": "y"}
-    return check_array(y, ensure_2d=False, dtype=np.float64, **ways)
-
-
-def _units(y, weight):
-    """Return the means and deviations of the known numbers of y (n, m); (m,) each."""
-    known = ~np.isnan(y)
-    share = known * weight[:, None] / (known * weight[:, None]).sum(0)
-    center = (share * np.nan_to_num(y)).sum(0)
-    away = np.where(known, y - center, 0.0)
-    scale = np.sqrt((share * np.square(away)).sum(0))
-    least = 1e-12 * np.abs(center)  # where rounding is all there is
-    return center, np.where(scale > least, scale, 1.0)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from skae._data.rows import Batches, Rows
-from skae._training.blocks import Stream, apply
 from skae._training.runtime import global_randomness
 from skae._training.task import find_device
 from skae._training.train import train_module
@@ -137,9 +136,3 @@ def _rates(ae, ways):
         for i, layer in enumerate(layers)
     ]
     return [*groups, ("ae.*", {"lr": rate * decay})]
-
-
-def outputs(net, X, standardize, width):
-    """Return the head's outputs for rows X (n, d), checked; (n, width) float32."""
-    out = np.empty((X.shape[0], width), dtype=np.float32)
-    return apply(net, net.module_.outputs, out, Stream(X, standardize))
