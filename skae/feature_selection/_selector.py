@@ -26,7 +26,7 @@ from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number, 
 from skae._training.blocks import Stream, apply
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
-from skae._training.train import run
+from skae._training.train import run, trained
 from skae._training.usual import Apart
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
 from skae.likelihoods._gaussian import Gaussian
@@ -379,7 +379,7 @@ class AutoencoderFeatureSelector(
         recipe = _of_columns(first.recipe, code, max_iter)._replace(net_params=params)
         generator = torch.Generator().manual_seed(seed)
         sample = first.sample._replace(valid=None, generator=generator)
-        return run(Task(recipe, sample, like=first)).net.module_.encoder.choice()
+        return trained(Task(recipe, sample, like=first)).net.module_.encoder.choice()
 
     def _decoders(self, choices, X, sample_weight, first):
         """Train a decoder of each choice that differs; return names, Trained by columns."""
