@@ -592,6 +592,7 @@ def test_a_run_that_goes_well_does_not_warn():
     assert caught(aae.set_params(n_clusters=10), X) == ""
 
 
+@pytest.mark.slow
 def test_codes_that_miss_the_prior_are_warned_of():
     def spike(n_samples, random_state):  # all but equal, now and then far away
         return np.where(random_state.uniform(size=(n_samples, 1)) < 0.01, 10.0, 0.0) * [

@@ -401,6 +401,7 @@ def test_weights_of_rows_change_neither_signs_nor_size():
     assert sizes == [25, 25]
 
 
+@pytest.mark.slow
 def test_as_many_units_as_the_rows_allow_however_wide_they_are():
     wide = sp.random_array((2400, 2500), density=1e-3, random_state=0, format="csr")
     autoencoder = SparseAutoencoder(n_nonzero_coefs=1, max_iter=1, random_state=0)

@@ -83,6 +83,7 @@ def test_the_seed_alone_decides_whatever_the_global_generators_say(network):
     assert first.loss_curve_ == make(network=network).fit(X).loss_curve_
 
 
+@pytest.mark.slow
 def test_a_parallel_grid_search_finds_what_a_serial_one_finds():
     grid = {"n_components": [1, 3], "learning_rate": [1e-3, 1e-2]}
     serial, parallel = (
@@ -440,15 +441,18 @@ def said():
     return dict(map(json.loads, done.stdout.splitlines()))
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_fit(said):
     assert said["fit"] == make().fit(X).transform(X).tobytes().hex()
 
 
+@pytest.mark.slow
 def test_a_real_signal_stops_training(said):
     assert said["interrupt"] == "[]"
     assert said["signal"] == "True (2000, 2)"
 
 
+@pytest.mark.slow
 def test_a_network_that_fits_an_autoencoder_while_it_is_built_does_not_deadlock(said):
     assert said["deadlock"] == "1"
 

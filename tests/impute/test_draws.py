@@ -7,6 +7,7 @@ from skae import AutoencoderImputer
 from tests.impute.tables import assert_completed, imputer, mixed_table
 
 
+@pytest.mark.slow
 def test_draws_spread_as_the_missing_cells_do():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(3000, 1))

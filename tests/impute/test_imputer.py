@@ -608,6 +608,7 @@ def test_bounds_without_an_integer_are_refused():
         imputer(columns={0: ("integer", 0.2, 0.8)}).fit(table.to_numpy(dtype=float))
 
 
+@pytest.mark.slow
 def test_a_median_has_the_smaller_absolute_error_and_is_a_value():
     rng = np.random.default_rng(0)
     z = rng.normal(size=800)

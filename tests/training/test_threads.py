@@ -33,6 +33,7 @@ def said(estimator):
     return estimator.transform(rows)
 
 
+@pytest.mark.slow
 def test_threads_fit_and_score_as_one_does():
     sampler = LatentSampler(Autoencoder(2, max_iter=2), random_state=0)
     estimators = [*ESTIMATORS, *NEEDS_Y, sampler, *[DETECTOR] * 4]  # which traces
