@@ -469,7 +469,7 @@ def test_rows_that_no_label_reaches_are_told_of():
 
 
 @quick
-@pytest.mark.parametrize("n_unknown", [0, 120])
+@pytest.mark.parametrize("n_unknown", [pytest.param(0, marks=pytest.mark.slow), 120])
 def test_a_search_may_go_by_accuracy(n_unknown):
     y = np.where(np.arange(200) < n_unknown, -1, SMALL_Y)
     aae = make(n_clusters="labels", max_iter=10)

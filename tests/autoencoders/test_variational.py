@@ -398,6 +398,7 @@ def test_what_an_objective_does_not_know_is_named(params):
         make(**params).fit(SMALL)
 
 
+@pytest.mark.slow
 @quick
 def test_no_penalty_on_the_weights_widens_the_codes(rng):
     X = (special.expit(2 * (TRAIN[:1000] - 5)) > rng.uniform(size=(1000, 12))) * 1.0

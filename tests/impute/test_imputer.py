@@ -33,7 +33,14 @@ def numbers(n=200, d=4, rate=0.2, seed=0):
 # Quality
 
 
-@pytest.mark.parametrize("load", ["load_wine", "load_breast_cancer", "load_diabetes"])
+@pytest.mark.parametrize(
+    "load",
+    [
+        "load_wine",
+        pytest.param("load_breast_cancer", marks=pytest.mark.slow),
+        "load_diabetes",
+    ],
+)
 def test_better_than_the_mean_on_real_data_and_says_so(load):
     X = getattr(datasets, load)().data
     rng = np.random.default_rng(0)
@@ -85,6 +92,7 @@ def test_training_ends_where_hidden_cells_are_restored_no_better():
     assert model.n_iter_ == len(model.net_.history) == 3  # what is asked for is done
 
 
+@pytest.mark.slow
 def test_categories_help_numbers_and_numbers_categories():
     rng = np.random.default_rng(0)
     group = rng.integers(0, 3, size=600)
