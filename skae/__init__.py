@@ -10,6 +10,7 @@ from skae import (
     networks,
     outliers,
     over_sampling,
+    plotting,
     priors,
     semi_supervised,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "networks",
     "outliers",
     "over_sampling",
+    "plotting",
     "priors",
     "semi_supervised",
 ]

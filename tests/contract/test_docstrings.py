@@ -20,6 +20,7 @@ from skae import (
     networks,
     outliers,
     over_sampling,
+    plotting,
     priors,
     semi_supervised,
 )
@@ -53,6 +54,7 @@ PUBLIC = {
         feature_selection,
         impute,
         io,
+        plotting,
         priors,
         semi_supervised,
     )

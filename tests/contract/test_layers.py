@@ -24,7 +24,7 @@ LAYERS = [
     {"_autoencoders"},
     {
         *("outliers", "impute", "feature_selection", "model_selection"),
-        *("semi_supervised", "over_sampling", "io"),
+        *("semi_supervised", "over_sampling", "plotting", "io"),
     },
     {"__init__"},
 ]
@@ -33,7 +33,7 @@ FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 #: rooms in which estimators are at home; `metrics` takes any, to score them
 AT_HOME = {
     "_autoencoders", "outliers", "impute", "feature_selection", "model_selection",
-    "metrics", "semi_supervised", "over_sampling", "io",
+    "metrics", "semi_supervised", "over_sampling", "plotting", "io",
 }  # fmt: skip
 
 #: with an underscore, but public all the same; the last is an operator of torch
