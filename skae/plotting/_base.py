@@ -15,7 +15,7 @@ def pyplot():
 
 
 def axes_or_new(ax, **kwargs):
-    """Return the figure and axes to draw in; new ones, which keywords describe, for None."""
+    """Return figure and axes to draw in: new ones, as keywords describe, for None."""
     if ax is not None:
         return ax.figure, ax
     return pyplot().subplots(layout="constrained", **kwargs)
