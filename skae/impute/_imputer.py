@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import MissingValues, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from skae._autoencoders.watched import Watched
 from skae._data.checks import check_count, read_frame
 from skae._data.containers import taken
 from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
@@ -29,7 +30,7 @@ from skae.impute._draws import (
     quantiles,
 )
 from skae.impute._hidden import FOLDS, hide
-from skae.impute._tables import completed, read_array
+from skae.impute._tables import check_indicator, completed, indicator_names, read_array
 from skae.impute._train import (
     edges_of,
     folds_of,
@@ -42,11 +43,12 @@ from skae.impute._train import (
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
 MOST_ROWS = 2**17  # that are learnt from
-INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
-class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(
+    Apart, Explaining, Versioned, Watched, TransformerMixin, BaseEstimator
+):
     """Imputation of missing cells in tables of numbers, categories, dates and durations.
 
     Two first guesses of a missing cell are its conditional means under a normal
@@ -104,7 +106,9 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, shuffles, hidden cells and dropout.
     verbose : int, default=0
-        Whether to print a line for each epoch, or each judgement if ``max_iter="auto"``.
+        Whether to print losses as training goes: 1 prints a line a second at most, and
+        after the first and the last epoch (or judgement, if ``max_iter="auto"``); more
+        prints one after each.
 
     Attributes
     ----------
@@ -268,7 +272,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             if self.add_indicator:
                 self.indicator_ = MissingIndicator(error_on_new=False)
                 self.indicator_.fit(np.where(read.missing, np.nan, 0.0))
-                self._check_indicator()
+                check_indicator(self._names(), self.indicator_.features_)
             empty = np.array([column.is_empty for column in self._columns_])
             passed = np.array([c.kind == "passthrough" for c in self._columns_])
             self._used_ = np.flatnonzero(~(empty | passed))
@@ -280,10 +284,12 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
                     f"X: columns {names} have no values and are left out. Use "
                     "keep_empty_features=True to keep them."
                 )
-            self._train(read, rng)
+            watch = self._watch(X, y)
+            self._train(read, rng, watch)
+            watch.finish()
         return self
 
-    def _train(self, read, rng):
+    def _train(self, read, rng, watch):
         self.net_, self._cells_, self.n_iter_ = None, None, 0
         self.column_scores_ = score_table([], [], [], [], [])
         used = self._used_
@@ -318,6 +324,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             max_iter=as_number(self.max_iter),
             device=self.device,
             verbose=self.verbose,
+            listener=watch,
         )
         cells = HiddenCells(len(used), predictives, ranks)
         for fold in range(1, FOLDS + 1):
@@ -359,26 +366,6 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             own = (column.name for column in self._columns_)
             names = np.fromiter(own, dtype=object, count=len(names))
         return names
-
-    def _indicator_names(self, names):
-        """Return what the columns that say where cells are missing are called; (m,)."""
-        called = [
-            (f"{INDICATOR}{name[0]}", *name[1:])
-            if isinstance(name, tuple)
-            else f"{INDICATOR}{name}"
-            for name in names[self.indicator_.features_]
-        ]
-        return np.fromiter(called, dtype=object, count=len(called))
-
-    def _check_indicator(self):
-        """Raise a ``ValueError`` if an indicator would be called as a column is."""
-        names = self._names()
-        both = set(names.tolist()) & set(self._indicator_names(names).tolist())
-        if both:
-            raise ValueError(
-                f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
-                "them, or use add_indicator=False."
-            )
 
     def _used_names(self):
         """Return the names of the columns that are learnt from, as the table has them."""
@@ -599,7 +586,8 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         names = self._names(input_features)
         if self.indicator_ is None:
             return names[self._kept_]
-        return np.concatenate([names[self._kept_], self._indicator_names(names)])
+        added = indicator_names(names, self.indicator_.features_)
+        return np.concatenate([names[self._kept_], added])
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""

@@ -13,6 +13,8 @@ from skae._data.frames import Table
 from skae._data.refusals import FRAME, check_columns, validated, without_na
 from skae._data.schema import Coded, Column, cells_of, check_bounds, parse
 
+INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
+
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
     """Return an array or sparse matrix as `read_frame` returns a frame."""
@@ -153,3 +155,24 @@ def shown_of(column, values):
     for place, of_place in enumerate(values.T):
         shown[:, place] = cells_of(column, of_place)
     return shown
+
+
+def indicator_names(names, which):
+    """Return what the columns that say where cells are missing are called; (m,)."""
+    called = [
+        (f"{INDICATOR}{name[0]}", *name[1:])
+        if isinstance(name, tuple)
+        else f"{INDICATOR}{name}"
+        for name in names[which]
+    ]
+    return np.fromiter(called, dtype=object, count=len(called))
+
+
+def check_indicator(names, which):
+    """Raise a ``ValueError`` if an indicator would be called as a column is."""
+    both = set(names.tolist()) & set(indicator_names(names, which).tolist())
+    if both:
+        raise ValueError(
+            f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
+            "them, or use add_indicator=False."
+        )
