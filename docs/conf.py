@@ -37,6 +37,7 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.py"]
 
 default_role = "py:obj"  # `Autoencoder` is a link wherever it stands
+toc_object_entries_show_parents = "hide"
 nitpicky = True  # a name with its package has to be there; others may be parameters
 nitpick_ignore_regex = [("py:.*", r"(?!(skae|sklearn|numpy|pandas|torch|skorch)\.).*")]
 autosummary_generate = True
@@ -69,6 +70,7 @@ html_baseurl = "https://skae.readthedocs.io/en/stable/"
 html_theme_options = {
     "logo": {"text": "skae"},
     "github_url": "https://github.com/skae-dev/skae",
+    "navbar_persistent": ["search-button"],
     "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
     "switcher": {
         "json_url": "https://skae.readthedocs.io/en/latest/_static/switcher.json",
