@@ -5,6 +5,9 @@ import pandas as pd
 
 from skae.plotting._base import COLOURS
 
+#: Paul Tol's "muted" and black, where seven colours are too few
+TEN = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677")
+TEN += ("#882255", "#AA4499", "#000000")
 MARKERS = "o^s"  # each with all colours
 FEW = 20  # different integers that are taken for categories
 REST, MISSING = "0.55", "0.8"  # greys of what is not told apart, and of what is unknown
@@ -68,13 +71,14 @@ def groups(c):
             values = sorted(values)
         except TypeError:  # of several types
             values = sorted(values, key=str)
-    most = len(COLOURS) * len(MARKERS)
+    colours = COLOURS if len(values) <= len(COLOURS) else TEN
+    most = len(colours) * len(MARKERS)
     kept = values
     if len(values) > most:
         frequent = set(counts.index[: most - 1])
         kept = [v for v in values if v in frequent]
     for i, value in enumerate(kept):
-        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i // len(COLOURS)]}
+        style = {"color": colours[i % len(colours)], "marker": MARKERS[i // len(colours)]}
         yield str(value), np.asarray(c == value, dtype=bool), style
     if len(kept) < len(values):
         rest = np.asarray(c.notna() & ~c.isin(kept), dtype=bool)

@@ -17,6 +17,7 @@ from skae.plotting._shared import (
     draw_picture,
     limits_of,
     name_of,
+    panels,
     picture_shape,
     rows_of,
     size_of,
@@ -56,8 +57,10 @@ class LatentMapDisplay:
     ----------
     scatters_ : list of matplotlib PathCollection
         The points: of each category, or all.
+    axes_ : ndarray of matplotlib Axes
+        The map and, if there is one, the grid beside it.
     images_ : ndarray of matplotlib AxesImage or None
-        The grid's pictures.
+        The grid's pictures, first line on top.
     path_line_ : matplotlib Line2D or None
         The way.
     path_images_ : ndarray of matplotlib AxesImage or None
@@ -67,7 +70,7 @@ class LatentMapDisplay:
     legend_ : matplotlib Legend or None
         Of categories.
     ax_ : matplotlib Axes
-        Where the map is.
+        Where the map is, or the place that map and grid share.
     figure_ : matplotlib Figure
         The figure around it.
 
@@ -95,9 +98,8 @@ class LatentMapDisplay:
     >>> display.colorbar_.ax.get_ylabel()
     'score'
 
-    The codes by any other map of them:
+    The codes by another map of them (t-SNE and UMAP are other ways to make one):
 
-    >>> from sklearn.manifold import MDS
     >>> from sklearn.decomposition import PCA
     >>> map_ = PCA(2).fit_transform(autoencoder.transform(X))
     >>> display = LatentMapDisplay.from_estimator(autoencoder, X, map_=map_, c=y)
@@ -148,20 +150,23 @@ class LatentMapDisplay:
             The display itself.
         """
         if ax is None:
-            figsize = (6.4, 4.8) if self.grid is None else (8.0, 6.6)
+            figsize = (6.4, 4.8) if self.grid is None else (10.5, 5.0)
             _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
+        self.axes_ = np.array([ax]) if self.grid is None else panels(ax, 1, 2, 0.04)[0]
         self.images_ = self.path_line_ = self.path_images_ = None
         self.colorbar_ = self.legend_ = None
         points = np.asarray(self.points, dtype=float)
-        size = float(np.clip(4000 / max(len(points), 1), 6, 30))
-        kwargs = {"s": size, "linewidths": 0.3, "edgecolors": "white", **(scatter_kw or {})}
-        self._draw_points(points, kwargs, cmap)
-        ax.set(xlabel=self.point_names[0], ylabel=self.point_names[1])
+        size = float(np.clip(5000 / max(len(points), 1), 8, 30))
+        edge = {"linewidths": 0.3 if size > 15 else 0.0, "edgecolors": "white"}
+        self._draw_points(points, {"s": size, **edge, **(scatter_kw or {})}, cmap)
         if self.grid is not None:
             self._draw_grid(picture_cmap)
         if self.path is not None:
             self._draw_path()
+        for panel in self.axes_:
+            panel.set_xlabel(self.point_names[0])
+        self.axes_[0].set_ylabel(self.point_names[1])
         title = f"{len(points)} rows" if self.title is None else self.title
         place = ax
         if self.path_pictures is not None:
@@ -170,12 +175,12 @@ class LatentMapDisplay:
         return self
 
     def _draw_points(self, points, kwargs, cmap):
-        ax = self.ax_
+        """Draw points in the first panel, and what their colours mean beside the last."""
+        ax, beside = self.axes_[[0, -1]]
         if self.c is None:
             self.scatters_ = [ax.scatter(*points.T, color=COLOURS[0], zorder=3, **kwargs)]
             return
-        c = pd.Series(np.asarray(self.c) if not isinstance(self.c, pd.Series) else self.c)
-        c = c.reset_index(drop=True)
+        c = pd.Series(self.c).reset_index(drop=True)
         if not is_category(c):
             values = as_float(c)
             known = np.isfinite(values)
@@ -185,62 +190,81 @@ class LatentMapDisplay:
                 *points[known].T, c=values[known], cmap=cmap, zorder=3, **kwargs
             )
             self.scatters_ = [drawn]
-            self.colorbar_ = self.figure_.colorbar(drawn, ax=ax, label=self.c_name or "")
-            return
-        self.scatters_ = []
-        for label, rows, style in groups(c):
-            self.scatters_.append(
-                ax.scatter(*points[rows].T, label=label, zorder=3, **{**style, **kwargs})
+            place = beside.inset_axes([1.03, 0.0, 0.04, 1.0])
+            self.colorbar_ = self.figure_.colorbar(
+                drawn, cax=place, label=self.c_name or ""
             )
-        self.legend_ = ax.legend(
-            title=self.c_name, loc="upper left", bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0, markerscale=max(1.0, (20 / kwargs["s"]) ** 0.5),
+            return
+        found = list(groups(c))
+        self.scatters_ = [
+            ax.scatter(*points[rows].T, label=label, zorder=3, **{**style, **kwargs})
+            for label, rows, style in found
+        ]
+        self.legend_ = beside.legend(
+            *ax.get_legend_handles_labels(), title=self.c_name, loc="upper left",
+            bbox_to_anchor=(1.01, 1.0), borderaxespad=0,
+            markerscale=max(1.0, (25 / kwargs["s"]) ** 0.5),
         )  # fmt: skip
+        if len(found) > len(COLOURS):  # which are too many to go by colour alone
+            halo = [_patheffects().withStroke(linewidth=3, foreground="white")]
+            for label, rows, _ in found:
+                near = points[rows]
+                middle = np.square(near - np.median(near, axis=0)).sum(1).argmin()
+                ax.text(
+                    *near[middle], label, weight="bold", ha="center", va="center",
+                    zorder=5, path_effects=halo,
+                )  # fmt: skip
 
     def _draw_grid(self, cmap):
-        ax, (columns, lines) = self.ax_, self.grid_places
+        """Draw pictures at their places in the second panel, of the first one's limits."""
+        (first, second), (columns, lines) = self.axes_, self.grid_places
         shape = self.grid.shape[2:]
         height, width = size_of(shape)
         limits = limits_of(self.grid) if self.limits is None else self.limits
         step = abs(columns[1] - columns[0]), abs(lines[0] - lines[1])
+        half = [0.48 * s for s in step]
         self.images_ = np.empty(self.grid.shape[:2], dtype=object)
         for i, j in np.ndindex(self.images_.shape):
-            box = (
-                columns[j] - 0.47 * step[0],
-                columns[j] + 0.47 * step[0],
-                lines[i] - 0.47 * step[1],
-                lines[i] + 0.47 * step[1],
-            )
+            x, y = columns[j], lines[i]
+            box = x - half[0], x + half[0], y - half[1], y + half[1]
             picture = self.grid[i, j]
-            self.images_[i, j] = draw_picture(ax, picture, box, limits, cmap, zorder=1)
-        ax.set_aspect(height / width * step[0] / step[1])
-        ax.set(
-            xlim=(columns.min() - 0.6 * step[0], columns.max() + 0.6 * step[0]),
-            ylim=(lines.min() - 0.6 * step[1], lines.max() + 0.6 * step[1]),
-        )
+            self.images_[i, j] = draw_picture(second, picture, box, limits, cmap)
+        points = np.asarray(self.points)
+        ends = [
+            (min(p.min(), g.min() - 0.5 * s), max(p.max(), g.max() + 0.5 * s))
+            for p, g, s in zip(points.T, (columns, lines), step, strict=True)
+        ]
+        for panel in (first, second):
+            panel.set(xlim=ends[0], ylim=ends[1])
+            panel.set_aspect(height / width * step[0] / step[1])
+        first.margins(0.05)
+        second.set_yticklabels([])
 
     def _draw_path(self):
         path = np.asarray(self.path)
         style = {"color": "black", "marker": "o", "markersize": 5, "linewidth": 1.5}
-        edge = {"markeredgecolor": "white", "zorder": 4}
-        (self.path_line_,) = self.ax_.plot(*path.T, **style, **edge)
+        edge = {"markeredgecolor": "white", "zorder": 6}
+        ax = self.axes_[0]
+        (self.path_line_,) = ax.plot(*path.T, **style, **edge)
         for i, name in ((0, "start"), (len(path) - 1, "end")):
-            self.ax_.annotate(
+            ax.annotate(
                 name, path[i], xytext=(0, 7), textcoords="offset points", ha="center",
-                fontsize="small", zorder=5,
+                fontsize="small", zorder=7,
                 bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
             )  # fmt: skip
 
     def _draw_path_pictures(self, cmap):
         n = len(self.path_pictures)
         height, width = size_of(self.path_pictures.shape[1:])
-        strip = self.ax_.inset_axes([0.0, 1.03, 1.0, 0.9 * height / width / n])
+        tall = 1.45 * height / width / n  # in heights of axes that are wider than that
+        strip = self.axes_[0].inset_axes([0.0, 1.03, 1.0, tall])
         limits = limits_of(self.path_pictures) if self.limits is None else self.limits
         images = []
         for i, picture in enumerate(self.path_pictures):
             box = i * 1.08, i * 1.08 + 1, 0, 1
             images.append(draw_picture(strip, picture, box, limits, cmap))
-        strip.set(xlim=(0, n * 1.08 - 0.08), ylim=(0, 1), aspect="auto")
+        strip.set(xlim=(0, n * 1.08 - 0.08), ylim=(0, 1), anchor="S")
+        strip.set_aspect(height / width)
         strip.set_axis_off()
         self.path_images_ = np.array(images)
         return strip
@@ -334,8 +358,8 @@ class LatentMapDisplay:
                 points=points,
                 c=c,
                 c_name=c_name,
-                point_names=("map 0", "map 1"),
-                title=f"A map of {len(points)} rows by {name}",
+                point_names=("map_[:, 0]", "map_[:, 1]"),
+                title=f"A map of {len(points)} rows",
             )
             return display.plot(ax, cmap=cmap, scatter_kw=scatter_kw)
         codes = codes_of(estimator, X, y)
@@ -412,3 +436,10 @@ def _way(codes, path, n_steps):
     at = np.linspace(0, len(path) - 1, n_steps)
     stops = np.arange(len(path))
     return np.stack([np.interp(at, stops, column) for column in codes[path].T], axis=1)
+
+
+def _patheffects():
+    """Return matplotlib's path effects."""
+    import matplotlib.patheffects
+
+    return matplotlib.patheffects

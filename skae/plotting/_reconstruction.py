@@ -160,6 +160,8 @@ class ReconstructionDisplay:
         row_names = [""] * pictures.shape[1] if self.row_names is None else self.row_names
         self.images_ = draw_pictures(ax, pictures, list(parts), row_names, limits, cmap)
         ax.set_title("Pictures, and what is rebuilt from their codes")
+        if self.row_names is not None:
+            ax.set_xlabel("row")
         self.ax_, self.axes_ = ax, None
 
     def _draw_table(self, ax, parts, shape, cmap):
@@ -170,7 +172,8 @@ class ReconstructionDisplay:
         columns, d = _worst_rebuilt(cells, texts, names), len(names)
         n = len(next(iter(cells.values())))
         if ax is None:
-            figsize = (min(2.0 + 2.2 * n, 14), 1.3 + 0.24 * len(columns))
+            names_width = 0.085 * max(len(str(column)) for column in columns)
+            figsize = (max(1.6 + names_width + 1.9 * n, 6.0), 1.3 + 0.24 * len(columns))
             _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
         self.ax_, self.images_ = ax, None
         self.axes_ = panels(ax, 1, n, 0.04)[0]
@@ -201,7 +204,9 @@ class ReconstructionDisplay:
                         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                     )  # fmt: skip
             panel.set(ylim=(len(columns) - 0.5, -0.5), xlim=(low, high))
-            panel.set_yticks(places, map(str, columns) if i == 0 else [])
+            panel.set_yticks(
+                places, list(map(str, columns)) if i == 0 else [""] * len(columns)
+            )
             panel.grid(axis="y", color="0.92")
             panel.set_axisbelow(True)
             panel.set_title(titles[i], fontsize="medium")
@@ -211,7 +216,7 @@ class ReconstructionDisplay:
         which = (
             ""
             if len(columns) == d
-            else f": the {len(columns)} of {d} columns worst rebuilt"
+            else f"\nThe {len(columns)} of {d} columns that are worst rebuilt"
         )
         ax.set_title(f"Rows, and what is rebuilt from their codes{which}", pad=24)
 

@@ -126,7 +126,7 @@ def picture_shape(X, image_shape=None):
         if len(image_shape) not in (2, 3) or math.prod(image_shape) != math.prod(shape):
             raise ValueError(
                 f"image_shape={image_shape} does not fit rows of {math.prod(shape)} "
-                "values: pass (height, width) or (channels, height, width) whose product that is."
+                "values: pass (height, width) or (channels, height, width) of that product."
             )
         return image_shape
     return shape if len(shape) in (2, 3) and min(shape[-2:]) > 1 else None
@@ -166,20 +166,22 @@ def size_of(shape):
 def draw_picture(ax, picture, box, limits, cmap, **kwargs):
     """Draw a picture in the box (left, right, bottom, top) of the data; return it."""
     image = shown(picture, limits)
+    left, right, bottom, top = box
+    frame = {"fill": False, "edgecolor": "0.7", "linewidth": 0.6, "zorder": 2}
+    ax.add_patch(pyplot().Rectangle((left, bottom), right - left, top - bottom, **frame))
     return ax.imshow(
         image, extent=box, cmap=cmap, vmin=limits[0], vmax=limits[1],
         interpolation="nearest", aspect=ax.get_aspect(), **kwargs,
     )  # fmt: skip
 
 
-def new_figure_of_pictures(n_rows, n_columns, size, label=1.6):
+def new_figure_of_pictures(n_rows, n_columns, size):
     """Return a figure and axes for so many pictures of a size (height, width)."""
     side = min(INCH, 9 / n_columns)
     height, width = (side * s / max(size) for s in size)
-    figsize = (label + n_columns * width * (1 + GAP), 0.75 + n_rows * height * (1 + GAP))
-    return pyplot().subplots(
-        figsize=(max(figsize[0], 4.0), figsize[1]), layout="constrained"
-    )
+    figsize = 1.4 + n_columns * width * (1 + GAP), 0.9 + n_rows * height * (1 + GAP)
+    figsize = max(figsize[0], 5.0), figsize[1]  # or the title is wider
+    return pyplot().subplots(figsize=figsize, layout="constrained")
 
 
 def draw_pictures(ax, pictures, row_names, column_names, limits, cmap):
@@ -193,12 +195,14 @@ def draw_pictures(ax, pictures, row_names, column_names, limits, cmap):
         top, left = i * step[0], j * step[1]
         box = left, left + width, top + height, top
         images[i, j] = draw_picture(ax, pictures[i, j], box, limits, cmap)
+    edge = 0.01 * width
     ax.set(
-        xlim=(-1e-3 * width, (n_columns - 1) * step[1] + width * 1.001),
-        ylim=((n_rows - 1) * step[0] + height * 1.001, -1e-3 * height),
+        xlim=(-edge, (n_columns - 1) * step[1] + width + edge),
+        ylim=((n_rows - 1) * step[0] + height + edge, -edge),
     )
     ax.set_xticks(np.arange(n_columns) * step[1] + width / 2, column_names)
-    ax.set_yticks(np.arange(n_rows) * step[0] + height / 2, row_names)
+    names = [name.replace("Autoencoder", "\nAutoencoder").strip() for name in row_names]
+    ax.set_yticks(np.arange(n_rows) * step[0] + height / 2, names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return images

@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+from skae._autoencoders.base import BaseAutoencoder
 from skae.plotting._base import COLOURS, axes_or_new
 from skae.plotting._shared import last_step, name_of, names_apart
 
@@ -100,12 +101,8 @@ class SizeCurveDisplay:
         self.figure_, self.ax_ = _, ax = axes_or_new(ax)
         self.lines_, self.chosen_ = {}, None
         if self.asked is not None:
-            ax.axhline(self.asked, color="0.5", linestyle="--", linewidth=1, zorder=0)
-            ax.annotate(
-                f"asked for: {self.asked:g}", (1, self.asked),
-                xycoords=ax.get_yaxis_transform(), xytext=(-4, 3),
-                textcoords="offset points", ha="right", fontsize="small", color="0.3",
-            )  # fmt: skip
+            style = {"color": "0.4", "linestyle": ":", "zorder": 0}
+            ax.axhline(self.asked, label=f"asked for: {self.asked:g}", **style)
         for i, (name, (sizes, scores, *spread)) in enumerate(self.curves.items()):
             style = {
                 "color": COLOURS[i % len(COLOURS)],
@@ -141,7 +138,10 @@ class SizeCurveDisplay:
                 ax.xaxis.get_major_locator().set_params(integer=True)
         if self.title is not None:
             ax.set_title(self.title)
-        ax.legend(loc="best")
+        ax.margins(0.08)
+        handles, labels = ax.get_legend_handles_labels()  # whose bars come last
+        order = np.argsort([name not in self.curves for name in labels], kind="stable")
+        ax.legend([handles[i] for i in order], [labels[i] for i in order])
         return self
 
     @classmethod
@@ -229,11 +229,10 @@ class SizeCurveDisplay:
         param = _param(param, tried)
         mean, spread, score_name = _scores(search, results, scoring)
         reducers = _reducers(search, tried, param)
-        keys = list(dict.fromkeys(reducers))
-        found = _found_names(search, tried, reducers, keys, param, names)
+        named = _named(search, tried, reducers, param, names)
         best_index = vars(search).get("best_index_")
         curves, chosen = {}, None
-        for key, name in zip(keys, found, strict=True):
+        for key, name in named.items():
             best = {}
             for i, params in enumerate(tried):
                 size = params.get(param)
@@ -316,18 +315,23 @@ def _reducers(search, tried, param):
     return [id(params[step]) if step in params else None for params in tried]
 
 
-def _found_names(search, tried, reducers, keys, param, names):
-    """Return what to call the reducers of some keys."""
-    if names is not None:
-        names = list(names)
-        if len(names) != len(keys):
-            raise ValueError(
-                f"names must hold one name for each of {len(keys)} reducers. Got {names}."
-            )
-        return names
+def _named(search, tried, reducers, param, names):
+    """Return what to call each of some reducers, autoencoders first."""
     step = param.rpartition("__")[0]
     objects = {}
     for key, params in zip(reducers, tried, strict=True):
         one = params.get(step) if step else search.estimator
         objects[key] = search.estimator.get_params().get(step) if one is None else one
-    return names_apart([name_of(objects[key]) for key in keys])
+    if names is None:
+        names = names_apart([name_of(one) for one in objects.values()])
+    names = list(names)
+    if len(names) != len(objects):
+        raise ValueError(
+            f"names must hold one name for each of {len(objects)} reducers. Got {names}."
+        )
+    named = dict(zip(objects, names, strict=True))
+    return dict(sorted(named.items(), key=lambda pair: not _is_ours(objects[pair[0]])))
+
+
+def _is_ours(reducer):
+    return isinstance(last_step(reducer), BaseAutoencoder)

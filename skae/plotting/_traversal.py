@@ -143,12 +143,15 @@ class TraversalDisplay:
         else:
             if ax is None:
                 k, d = len(rows), len(self.columns)
-                figsize = min(3.2 + 0.3 * d, 14), 1.6 + 1.3 * k
+                figsize = max(2.4 + 0.32 * d, 6.4), 1.8 + 1.5 * k
                 _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
             self.images_ = None
             self.axes_ = panels(ax, len(rows), 1, 0.05)[:, 0]
             self._draw_lines(ax, rows, pyplot().get_cmap(cmap or "viridis"))
-        ax.set_title(f"One component moves, the others stay at {self.around}")
+        title = f"One component moves, the others stay at {self.around}"
+        if self.columns is not None:
+            title += "\nColumns in standard deviations from their means"
+        ax.set_title(title)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -308,9 +311,14 @@ def _places(codes, by, n_steps):
     """Return where components go (n_steps, k), and what to call these places."""
     if by == "quantiles":
         levels = np.linspace(0.05, 0.95, n_steps)
-        return np.quantile(codes, levels, axis=0), [f"{level:.0%}" for level in levels]
+        return np.quantile(codes, levels, axis=0), [f"{100 * q:.3g} %" for q in levels]
     steps = np.linspace(-FAR, FAR, n_steps)
-    return codes.mean(0) + steps[:, None] * codes.std(0), [f"{s:+.2g}" for s in steps]
+    return codes.mean(0) + steps[:, None] * codes.std(0), [_signed(s) for s in steps]
+
+
+def _signed(step):
+    """Return a number of deviations with its sign; 0 has none."""
+    return f"{step:+.2g}".replace("-", "\N{MINUS SIGN}") if abs(step) > 1e-9 else "0"
 
 
 def _asked(components, k):
