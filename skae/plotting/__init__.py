@@ -4,4 +4,16 @@ A display holds what is drawn and draws it by ``plot(ax=...)``; its class method
 ``from_estimator`` and ``from_...`` compute what is drawn and draw it at once.
 """
 
-__all__ = []
+from skae.plotting._latent import LatentMapDisplay
+from skae.plotting._loss import LossCurveDisplay
+from skae.plotting._reconstruction import ReconstructionDisplay
+from skae.plotting._sizes import SizeCurveDisplay
+from skae.plotting._traversal import TraversalDisplay
+
+__all__ = [
+    "LatentMapDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+    "SizeCurveDisplay",
+    "TraversalDisplay",
+]
