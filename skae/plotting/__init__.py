@@ -4,4 +4,16 @@ A display holds what is drawn and draws it by ``plot(ax=...)``; its class method
 ``from_estimator`` and ``from_...`` compute what is drawn and draw it at once.
 """
 
-__all__ = []
+from skae.plotting._code_usage import CodeUsageDisplay
+from skae.plotting._imputation import ImputationDisplay
+from skae.plotting._reasons import ReasonsDisplay
+from skae.plotting._samples import SampleQualityDisplay
+from skae.plotting._scores import OutlierScoresDisplay
+
+__all__ = [
+    "CodeUsageDisplay",
+    "ImputationDisplay",
+    "OutlierScoresDisplay",
+    "ReasonsDisplay",
+    "SampleQualityDisplay",
+]
