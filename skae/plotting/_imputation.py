@@ -10,6 +10,7 @@ from skae._data.checks import check_count
 from skae._data.frames import is_frame
 from skae.plotting._base import COLOURS, axes_or_new
 from skae.plotting._tables import (
+    NAME,
     check_choice,
     columns_of,
     draw_two,
@@ -190,10 +191,9 @@ class ImputationDisplay:
         for ax, (old, new) in zip(self.axes_, drawn, strict=True):
             has_scale = draw_two(ax, old, new, LABELS)
             n = (~new.missing).sum()
-            title = f"{short(old.name)} ({n} imputed)"
             if has_scale and old.name in intervals:
                 self._strip(ax, new, *intervals[old.name])
-            ax.set_title(title, fontsize="medium")
+            ax.set_title(f"{short(old.name, NAME)} ({n} imputed)", fontsize="medium")
         legend(self.axes_, foot)
 
     def _strip(self, ax, new, position, low, high):
@@ -203,14 +203,14 @@ class ImputationDisplay:
         chosen = chosen[np.linspace(0, len(chosen) - 1, n).astype(int)]
         top = ax.get_ylim()[1]
         at = -top * (0.08 + 0.72 * np.arange(1, n + 1) / (n + 1))
-        ax.hlines(at, low[chosen], high[chosen], color=COLOURS[1], linewidth=1, alpha=0.7)
+        first, last = self.intervals.columns[[0, -1]]
+        ax.hlines(
+            at, low[chosen], high[chosen], color=COLOURS[1], linewidth=1, alpha=0.7,
+            label=f"{100 * (last - first):.3g} % interval of an imputed cell",
+        )  # fmt: skip
         ax.plot(new.values[position[chosen]], at, ".", color=COLOURS[1], markersize=4)
         ax.axhline(0, color="0.3", linewidth=0.8)
         ax.set_ylim(-0.85 * top, top)
-        ax.text(
-            0.02, 0.02, f"intervals of {n} cells" if n > 1 else "its interval",
-            transform=ax.transAxes, fontsize="x-small", va="bottom",
-        )  # fmt: skip
 
     def _pattern(self, columns, ax, most):
         missing = np.stack([column.missing for column in columns])
@@ -237,11 +237,11 @@ class ImputationDisplay:
         ax.set_yticks(np.arange(len(drawn) + 1) - 0.5, minor=True)
         ax.grid(which="minor", axis="y", color="white", linewidth=2)
         ax.tick_params(which="minor", length=0)
-        ax.set_xlabel(f"Row, in the table's order (orange: missing; {n} rows)")
+        ax.set_xlabel("Row, in the table's order (orange: missing)")
         whole = int((~missing.any(0)).sum())
         gone = left_out(len(columns) - len(drawn))
         ax.set_title(
-            f"{_percent(missing.mean())} of cells missing, {whole} whole rows{gone}"
+            f"{_percent(missing.mean())} of cells missing, {whole} of {n} rows whole{gone}"
         )
 
 

@@ -191,7 +191,7 @@ class ReasonsDisplay:
         bar.set_label("Share of the row's abnormality")
         bar.formatter = lambda value, _: f"{100 * value:.0f} %"
         bar.update_ticks()
-        names = [short(name, 18) for name in rows.columns[drawn]]
+        names = [short(name) for name in rows.columns[drawn]]
         ax.set_xticks(
             np.arange(len(drawn)), names, rotation=45, ha="right", rotation_mode="anchor"
         )
@@ -201,7 +201,7 @@ class ReasonsDisplay:
         ax.set_ylabel("Row")
         gone = left_out(shares.shape[1] - len(drawn))
         gone += left_out(len(shares) - len(rows), "row")
-        ax.set_title(f"Why {len(rows)} rows are abnormal{gone}", wrap=True)
+        ax.set_title(f"Why {len(rows)} rows are abnormal{gone}")
 
     def _pictures(self, shares, ax):
         maps = shares[:MOST_PICTURES]

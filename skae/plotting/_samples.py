@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skae._data.checks import check_count
 from skae.plotting._base import COLOURS
 from skae.plotting._tables import (
+    NAME,
     columns_of,
     compared,
     draw_two,
@@ -179,7 +180,8 @@ class SampleQualityDisplay:
         for ax, j in zip(self.axes_, drawn, strict=False):
             draw_two(ax, real[j], made[j], LABELS)
             ax.set_title(
-                f"{short(real[j].name)} (differs by {distance[j]:.2f})", fontsize="medium"
+                f"{short(real[j].name, NAME)} (differs by {distance[j]:.2f})",
+                fontsize="medium",
             )
         if known.any():
             self._pairs(self.axes_[-1], *(pair[known] for pair in pairs))
@@ -196,7 +198,7 @@ class SampleQualityDisplay:
         ax.set_ylabel("sampled", fontsize="small")
         ax.tick_params(labelsize="small")
         off = np.abs(real - made).mean()
-        ax.set_title(f"Correlations of pairs (off by {off:.2f})", fontsize="medium")
+        ax.set_title(f"Correlations of pairs (off by {off:.2g})", fontsize="medium")
 
 
 def _distance(real, made):

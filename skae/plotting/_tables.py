@@ -20,7 +20,7 @@ MOST_BINS = 30
 MOST_LEVELS = 8  # of a category that are drawn
 DAY = np.timedelta64(1, "D")
 ACROSS, INCHES = 3, (3.4, 2.3)  # panels beside one another, the size of one
-NARROWEST = 2.7  # inches of a panel
+NARROWEST = 2.3  # inches of a panel
 HEADING = 0.3  # inches of a line
 NAME = 20  # letters of a name above a panel
 
@@ -279,4 +279,4 @@ def _few_ticks(ax, is_date):
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
-        ax.locator_params(axis="x", nbins=5)
+        ax.locator_params(axis="x", nbins=4)
