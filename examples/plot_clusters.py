@@ -45,9 +45,9 @@ by_k_means = adjusted_rand_score(y_test, k_means.predict(X_test.reshape(-1, 64))
 ours = adjusted_rand_score(y_test, found)
 
 # %%
-# Which digits became which cluster? One row for each digit, one column for each cluster.
-# (The clusters have no names. Here they are put into the order of the digit that is most
-# frequent in them.)
+# Which digits became which cluster? One row for each digit, one column for each cluster:
+# two digits in a column were taken for one kind, two columns of a digit are two ways of
+# writing it. Clusters have no names; here they are in the order of their commonest digit.
 
 table = contingency_matrix(y_test, found)
 order = np.argsort(table.argmax(axis=0), kind="stable")
