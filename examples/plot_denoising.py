@@ -8,8 +8,6 @@ paints in what a hole has hidden.
 """
 
 # %%
-# The data
-# --------
 # 1,797 pictures of 8 x 8 pixels, between 0 and 1. They are passed as pictures, not as rows:
 # the strength of a corruption then is in their own units.
 
@@ -47,17 +45,15 @@ denoised = denoiser.denoise(noisy)
 # PCA, too, takes noise out: that of the components that it leaves out. It is given the
 # best number of them, as judged by the training pictures under the same noise.
 
-rows, noisy_rows = X_train.reshape(-1, 64), noise.corrupt(X_train, random_state=1)
-candidates = [PCA(k).fit(rows) for k in range(4, 33, 2)]
-
 
 def project(pca, pictures):
-    """Return pictures, projected on the principal components."""
     codes = pca.transform(pictures.reshape(-1, 64))
     return pca.inverse_transform(codes).reshape(-1, 8, 8)
 
 
-errors = [np.square(project(pca, noisy_rows) - X_train).mean() for pca in candidates]
+again = noise.corrupt(X_train, random_state=1)
+candidates = [PCA(k).fit(X_train.reshape(-1, 64)) for k in range(4, 33, 2)]
+errors = [np.square(project(pca, again) - X_train).mean() for pca in candidates]
 pca = candidates[np.argmin(errors)]
 projected = project(pca, noisy)
 
@@ -71,11 +67,8 @@ holes = RegionMasking(4, fill=0.0)
 inpainter = DenoisingAutoencoder(32, corruption=holes, random_state=0).fit(X_train)
 
 lost = holes.corrupt(np.ones(X_test.shape), random_state=0) == 0
-with_holes = np.where(lost, 0.0, X_test)
-filled = inpainter.reconstruct(with_holes, mask=lost)
-
-mean = np.broadcast_to(X_train.mean(axis=0), X_test.shape)
-for name, guess in (("the mean", mean), ("filled in", filled)):
+filled = inpainter.reconstruct(np.where(lost, 0.0, X_test), mask=lost)
+for name, guess in (("the mean", X_train.mean(axis=0)), ("filled in", filled)):
     error = np.sqrt(np.square(guess - X_test)[lost].mean())
     print(f"error of the lost pixels, {name}: {error:.3f} (ink: 1)")
 
@@ -92,7 +85,6 @@ rows = {
     "Filled in": filled,
 }
 fig, axes = plt.subplots(6, 10, figsize=(8, 5), layout="constrained")
-fig.get_layout_engine().set(w_pad=0.03, h_pad=0.03, rect=(0.01, 0.01, 0.98, 0.98))
 colours = plt.get_cmap("gray_r").with_extremes(bad="tab:blue")
 for row, (label, pictures) in zip(axes, rows.items(), strict=True):
     for ax, picture in zip(row, pictures[shown], strict=True):
@@ -102,10 +94,6 @@ for row, (label, pictures) in zip(axes, rows.items(), strict=True):
     row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
 fig.suptitle("Denoising and inpainting digits that nobody trained on")
 plt.show()
-
-# %%
-# The number
-# ----------
 
 print(f"PSNR of new noisy digits: {psnr(denoised):.1f} dB", end=" ")
 print(f"(PCA of {pca.n_components_}: {psnr(projected):.1f}, noisy: {psnr(noisy):.1f})")

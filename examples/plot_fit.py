@@ -30,8 +30,8 @@ autoencoder = Autoencoder(2, max_iter=250, random_state=0).fit(X_train)
 # %%
 # Training
 # --------
-# `LossCurveDisplay`: both curves should have become flat, and the one of the held-out rows
-# should not have risen before the end. Weights are those of the best epoch, which is marked.
+# `LossCurveDisplay`: the curve of the held-out rows should have become flat, and not have
+# risen for long. Weights are those of its best epoch, which is marked.
 #
 # The code
 # --------

@@ -35,7 +35,7 @@ truth, gone = whole.loc[test.index], test.isna()
 
 imputers = {
     "SimpleImputer": SimpleImputer(),
-    "IterativeImputer": IterativeImputer(max_iter=100, random_state=0),
+    "IterativeImputer": IterativeImputer(max_iter=30, tol=0.01, random_state=0),
     "AutoencoderImputer": AutoencoderImputer(random_state=0),
 }
 error = {}
