@@ -1,5 +1,7 @@
 """Scores of rows, and which are flagged."""
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -12,41 +14,50 @@ BINS = 40
 FAR = 12.0  # times the middle half of the scores: lower ones share a bin
 
 
+@runtime_checkable
+class Scores(Protocol):
+    """What scores rows."""
+
+    def score_samples(self, X): ...
+
+
 class OutlierScoresDisplay:
     """Scores of rows with the threshold, and the rows that it flags.
 
-    Parameters
-    ----------
-    scores : array-like of shape (n_samples,)
-        Higher is more normal.
-    threshold : float, default=None
-        Rows with lower scores are flagged. None flags none.
-    y : array-like of shape (n_samples,), default=None
-        Labels, of at most six kinds, each drawn in a colour.
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples,)
+            Higher is more normal.
+        threshold : float, default=None
+            Rows with lower scores are flagged. None flags none.
+        y : array-like of shape (n_samples,), default=None
+            Labels, of at most six kinds, each drawn in a colour.
 
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Where it is drawn.
-    figure_ : matplotlib Figure
-        The figure of `ax_`.
-    flagged : ndarray of shape (n_samples,), dtype bool
-        Which rows are below the threshold.
+        Attributes
+        ----------
+        ax_ : matplotlib Axes
+            Where it is drawn.
+        figure_ : matplotlib Figure
+            The figure of `ax_`.
+        flagged : ndarray of shape (n_samples,), dtype bool
+            Which rows are below the threshold.
 
-    See Also
-    --------
-    skae.AutoencoderOutlierDetector.set_threshold : Ways to a threshold.
+        See Also
+        --------
+        skae.AutoencoderOutlierDetector.set_threshold : Ways to a threshold.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.ensemble import IsolationForest
-    >>> from skae.plotting import OutlierScoresDisplay
-    >>> X = np.random.default_rng(0).normal(size=(200, 3))
-    >>> forest = IsolationForest(n_estimators=10, contamination=0.05, random_state=0).fit(X)
-    >>> display = OutlierScoresDisplay.from_estimator(forest, X)
-    >>> display.ax_.get_title()
-    '10 of 200 rows are flagged (5.0 %)'
+        Examples
+        --------
+        >>> from typing import Protocol, runtime_checkable
+
+    import numpy as np
+        >>> from sklearn.ensemble import IsolationForest
+        >>> from skae.plotting import OutlierScoresDisplay
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> forest = IsolationForest(n_estimators=10, contamination=0.05, random_state=0).fit(X)
+        >>> display = OutlierScoresDisplay.from_estimator(forest, X)
+        >>> display.ax_.get_title()
+        '10 of 200 rows are flagged (5.0 %)'
     """
 
     def __init__(self, scores, *, threshold=None, y=None):
@@ -84,6 +95,11 @@ class OutlierScoresDisplay:
         """
         check_is_fitted(estimator)
         last, rows = last_of(estimator, X)
+        if not isinstance(last, Scores):
+            raise ValueError(
+                "OutlierScoresDisplay: estimator must have score_samples, as outlier "
+                f"detectors have. Got a {type(last).__name__}."
+            )
         scores = last.score_samples(rows)
         if threshold is None:
             threshold = vars(last).get("offset_")
@@ -163,7 +179,7 @@ class OutlierScoresDisplay:
             if alone:
                 ax.stairs(counts, edges, fill=True, **style)
             else:
-                ax.stairs(counts, edges, fill=True, **{**style, "label": None}, alpha=0.3)
+                ax.stairs(counts, edges, fill=True, **{**style, "label": "_"}, alpha=0.3)
                 ax.stairs(counts, edges, linewidth=1.8, **style)
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
