@@ -24,40 +24,38 @@ class Scores(Protocol):
 class OutlierScoresDisplay:
     """Scores of rows with the threshold, and the rows that it flags.
 
-        Parameters
-        ----------
-        scores : array-like of shape (n_samples,)
-            Higher is more normal.
-        threshold : float, default=None
-            Rows with lower scores are flagged. None flags none.
-        y : array-like of shape (n_samples,), default=None
-            Labels, of at most six kinds, each drawn in a colour.
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Higher is more normal.
+    threshold : float, default=None
+        Rows with lower scores are flagged. None flags none.
+    y : array-like of shape (n_samples,), default=None
+        Labels, of at most six kinds, each drawn in a colour.
 
-        Attributes
-        ----------
-        ax_ : matplotlib Axes
-            Where it is drawn.
-        figure_ : matplotlib Figure
-            The figure of `ax_`.
-        flagged : ndarray of shape (n_samples,), dtype bool
-            Which rows are below the threshold.
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    flagged : ndarray of shape (n_samples,), dtype bool
+        Which rows are below the threshold.
 
-        See Also
-        --------
-        skae.AutoencoderOutlierDetector.set_threshold : Ways to a threshold.
+    See Also
+    --------
+    skae.AutoencoderOutlierDetector.set_threshold : Ways to a threshold.
 
-        Examples
-        --------
-        >>> from typing import Protocol, runtime_checkable
-
-    import numpy as np
-        >>> from sklearn.ensemble import IsolationForest
-        >>> from skae.plotting import OutlierScoresDisplay
-        >>> X = np.random.default_rng(0).normal(size=(200, 3))
-        >>> forest = IsolationForest(n_estimators=10, contamination=0.05, random_state=0).fit(X)
-        >>> display = OutlierScoresDisplay.from_estimator(forest, X)
-        >>> display.ax_.get_title()
-        '10 of 200 rows are flagged (5.0 %)'
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from skae.plotting import OutlierScoresDisplay
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> forest = IsolationForest(n_estimators=10, contamination=0.05, random_state=0).fit(X)
+    >>> display = OutlierScoresDisplay.from_estimator(forest, X)
+    >>> display.ax_.get_title()
+    '10 of 200 rows are flagged (5.0 %)'
     """
 
     def __init__(self, scores, *, threshold=None, y=None):
