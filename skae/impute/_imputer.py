@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import MissingValues, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from skae._autoencoders.watched import Watched
 from skae._data.checks import check_count, read_frame
 from skae._data.containers import taken
 from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
@@ -48,7 +49,9 @@ MOST_ROWS = 2**17  # that are learnt from
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
-class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(
+    Apart, Explaining, Versioned, Watched, TransformerMixin, BaseEstimator
+):
     """Imputation of missing cells in tables of numbers, categories, dates and durations.
 
     Two first guesses of a missing cell are its conditional means under a normal
@@ -106,7 +109,9 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, shuffles, hidden cells and dropout.
     verbose : int, default=0
-        Whether to print a line for each epoch, or each judgement if ``max_iter="auto"``.
+        Whether to print losses as training goes: 1 prints a line a second at most, and
+        after the first and the last epoch (or judgement, if ``max_iter="auto"``); more
+        prints one after each.
 
     Attributes
     ----------
@@ -282,10 +287,12 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
                     f"X: columns {names} have no values and are left out. Use "
                     "keep_empty_features=True to keep them."
                 )
-            self._train(read, rng)
+            watch = self._watch(X, y)
+            self._train(read, rng, watch)
+            watch.finish()
         return self
 
-    def _train(self, read, rng):
+    def _train(self, read, rng, watch):
         self.net_, self._cells_, self.n_iter_ = None, None, 0
         self.column_scores_ = score_table([], [], [], [], [])
         used = self._used_
@@ -320,6 +327,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             max_iter=as_number(self.max_iter),
             device=self.device,
             verbose=self.verbose,
+            listener=watch,
         )
         cells = HiddenCells(len(used), predictives, ranks)
         for fold in range(1, FOLDS + 1):
@@ -618,8 +626,8 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         names = self._names(input_features)
         if self.indicator_ is None:
             return names[self._kept_]
-        more = indicator_names(names, self.indicator_.features_)
-        return np.concatenate([names[self._kept_], more])
+        added = indicator_names(names, self.indicator_.features_)
+        return np.concatenate([names[self._kept_], added])
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""

@@ -1,4 +1,4 @@
-"""Which distances count."""
+"""Which criteria of an outlier count."""
 
 import scipy.sparse as sp
 
@@ -6,7 +6,7 @@ from skae.outliers._abnormality import CRITERIA, DISTANCES
 
 
 def check_criteria(criteria):
-    """Raise a ``ValueError`` if there is none, or one that is not known."""
+    """Raise a ``ValueError`` for criteria that there are not."""
     unknown = [name for name in criteria if name not in CRITERIA]
     if criteria != "auto" and (unknown or not criteria):
         raise ValueError(
@@ -14,11 +14,11 @@ def check_criteria(criteria):
         )
 
 
-def chosen_criteria(criteria, X, *, of_cells, are_pictures):
-    """Return which count for checked rows X; "auto" is cells alone, if `of_cells`."""
+def chosen_criteria(criteria, X, is_picture, by_cells):
+    """Return which criteria count for checked rows; `by_cells` says what "auto" takes."""
     if criteria == "auto":
-        return ("cells",) if of_cells else DISTANCES
-    if "cells" in criteria and (sp.issparse(X) or are_pictures):
+        return ("cells",) if by_cells else DISTANCES
+    if "cells" in criteria and (sp.issparse(X) or is_picture):
         what = "a sparse matrix" if sp.issparse(X) else "pictures"
         raise ValueError(
             f"criteria: 'cells' is for dense tables, and X holds {what}. Use some of "

@@ -15,6 +15,7 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.together import fit_together
+from skae._autoencoders.watched import Watched
 from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
@@ -42,7 +43,7 @@ LARGEST_SEED = np.iinfo(np.int32).max
 
 
 class AutoencoderOutlierDetector(
-    Apart, Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
+    Apart, Explaining, Versioned, Watched, CheckedRowsMixin, OutlierMixin, BaseEstimator
 ):
     """Outlier and novelty detection by autoencoders.
 
@@ -103,6 +104,9 @@ class AutoencoderOutlierDetector(
         device if there is one.
     random_state : int, RandomState instance or None, default=None
         Source of widths, initial weights, shuffles, purification and reference rows.
+    verbose : int, default=0
+        Whether to print losses as training goes: 1 prints a line a second at most, and for
+        the first and the last epoch; more prints one for each epoch.
 
     Attributes
     ----------
@@ -187,6 +191,7 @@ class AutoencoderOutlierDetector(
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     _examples = {"autoencoder": "skae.Autoencoder()"}  # noqa: RUF012
@@ -205,6 +210,7 @@ class AutoencoderOutlierDetector(
         max_iter="auto",
         device="auto",
         random_state=None,
+        verbose=0,
     ):
         self.autoencoder = autoencoder
         self.n_estimators = n_estimators
@@ -217,6 +223,7 @@ class AutoencoderOutlierDetector(
         self.max_iter = max_iter
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     @property
     def _kind(self):
@@ -259,7 +266,8 @@ class AutoencoderOutlierDetector(
             If a parameter or X cannot be, before any training, or if training diverges.
             The estimator is then what it was before the call.
         """
-        self._check_criteria()
+        check_search(self.neighbor_search)
+        check_criteria(self.criteria)
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             self._tell_of_marks(X)
@@ -267,30 +275,37 @@ class AutoencoderOutlierDetector(
             mixed = self._shapes_ = None
             if self._reads_tables_:  # what columns hold is known from here on
                 mixed = as_mixed(self._kind.likelihood, self._schema_)
-            criteria = self._criteria_ = self._chosen(X, mixed)
+            by_cells = mixed is not None and self.autoencoder is None
+            is_picture = len(self._sample_shape_) > 1
+            criteria = chosen_criteria(self.criteria, X, is_picture, by_cells)
+            self._criteria_ = criteria
             distances = [name for name in criteria if name != "cells"]
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify and (distances or mixed is None):
                 keep = learnt_from(X, random_state.randint(LARGEST_SEED), mixed)
-            members = []
+            members, watch = [], self._watch(X, y)
+            if len(criteria) > len(distances) > 0:  # there are two trainings
+                watch.expect(2)
             if distances:
                 members = self._members(keep.sum(), X.shape[1], mixed, random_state)
-                fit_together(
-                    members,
-                    X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
-                    sample_weight=None if keep.all() else keep.astype(float),
-                    report=self.autoencoder is not None,
-                )
+                weight = None if keep.all() else keep.astype(float)
+                rows = X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_)
+                with watch.part("distances") as part:
+                    is_own = self.autoencoder is not None
+                    fit_together(members, rows, None, weight, report=is_own, listener=part)
             if "cells" in criteria:
                 # a quarter by rarity may be all that a category holds
                 rows = X if mixed is not None else X[keep]
                 seed = random_state.randint(LARGEST_SEED)
                 self._shapes_, member = unfitted(rows, mixed, seed)
-                members = [*members, self._tuned(member).fit(self._shapes_(rows))]
+                rows, members = self._shapes_(rows), [*members, self._tuned(member)]
+                with watch.part("cells") as part:
+                    fit_together(members[-1:], rows, listener=part)
             index = np.arange(X.shape[0])
             if len(index) > self.n_reference:
                 index = random_state.permutation(len(index))[: self.n_reference]
             self._finish(members, X[index], keep[index], X, keep)
+            watch.finish()
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -317,7 +332,8 @@ class AutoencoderOutlierDetector(
         """
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
-        self._check_criteria()
+        check_search(self.neighbor_search)
+        check_criteria(self.criteria)
         X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify and (self._criteria_ != ("cells",) or not self._reads_tables_):
@@ -341,23 +357,12 @@ class AutoencoderOutlierDetector(
         vars(self).pop("calibration_scores_", None)
         return self
 
-    def _check_criteria(self):
-        check_search(self.neighbor_search)
-        check_criteria(self.criteria)
-
-    def _chosen(self, X, mixed):
-        """Return which criteria count for checked rows."""
-        of_cells = mixed is not None and self.autoencoder is None
-        are_pictures = len(self._sample_shape_) > 1
-        of = {"of_cells": of_cells, "are_pictures": are_pictures}
-        return chosen_criteria(self.criteria, X, **of)
-
     def _tuned(self, member):
         """Return an autoencoder with what is asked for all."""
         for name, value in (("max_iter", self.max_iter), ("device", self.device)):
             if value != "auto":
                 member.set_params(**{name: value})
-        return member
+        return member.set_params(verbose=max(member.verbose, self.verbose))
 
     def _members(self, n_rows, n_columns, mixed, random_state):
         """Return the autoencoders, unfitted, of codes if a mixed likelihood is given."""
