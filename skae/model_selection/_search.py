@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_method_params
 
 from skae._autoencoders.ahead import CELLS, Ahead, foreseen, train_all
 from skae._autoencoders.base import BaseAutoencoder
+from skae._params import SITE
 
 
 class GridSearchCV(_GridSearchCV):
@@ -124,10 +125,7 @@ class GridSearchCV(_GridSearchCV):
     """
 
     _doc_link_module = "skae"
-    _doc_link_template = (
-        "https://skae.readthedocs.io/en/stable/generated/"
-        "skae.model_selection.{estimator_name}.html"
-    )
+    _doc_link_template = SITE + "generated/skae.model_selection.{estimator_name}.html"
 
     def fit(self, X, y=None, **params):
         """Search, and fit the best candidate to all rows.

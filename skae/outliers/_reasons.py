@@ -8,6 +8,14 @@ from skae._data.rows import BLOCK_BYTES
 MOST_COLUMNS = 500  # of a row that are tried, the oddest
 
 
+def parts_of(abnormality, rows):
+    """Return what columns add to rows (n, d), and what is expected of their cells."""
+    if abnormality.cells is not None:
+        return abnormality.cells.reasons(rows)
+    expected, away = abnormality.expected(rows)
+    return contributions(abnormality, rows, expected, away), expected
+
+
 def contributions(abnormality, X, expected, away):
     """Return how much less abnormal rows X (n, d) are with what is expected of a cell.
 

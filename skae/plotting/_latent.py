@@ -230,14 +230,14 @@ class LatentMapDisplay:
             picture = self.grid[i, j]
             self.images_[i, j] = draw_picture(second, picture, box, limits, cmap)
         points = np.asarray(self.points)
-        ends = [
-            (min(p.min(), g.min() - 0.5 * s), max(p.max(), g.max() + 0.5 * s))
-            for p, g, s in zip(points.T, (columns, lines), step, strict=True)
-        ]
+        ends = []
+        for p, g, s in zip(points.T, (columns, lines), step, strict=True):
+            low, high = min(p.min(), g.min() - 0.5 * s), max(p.max(), g.max() + 0.5 * s)
+            margin = 0.02 * (high - low)
+            ends.append((low - margin, high + margin))
         for panel in (first, second):
             panel.set(xlim=ends[0], ylim=ends[1])
             panel.set_aspect(height / width * step[0] / step[1])
-        first.margins(0.05)
         second.set_yticklabels([])
 
     def _draw_path(self):
@@ -381,7 +381,8 @@ class LatentMapDisplay:
             c=c,
             c_name=c_name,
             point_names=(f"component {first}", f"component {second}"),
-            title=f"Codes of {len(codes)} rows by {name}",
+            title=f"Codes of {len(codes)} rows by {name}"
+            + (", and what is decoded at their places" if grid is not None else ""),
             **parts,
         )
         return display.plot(ax, cmap=cmap, picture_cmap=picture_cmap, scatter_kw=scatter_kw)

@@ -4,8 +4,9 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skae._params import check_option
 from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._tables import check_choice, last_of
+from skae.plotting._tables import last_of
 
 BINS = 40
 FAR = 12.0  # times the middle half of the scores: lower ones share a bin
@@ -111,7 +112,7 @@ class OutlierScoresDisplay:
         self : OutlierScoresDisplay
             With `ax_` and `figure_`.
         """
-        check_choice("kind", kind, ("histogram", "sorted"))
+        check_option("OutlierScoresDisplay", "kind", kind, ("histogram", "sorted"))
         scores = column_or_1d(np.asarray(self.scores, dtype=float))
         groups = self._groups(scores)
         self.figure_, self.ax_ = axes_or_new(ax, figsize=(7, 4))

@@ -147,10 +147,9 @@ def shown(picture, limits):
     """Return a picture as matplotlib draws it: (H, W), or (H, W, 3) in [0, 1]."""
     if picture.ndim == 2:
         return picture
-    colours = (3, 4)
-    if picture.shape[0] in colours:
+    if picture.shape[0] == 3:
         picture = np.moveaxis(picture, 0, -1)
-    elif picture.shape[-1] not in colours or picture.shape[0] == 1:
+    elif not _has_colours_last(picture.shape):
         return picture.mean(0)  # of channels that are no colours
     low, high = limits
     return ((picture - low) / (high - low)).clip(0, 1)
@@ -158,9 +157,11 @@ def shown(picture, limits):
 
 def size_of(shape):
     """Return height and width of a picture of a shape."""
-    if len(shape) == 3 and shape[0] not in (1, 3, 4) and shape[-1] in (3, 4):
-        return shape[:2]
-    return shape[-2:]
+    return shape[:2] if _has_colours_last(shape) else shape[-2:]
+
+
+def _has_colours_last(shape):
+    return len(shape) == 3 and shape[-1] == 3 and shape[0] not in (1, 3)
 
 
 def draw_picture(ax, picture, box, limits, cmap, **kwargs):

@@ -1,5 +1,6 @@
 """How much a code holds, by its size."""
 
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -301,9 +302,10 @@ def _scores(search, results, scoring):
     if scoring == "score" and isinstance(given, str):
         name = given
     elif scoring == "score" and callable(given):
+        given = given.func if isinstance(given, partial) else given
         try:
             name = given.__name__.removesuffix("_scorer")
-        except AttributeError:  # of a partial, or of scikit-learn's own scorers
+        except AttributeError:  # of scikit-learn's own scorers
             name = scoring
     mean, spread = (np.asarray(results[f"{of}_test_{scoring}"]) for of in ("mean", "std"))
     return mean, spread, name.replace("_", " ")

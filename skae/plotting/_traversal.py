@@ -274,7 +274,7 @@ class TraversalDisplay:
             rows = as_pictures(rows, shape)
             parts["limits"] = limits_of(as_pictures(X, shape))
         rows = rows.reshape(k, n_steps, *rows.shape[1:])
-        far = np.square(rows - rows[:, :1]).reshape(k, -1).sum(1)
+        far = rows.var(1).reshape(k, -1).sum(1)
         owner = last_step(estimator)
         if owner is estimator and isinstance(owner, VariationalAutoencoder):
             kl = far = owner.kl_divergence(X, **told(y)).mean(0)
@@ -282,7 +282,7 @@ class TraversalDisplay:
             asked = np.argsort(-far, kind="stable")[:asked]
         rows = rows[asked]
         if shape is None and len(parts["columns"]) > COLUMNS:
-            moves = np.square(rows - rows[:, :1]).sum((0, 1))
+            moves = rows.var(1).sum(0)
             kept = np.sort(np.argsort(-moves, kind="stable")[:COLUMNS])
             rows = rows[:, :, kept]
             parts["columns"] = [parts["columns"][i] for i in kept]
