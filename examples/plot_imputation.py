@@ -3,8 +3,8 @@ Fill missing cells, and say how surely
 ======================================
 
 A fifth of the cells of a table of tumours is gone. Rows that no imputer has learnt from are
-completed by `AutoencoderImputer`, which also says how far each cell is to be trusted, and
-by two of scikit-learn's imputers.
+completed by `skae.AutoencoderImputer`, which also says how far each cell is to be trusted,
+and by two of scikit-learn's imputers.
 """
 
 # %%
