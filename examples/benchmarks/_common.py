@@ -20,6 +20,7 @@ import warnings
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,7 @@ class Table(NamedTuple):
     seeds: int | None = None
     title: str | None = None
     note: str | None = None
+    about: dict = MappingProxyType({})  # what its file says of it otherwise
 
 
 class MissingError(Exception):
@@ -367,6 +369,7 @@ def save(table, script, options, folder):
         "versions": versions(),
         "seeds": table.seeds,
         "note": "; ".join(filter(None, (table.note, absent))) or None,
+        **table.about,
     }
     whole = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     (folder / f"{table.name}.json").write_text(whole, encoding="utf-8")

@@ -1,5 +1,7 @@
 """Imputation: missing cells of tables, as what is known of a row tells them."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -30,6 +32,7 @@ from skae.impute._draws import (
     quantiles,
 )
 from skae.impute._hidden import FOLDS, hide
+from skae.impute._report import cell_report
 from skae.impute._tables import check_indicator, completed, indicator_names, read_array
 from skae.impute._train import (
     edges_of,
@@ -393,8 +396,8 @@ class AutoencoderImputer(
         return Gaps(
             x,
             read.missing[np.ix_(rows, self._used_)],
-            labels[rows],
-            None if labels.is_unique else rows,
+            rows,
+            labels,
             column_labels(X, self._used_names()),
             [self._columns_[j] for j in self._used_],
         )
@@ -404,7 +407,7 @@ class AutoencoderImputer(
         out = completed(read, self._columns_, self._used_, self._kept_, rows, numbers)
         if self.indicator_ is None:
             return out
-        names = self._indicator_names(self._names())
+        names = indicator_names(self._names(), self.indicator_.features_)
         gone = self.indicator_.transform(np.where(read.missing, np.nan, 0.0))
         return beside(out, names.tolist(), gone) if len(names) else out
 
@@ -535,6 +538,45 @@ class AutoencoderImputer(
         gaps = self._gaps(X, self._read(X, reset=False))
         return probability_table(self.net_, gaps)
 
+    def report(self, X, *, level=0.9):
+        """Return what is put into each missing cell of X, and how sure that is.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Rows with missing cells.
+        level : float, default=0.9
+            How many of the true numbers and times should be between "low" and "high", in
+            (0, 1).
+
+        Returns
+        -------
+        report : DataFrame
+            A row for each missing cell of the columns that were learnt from, row by row,
+            indexed by the row and the column as in `predict_quantiles`. "value" is what
+            `transform` puts in, "low" and "high" are the quantiles that leave out as much
+            below as above, of numbers and times, and "probability" is how likely a
+            category's value is. What does not apply is missing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderImputer
+        >>> X = np.arange(100.0)[:, None] * [1, 2]
+        >>> X[7, 1] = np.nan
+        >>> report = AutoencoderImputer(max_iter=5, random_state=0).fit(X).report(X)
+        >>> report.index.tolist(), report.columns.tolist()
+        ([(7, 'x1')], ['value', 'low', 'high', 'probability'])
+        """
+        read = self._read(X, reset=False)
+        if not isinstance(level, Real) or not 0 < level < 1:
+            raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
+        gaps, out = self._gaps(X, read), None
+        if gaps is not None:
+            out = self._complete(read, gaps.rows, self._expected(gaps.x))
+        places = np.cumsum(self._kept_)[self._used_] - 1
+        return cell_report(self.net_, self._cells_, gaps, out, places, level)
+
     def score(self, X, y=None):
         """Return how well cells of X that are hidden here are imputed.
 
@@ -561,12 +603,10 @@ class AutoencoderImputer(
         x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
         expected = self._likelihood.standardize(self._expected(np.where(hidden, np.nan, x)))
-        middle, power = np.zeros(x.shape[1]), {"mean": 2, "median": 1}[self.statistic]
-        if power == 1:
-            for j, predictive in self._cells_.predictives.items():
-                middle[j] = predictive.map.value(0.5)
-            middle = self._likelihood.standardize(middle[None], check=False)[0]
-        return mean_skill(self._likelihood, x, hidden, expected, middle, power)
+        medians, known = None, self._cells_.predictives.items()
+        if self.statistic == "median":
+            medians = {j: predictive.map.value(0.5) for j, predictive in known}
+        return mean_skill(self._likelihood, x, hidden, expected, medians)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.

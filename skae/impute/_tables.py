@@ -125,6 +125,27 @@ def completed(read, columns, used, kept, rows, numbers):
     return out[:, kept]
 
 
+def check_indicator(names, features):
+    """Raise a ``ValueError`` if an indicator would be called as a column is."""
+    both = set(names.tolist()) & set(indicator_names(names, features).tolist())
+    if both:
+        raise ValueError(
+            f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
+            "them, or use add_indicator=False."
+        )
+
+
+def indicator_names(names, features):
+    """Return what columns that say where some features' cells are missing are called."""
+    called = [
+        (f"{INDICATOR}{name[0]}", *name[1:])
+        if isinstance(name, tuple)
+        else f"{INDICATOR}{name}"
+        for name in names[features]
+    ]
+    return np.fromiter(called, dtype=object, count=len(called))
+
+
 def _as_given(read, j, column):
     """Return a column of numbers as one of integers where these rows hold nothing else."""
     if column.kind != "number":
@@ -155,24 +176,3 @@ def shown_of(column, values):
     for place, of_place in enumerate(values.T):
         shown[:, place] = cells_of(column, of_place)
     return shown
-
-
-def indicator_names(names, which):
-    """Return what the columns that say where cells are missing are called; (m,)."""
-    called = [
-        (f"{INDICATOR}{name[0]}", *name[1:])
-        if isinstance(name, tuple)
-        else f"{INDICATOR}{name}"
-        for name in names[which]
-    ]
-    return np.fromiter(called, dtype=object, count=len(called))
-
-
-def check_indicator(names, which):
-    """Raise a ``ValueError`` if an indicator would be called as a column is."""
-    both = set(names.tolist()) & set(indicator_names(names, which).tolist())
-    if both:
-        raise ValueError(
-            f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
-            "them, or use add_indicator=False."
-        )

@@ -4,7 +4,6 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
@@ -19,7 +18,7 @@ from skae._autoencoders.watched import Watched
 from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
-from skae._params import Explaining, Versioned
+from skae._params import Explaining, Versioned, check_option
 from skae._training.runtime import all_or_nothing
 from skae._training.usual import Apart
 from skae.likelihoods._gaussian import Gaussian
@@ -30,7 +29,8 @@ from skae.outliers._abnormality import Abnormality
 from skae.outliers._cells import RATE, Cells, unfitted
 from skae.outliers._criteria import check_criteria, chosen_criteria
 from skae.outliers._purify import learnt_from, most_normal
-from skae.outliers._reasons import contributions, heat_map, normalized, ranked
+from skae.outliers._reasons import heat_map, normalized, parts_of, ranked
+from skae.outliers._report import judged, with_reasons
 from skae.outliers._search import check_search
 from skae.outliers._thresholds import chosen_way, conformal_p_values, cut, threshold
 
@@ -403,10 +403,8 @@ class AutoencoderOutlierDetector(
         how = self._criteria_, n_neighbors, reference, self.neighbor_search
         abnormality = Abnormality(of_rows, *how, cells)
         scores = -abnormality.fit(X, keep)
-        contamination = self.contamination
-        if contamination == "auto":
-            contamination = AUTO_CONTAMINATION
-        self.offset_ = cut(scores, contamination)
+        is_auto = self.contamination == "auto"
+        self.offset_ = cut(scores, AUTO_CONTAMINATION if is_auto else self.contamination)
         self.estimators_, self._abnormality_ = members, abnormality
         self._training_scores_ = scores
         self.n_iter_ = max(member.n_iter_ for member in members)
@@ -610,7 +608,8 @@ class AutoencoderOutlierDetector(
             scale = self._abnormality_.likelihood.inverse_scale
             shares = heat_map(self.estimators_, scale, rows)
             return shares.reshape(-1, *self._sample_shape_)
-        parts, _ = self._parts(rows, X)
+        names = _check_feature_names_in(self)
+        parts, _ = parts_of(self._abnormality_, rows, row_labels(X), names)
         parts.loc[:] = normalized(parts.to_numpy())
         return parts
 
@@ -651,25 +650,63 @@ class AutoencoderOutlierDetector(
                 "explain names columns, and pictures have none: feature_contributions "
                 "returns their heat map."
             )
-        observed = densify(self._rows(X))
-        parts, expected = self._parts(observed, X)
+        return self._ranked(self._rows(X), X, row_labels(X), top)
+
+    def _ranked(self, rows, X, labels, top, some=slice(None)):
+        """Return the first reasons of some of the checked rows of X, under their labels."""
+        observed, names = densify(rows[some]), _check_feature_names_in(self)
+        parts, expected = parts_of(self._abnormality_, observed, labels, names)
         if self._schema_ is not None and is_frame(X):
-            observed, expected = self._schema_.values(X), self._schema_.labels(expected)
+            observed = self._schema_.values(X)[some]
+            expected = self._schema_.labels(expected)
         return ranked(parts, observed, expected, top)
 
-    def _parts(self, rows, X):
-        """Return what columns add to checked rows (n, d), under the index of X.
+    def report(self, X, *, n_reasons=3, explain="flagged"):
+        """Return scores, what is flagged and the first reasons, as a table for a ticket.
 
-        And what is expected of their cells; (n, d).
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        n_reasons : int, default=3
+            Columns to name for a row.
+        explain : {"flagged", "all"}, default="flagged"
+            Whether to give reasons of flagged rows only; the others are then left empty. A
+            row takes about as long as scoring as many rows as there are columns.
+
+        Returns
+        -------
+        report : DataFrame
+            A row for each row of X, in its order and under its index, with "score" (see
+            `score_samples`), "flagged", "p_value" (see `p_values`; only after
+            `calibrate`), "why", the reasons in words ("" where there are none), and for
+            each from 1 to `n_reasons` "reason_1", a column's name, "observed_1" and
+            "expected_1" (see `explain`).
+            Where there are fewer reasons the rest is missing. Of pictures it has no
+            reasons.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> X = np.random.default_rng(0).normal(size=(300, 3)).round(1)
+        >>> X[7, 2] = 9
+        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> report = detector.report(X, n_reasons=1)
+        >>> report.loc[[7], ["flagged", "reason_1", "observed_1"]]
+           flagged reason_1  observed_1
+        7     True       x2         9.0
         """
-        abnormality = self._abnormality_
-        if abnormality.cells is not None:
-            parts, expected = abnormality.cells.reasons(rows)
-        else:
-            expected, away = abnormality.expected(rows)
-            parts = contributions(abnormality, rows, expected, away)
-        names = _check_feature_names_in(self)
-        return pd.DataFrame(parts, index=row_labels(X), columns=names), expected
+        check_count("n_reasons", n_reasons)
+        check_option("report", "explain", explain, ("flagged", "all"))
+        rows = self._rows(X)
+        scores = -self._abnormality_(rows)
+        table = judged(scores, self.offset_, vars(self).get("calibration_scores_"))
+        if len(self._sample_shape_) == 1:
+            some = np.flatnonzero(table["flagged"] | (explain == "all"))
+            reasons = self._ranked(rows, X, some, n_reasons, some) if len(some) else None
+            table = with_reasons(table, reasons, n_reasons)
+        return table if row_labels(X) is None else table.set_axis(row_labels(X))
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""

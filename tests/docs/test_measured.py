@@ -41,7 +41,7 @@ def test_a_table_is_whole_and_says_where_it_is_from(path):
 def test_the_guides_name_tables_that_there_are():
     named = [
         name
-        for guide in (ROOT / "docs").glob("*.rst")
+        for guide in (ROOT / "docs").rglob("*.rst")
         for name in re.findall(r"^\.\. measured:: (\w+)$", guide.read_text(), re.MULTILINE)
     ]
     assert len(named) > 40

@@ -1,0 +1,279 @@
+"""Cells that were filled, and which are missing."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.checks import check_count
+from skae._data.frames import is_frame
+from skae._params import check_option
+from skae.plotting._base import COLOURS, axes_or_new
+from skae.plotting._tables import (
+    NAME,
+    columns_of,
+    draw_two,
+    last_of,
+    left_out,
+    legend,
+    panels,
+    short,
+)
+
+MOST_INTERVALS = 25  # of a panel
+MOST_BINS = 400  # of rows, in the pattern of missing cells
+LABELS = "observed", "imputed"
+
+
+@runtime_checkable
+class TellsQuantiles(Protocol):
+    """What tells between which values missing cells lie."""
+
+    def predict_quantiles(self, X, quantiles): ...
+
+
+class ImputationDisplay:
+    """Observed and imputed values side by side, or which cells are missing.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        Rows with missing cells: NaN, None or the container's own mark.
+    X_imputed : {array-like, DataFrame} of shape (n_samples, n_features), default=None
+        The same, completed. None is for ``kind="missing"`` only.
+    intervals : DataFrame, default=None
+        What `skae.AutoencoderImputer.predict_quantiles` says of X: its first and last
+        columns are the ends of an interval for each cell.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        One for each column that is drawn, or the one of the pattern.
+    ax_ : matplotlib Axes
+        The first of them.
+    figure_ : matplotlib Figure
+        The figure of `axes_`.
+    columns_ : list of str
+        Names of the columns that are drawn.
+
+    See Also
+    --------
+    skae.AutoencoderImputer.report : The imputed cells as a DataFrame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.impute import SimpleImputer
+    >>> from skae.plotting import ImputationDisplay
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> X[:40, 1] = np.nan
+    >>> display = ImputationDisplay.from_estimator(SimpleImputer().fit(X), X)
+    >>> display.columns_, display.axes_[0].get_title()
+    (['x1'], 'x1 (40 imputed)')
+    """
+
+    def __init__(self, X, X_imputed=None, *, intervals=None):
+        self.X = X
+        self.X_imputed = X_imputed
+        self.intervals = intervals
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, kind="values", level=0.9, max_columns=9, ax=None
+    ):
+        """Impute a table, and draw what was put in.
+
+        Parameters
+        ----------
+        estimator : fitted imputer, or pipeline that ends in one
+            `skae.AutoencoderImputer`, or any of scikit-learn's.
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows with missing cells.
+        kind : {"values", "missing"}, default="values"
+            Whether to draw observed and imputed values of each column, or which cells
+            are missing.
+        level : float, default=0.9
+            How many of the true values the drawn intervals should hold, in (0, 1); there
+            are some if the imputer has `predict_quantiles`.
+        max_columns : int, default=9
+            Largest number of columns that are drawn, those with the most missing cells;
+            three times as many are with ``kind="missing"``.
+        ax : matplotlib Axes or array of such, default=None
+            Where to draw: one is divided. None is a new figure.
+
+        Returns
+        -------
+        display : ImputationDisplay
+            With what was drawn.
+        """
+        check_is_fitted(estimator)
+        check_option("ImputationDisplay", "kind", kind, ("values", "missing"))
+        if not isinstance(level, float) or not 0 < level < 1:
+            raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
+        model, rows = last_of(estimator, X)
+        if kind == "missing":
+            return cls(rows).plot(ax=ax, kind=kind, max_columns=max_columns)
+        intervals = None
+        if isinstance(model, TellsQuantiles):
+            if isinstance(rows, pd.DataFrame):
+                rows = rows.reset_index(drop=True)  # cells are found by position
+            ends = 0.5 - 0.5 * level, 0.5 + 0.5 * level
+            intervals = model.predict_quantiles(rows, ends)
+        done = model.transform(rows)
+        names = [_text(name) for name in model.get_feature_names_out()]
+        done = dict(zip(names, columns_of(done), strict=False))
+        if not is_frame(rows):
+            rows = pd.DataFrame(np.asarray(rows), columns=_names_in(model))
+        display = cls(rows, done, intervals=intervals)
+        display.plot(ax=ax, max_columns=max_columns)
+        return display
+
+    def plot(self, ax=None, *, kind="values", max_columns=9):
+        """Draw values, or which cells are missing.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array of such, default=None
+            Where to draw: one is divided. None is a new figure.
+        kind : {"values", "missing"}, default="values"
+            Whether to draw observed and imputed values of each column, or which cells
+            are missing.
+        max_columns : int, default=9
+            Largest number of columns that are drawn, those with the most missing cells;
+            three times as many are with ``kind="missing"``.
+
+        Returns
+        -------
+        self : ImputationDisplay
+            With `axes_` and `figure_`.
+        """
+        check_option("ImputationDisplay", "kind", kind, ("values", "missing"))
+        check_count("max_columns", max_columns)
+        columns = columns_of(self.X)
+        if kind == "missing":
+            self._pattern(columns, ax, 3 * max_columns)
+        else:
+            self._values(columns, ax, max_columns)
+        return self
+
+    def _completed(self, columns):
+        """Return the completed columns by name."""
+        if self.X_imputed is None:
+            raise ValueError(
+                "ImputationDisplay: X_imputed is needed to draw what was put in. Pass it, "
+                "or say kind='missing'."
+            )
+        if isinstance(self.X_imputed, dict):
+            return self.X_imputed
+        done = columns_of(self.X_imputed)
+        if len(done) == len(columns):
+            return {c.name: d for c, d in zip(columns, done, strict=True)}
+        return {d.name: d for d in done}
+
+    def _values(self, columns, ax, most):
+        done, filled = self._completed(columns), []
+        for column in columns:
+            new = done.get(column.name)
+            if new is not None and (column.missing & ~new.missing).any():
+                filled.append((column, new._replace(missing=~column.missing | new.missing)))
+        if not filled:
+            raise ValueError(
+                "ImputationDisplay: no cell of X was imputed, so there is nothing to draw."
+            )
+        filled.sort(key=lambda pair: -(~pair[1].missing).sum())
+        drawn = filled[:most]
+        gone = left_out(len(filled) - len(drawn), "imputed column")
+        title = f"What was observed and what was put in{gone}"
+        self.figure_, self.axes_, foot = panels(ax, len(drawn), title)
+        self.ax_, self.columns_ = self.axes_[0], [old.name for old, _ in drawn]
+        intervals = _by_column(self.intervals)
+        for ax, (old, new) in zip(self.axes_, drawn, strict=True):
+            has_scale = draw_two(ax, old, new, LABELS)
+            n = (~new.missing).sum()
+            if has_scale and old.name in intervals:
+                self._strip(ax, new, *intervals[old.name])
+            ax.set_title(f"{short(old.name, NAME)} ({n} imputed)", fontsize="medium")
+        legend(self.axes_, foot)
+
+    def _strip(self, ax, new, position, low, high):
+        """Draw intervals of some imputed cells below a panel's zero."""
+        chosen = np.argsort(new.values[position], kind="stable")
+        n = min(len(chosen), MOST_INTERVALS)
+        chosen = chosen[np.linspace(0, len(chosen) - 1, n).astype(int)]
+        top = ax.get_ylim()[1]
+        at = -top * (0.08 + 0.72 * np.arange(1, n + 1) / (n + 1))
+        first, last = self.intervals.columns[[0, -1]]
+        ax.hlines(
+            at, low[chosen], high[chosen], color=COLOURS[1], linewidth=1, alpha=0.7,
+            label=f"{100 * (last - first):.3g} % interval of an imputed cell",
+        )  # fmt: skip
+        ax.plot(new.values[position[chosen]], at, ".", color=COLOURS[1], markersize=4)
+        ax.axhline(0, color="0.3", linewidth=0.8)
+        ax.set_ylim(-0.85 * top, top)
+
+    def _pattern(self, columns, ax, most):
+        missing = np.stack([column.missing for column in columns])
+        share = missing.mean(1)
+        drawn = np.arange(len(columns))
+        if len(columns) > most:
+            drawn = np.sort(np.argsort(-share, kind="stable")[:most])
+        n = missing.shape[1]
+        edges = np.linspace(0, n, min(n, MOST_BINS) + 1).astype(int)
+        sums = np.add.reduceat(missing[drawn].astype(float), edges[:-1], axis=1)
+        size = 7, 1.5 + 0.24 * max(len(drawn), 4)
+        self.figure_, self.ax_ = axes_or_new(ax, figsize=size)
+        self.axes_, ax = np.array([self.ax_]), self.ax_
+        from matplotlib.colors import LinearSegmentedColormap
+
+        shades = LinearSegmentedColormap.from_list("missing", ["0.93", COLOURS[1]])
+        ax.imshow(
+            sums / np.diff(edges), cmap=shades, vmin=0, vmax=1, aspect="auto",
+            interpolation="nearest", extent=(0, n, len(drawn) - 0.5, -0.5),
+        )  # fmt: skip
+        self.columns_ = [columns[j].name for j in drawn]
+        names = [f"{short(columns[j].name)} ({_percent(share[j])})" for j in drawn]
+        ax.set_yticks(np.arange(len(drawn)), names, fontsize="small")
+        ax.set_yticks(np.arange(len(drawn) + 1) - 0.5, minor=True)
+        ax.grid(which="minor", axis="y", color="white", linewidth=2)
+        ax.tick_params(which="minor", length=0)
+        ax.set_xlabel("Row, in the table's order (orange: missing)")
+        whole = int((~missing.any(0)).sum())
+        gone = left_out(len(columns) - len(drawn))
+        ax.set_title(
+            f"{_percent(missing.mean())} of cells missing, {whole} of {n} rows whole{gone}"
+        )
+
+
+def _percent(share):
+    return (
+        f"{100 * share:.0f} %" if share >= 0.095 or share == 0 else f"{100 * share:.1f} %"
+    )
+
+
+def _text(name):
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
+def _names_in(model):
+    """Return what the columns of arrays are called."""
+    own = vars(model).get("feature_names_in_")
+    return [f"x{j}" for j in range(model.n_features_in_)] if own is None else list(own)
+
+
+def _by_column(intervals):
+    """Return {column: positions, lower and upper ends of its cells}."""
+    if intervals is None or not len(intervals):
+        return {}
+    index = intervals.index
+    names = index.droplevel(0)
+    names = pd.Index([_text(name) for name in names])
+    found = {}
+    for name in names.unique():
+        rows = names == name
+        position = index.get_level_values(0)[rows].to_numpy()
+        ends = pd.DataFrame(
+            {i: list(intervals.iloc[rows, i]) for i in (0, -1)}
+        ).infer_objects()
+        found[name] = position, *(column.values for column in columns_of(ends))
+    return found

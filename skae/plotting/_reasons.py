@@ -1,0 +1,244 @@
+"""Which columns make rows abnormal."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from skae._data.checks import check_count
+from skae._data.objects import brief
+from skae.plotting._base import COLOURS, axes_or_new
+from skae.plotting._tables import last_of, left_out, short
+
+MOST_ROWS = 30  # of a heat map
+MOST_PICTURES = 10
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """What tells columns' shares, and what was expected of them."""
+
+    def feature_contributions(self, X): ...
+    def explain(self, X, top): ...
+
+
+class ReasonsDisplay:
+    """Which columns make a row abnormal, or which pixels.
+
+    One row is drawn as bars, each with what was observed and what was expected; several as
+    a heat map of rows and columns; pictures each above its own heat map.
+
+    Parameters
+    ----------
+    contributions : DataFrame of shape (n_samples, n_features) or ndarray
+        Each column's share, as `skae.AutoencoderOutlierDetector.feature_contributions`
+        returns it; for pictures of shape (n_samples, ..., H, W).
+    observed : array-like of shape (n_samples, n_features), default=None
+        The rows' own values, for a single row; for pictures these.
+    expected : array-like of shape (n_samples, n_features), default=None
+        What was expected of them, None where there is nothing to tell.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+
+    See Also
+    --------
+    skae.AutoencoderOutlierDetector.explain : The same, as a DataFrame.
+    skae.AutoencoderOutlierDetector.report : Scores and first reasons of many rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae import AutoencoderOutlierDetector
+    >>> from skae.plotting import ReasonsDisplay
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> X[7, 2] = 9
+    >>> detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(X)
+    >>> display = ReasonsDisplay.from_estimator(detector, X[[7]])
+    >>> display.ax_.get_yticklabels()[0].get_text().split(":")[0]
+    'x2'
+    """
+
+    def __init__(self, contributions, *, observed=None, expected=None):
+        self.contributions = contributions
+        self.observed = observed
+        self.expected = expected
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, max_columns=12, ax=None):
+        """Explain rows, and draw that.
+
+        Parameters
+        ----------
+        estimator : fitted `skae.AutoencoderOutlierDetector`, or pipeline that ends in one
+            Any estimator with `feature_contributions` and `explain`.
+        X : array-like of shape (n_samples, n_features)
+            One row or several; or pictures.
+        max_columns : int, default=12
+            Largest number of columns that are drawn, those that add the most.
+        ax : matplotlib Axes, default=None
+            Where to draw. None is a new figure.
+
+        Returns
+        -------
+        display : ReasonsDisplay
+            With what was drawn.
+        """
+        check_is_fitted(estimator)
+        model, rows = last_of(estimator, X)
+        if not isinstance(model, Explains):
+            raise ValueError(
+                f"ReasonsDisplay: estimator must have feature_contributions and explain, "
+                f"as an AutoencoderOutlierDetector has. Got a {type(model).__name__}."
+            )
+        shares, observed, expected = model.feature_contributions(rows), None, None
+        if not isinstance(shares, pd.DataFrame):
+            observed = np.asarray(rows).reshape(shares.shape)
+        elif len(shares) == 1:
+            told = model.explain(rows, top=shares.shape[1])
+            at = shares.columns.get_indexer(told["feature"])
+            shares = shares * 0.0  # those without a reason are equal
+            shares.iloc[0, at] = told["contribution"].to_numpy()
+            observed = np.full(shares.shape, None, dtype=object)
+            expected = observed.copy()
+            observed[0, at] = told["observed"].to_numpy()
+            expected[0, at] = told["expected"].to_numpy()
+        display = cls(shares, observed=observed, expected=expected)
+        return display.plot(ax=ax, max_columns=max_columns)
+
+    def plot(self, ax=None, *, max_columns=12):
+        """Draw bars, a heat map, or pictures.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None is a new figure.
+        max_columns : int, default=12
+            Largest number of columns that are drawn, those that add the most.
+
+        Returns
+        -------
+        self : ReasonsDisplay
+            With `ax_` and `figure_`.
+        """
+        check_count("max_columns", max_columns)
+        shares = self.contributions
+        if not isinstance(shares, pd.DataFrame):
+            shares = np.asarray(shares, dtype=float)
+            if shares.ndim > 2:
+                return self._pictures(shares, ax)
+            names = [f"x{j}" for j in range(shares.shape[-1])]
+            shares = pd.DataFrame(np.atleast_2d(shares), columns=names)
+        draw = self._bars if len(shares) == 1 else self._map
+        draw(shares, ax, max_columns)
+        return self
+
+    def _bars(self, shares, ax, most):
+        values, label = shares.to_numpy()[0], shares.index[0]
+        order = np.argsort(-values, kind="stable")
+        reasons = order[values[order] > 0]
+        drawn = reasons[:most]
+        names = [self._called(shares.columns[j], j) for j in drawn]
+        heights, colours = values[drawn].tolist(), [COLOURS[0]] * len(drawn)
+        rest = reasons[most:]
+        if len(rest):
+            names.append(
+                f"{len(rest)} other columns" if len(rest) > 1 else "1 other column"
+            )
+            heights.append(values[rest].sum())
+            colours.append("0.6")
+        size = 7, 1.4 + 0.36 * max(len(names), 2)
+        self.figure_, self.ax_ = axes_or_new(ax, figsize=size)
+        ax = self.ax_
+        ax.barh(np.arange(len(names)), heights, color=colours)
+        ax.set_yticks(np.arange(len(names)), names)
+        ax.invert_yaxis()
+        ax.set_xlim(0, max([*heights, 0.01]) * 1.12)
+        for at, height in enumerate(heights):
+            ax.text(height, at, f" {100 * height:.0f} %", va="center", fontsize="small")
+        ax.xaxis.set_major_formatter("{x:.0%}")
+        ax.set_xlabel("Share of the row's abnormality")
+        if len(names):
+            ax.set_title(f"Why row {short(label)} is abnormal")
+        else:
+            ax.set_title(f"Row {short(label)}: no column makes it abnormal")
+
+    def _called(self, name, j):
+        """Return a column's name with what was observed and expected in a row."""
+        name = short(name)
+        if self.observed is not None:
+            name = f"{name}: {brief(np.atleast_2d(self.observed)[0][j])}"
+        if self.expected is not None:
+            name = f"{name}\n(expected {brief(np.atleast_2d(self.expected)[0][j])})"
+        return name
+
+    def _map(self, shares, ax, most):
+        rows = shares.iloc[:MOST_ROWS]
+        total = rows.to_numpy().sum(0)
+        drawn = np.argsort(-total, kind="stable")[:most]
+        values = rows.to_numpy()[:, drawn]
+        size = 3.2 + 0.42 * len(drawn), 2.4 + 0.24 * len(rows)
+        self.figure_, self.ax_ = axes_or_new(ax, figsize=size)
+        ax = self.ax_
+        image = ax.imshow(
+            values, cmap="Blues", vmin=0, vmax=max(values.max(), 1e-9), aspect="auto"
+        )
+        bar = self.figure_.colorbar(image, ax=ax)
+        bar.set_label("Share of the row's abnormality")
+        bar.formatter = lambda value, _: f"{100 * value:.0f} %"
+        bar.update_ticks()
+        names = [short(name) for name in rows.columns[drawn]]
+        ax.set_xticks(
+            np.arange(len(drawn)), names, rotation=45, ha="right", rotation_mode="anchor"
+        )
+        ax.set_yticks(
+            np.arange(len(rows)), [short(row, 14) for row in rows.index], fontsize="small"
+        )
+        ax.set_ylabel("Row")
+        gone = left_out(shares.shape[1] - len(drawn))
+        gone += left_out(len(shares) - len(rows), "row")
+        ax.set_title(f"Why {len(rows)} rows are abnormal{gone}")
+
+    def _pictures(self, shares, ax):
+        maps = shares[:MOST_PICTURES]
+        maps = maps.mean(1) if maps.ndim == 4 else maps  # over the channels
+        n, height, width = maps.shape
+        size = max(4.0, 1.3 * n), 3.4
+        self.figure_, self.ax_ = axes_or_new(ax, figsize=size)
+        ax = self.ax_
+        step = width * 1.12
+        for i, heat in enumerate(maps):
+            left = i * step
+            ax.imshow(
+                heat, cmap="Blues", vmin=0, vmax=heat.max() or 1.0,
+                extent=(left, left + width, 0, height),
+            )  # fmt: skip
+            if self.observed is not None:
+                picture = np.asarray(self.observed)[i]
+                if picture.ndim == 3:  # colours last, or one grey
+                    picture = np.moveaxis(picture, 0, -1)
+                    picture = picture if picture.shape[-1] == 3 else picture.mean(-1)
+                picture = picture - picture.min()
+                ax.imshow(
+                    picture / (picture.max() or 1.0), cmap="gray",
+                    extent=(left, left + width, 1.12 * height, 2.12 * height),
+                )  # fmt: skip
+        top = 1.0 if self.observed is None else 2.12
+        ax.set_xlim(0, n * step - 0.12 * width)
+        ax.set_ylim(0, top * height)
+        ax.set_xticks([])
+        ax.set_yticks([0.5 * height], ["where it is\nabnormal"])
+        if self.observed is not None:
+            ax.set_yticks([0.5 * height, 1.62 * height], ["where it is\nabnormal", "seen"])
+        ax.tick_params(length=0)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+        gone = left_out(len(shares) - n, "picture")
+        what = "a picture is" if n == 1 else f"{n} pictures are"
+        ax.set_title(f"Why {what} abnormal (darker is more){gone}")
+        return self

@@ -1,0 +1,223 @@
+"""Scores of rows, and which are flagged."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from skae._params import check_option
+from skae.plotting._base import COLOURS, axes_or_new
+from skae.plotting._tables import last_of
+
+BINS = 40
+FAR = 12.0  # times the middle half of the scores: lower ones share a bin
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """What scores rows."""
+
+    def score_samples(self, X): ...
+
+
+class OutlierScoresDisplay:
+    """Scores of rows with the threshold, and the rows that it flags.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Higher is more normal.
+    threshold : float, default=None
+        Rows with lower scores are flagged. None flags none.
+    y : array-like of shape (n_samples,), default=None
+        Labels, of at most six kinds, each drawn in a colour.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    flagged : ndarray of shape (n_samples,), dtype bool
+        Which rows are below the threshold.
+
+    See Also
+    --------
+    skae.AutoencoderOutlierDetector.set_threshold : Ways to a threshold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from skae.plotting import OutlierScoresDisplay
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> forest = IsolationForest(n_estimators=10, contamination=0.05, random_state=0).fit(X)
+    >>> display = OutlierScoresDisplay.from_estimator(forest, X)
+    >>> display.ax_.get_title()
+    '10 of 200 rows are flagged (5.0 %)'
+    """
+
+    def __init__(self, scores, *, threshold=None, y=None):
+        self.scores = scores
+        self.threshold = threshold
+        self.y = y
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y=None, *, kind="histogram", threshold=None, ax=None, **kwargs
+    ):
+        """Score rows, and draw the scores.
+
+        Parameters
+        ----------
+        estimator : fitted outlier detector, or pipeline that ends in one
+            It has `score_samples`; its `offset_` is the threshold, if it has one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+        y : array-like of shape (n_samples,), default=None
+            Labels of the rows, of at most six kinds.
+        kind : {"histogram", "sorted"}, default="histogram"
+            Whether to count scores, or to draw each row, the most abnormal first.
+        threshold : float, default=None
+            Another threshold than the estimator's.
+        ax : matplotlib Axes, default=None
+            Where to draw. None is a new figure.
+        **kwargs : dict
+            What `plot` takes besides.
+
+        Returns
+        -------
+        display : OutlierScoresDisplay
+            With what was drawn.
+        """
+        check_is_fitted(estimator)
+        last, rows = last_of(estimator, X)
+        if not isinstance(last, Scores):
+            raise ValueError(
+                "OutlierScoresDisplay: estimator must have score_samples, as outlier "
+                f"detectors have. Got a {type(last).__name__}."
+            )
+        scores = last.score_samples(rows)
+        if threshold is None:
+            threshold = vars(last).get("offset_")
+        return cls(scores, threshold=threshold, y=y).plot(ax=ax, kind=kind, **kwargs)
+
+    @property
+    def flagged(self):
+        """Which rows are below the threshold; (n,) bool."""
+        scores = np.asarray(self.scores, dtype=float)
+        if self.threshold is None:
+            return np.zeros(len(scores), dtype=bool)
+        return scores < float(np.squeeze(self.threshold))
+
+    def plot(self, ax=None, *, kind="histogram"):
+        """Draw the scores.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None is a new figure.
+        kind : {"histogram", "sorted"}, default="histogram"
+            Whether to count scores, or to draw each row, the most abnormal first.
+
+        Returns
+        -------
+        self : OutlierScoresDisplay
+            With `ax_` and `figure_`.
+        """
+        check_option("OutlierScoresDisplay", "kind", kind, ("histogram", "sorted"))
+        scores = column_or_1d(np.asarray(self.scores, dtype=float))
+        groups = self._groups(scores)
+        self.figure_, self.ax_ = axes_or_new(ax, figsize=(7, 4))
+        ax, flagged = self.ax_, self.flagged
+        low = _floor(scores)
+        draw = self._count if kind == "histogram" else self._sort
+        draw(scores, groups, low)
+        n = int(flagged.sum())
+        if self.threshold is None:
+            ax.set_title(f"Scores of {len(scores)} rows")
+        else:
+            share = 100 * n / len(scores)
+            ax.set_title(f"{n} of {len(scores)} rows are flagged ({share:.1f} %)")
+        ax.legend(loc="upper left" if kind == "histogram" else "lower right")
+        return self
+
+    def _groups(self, scores):
+        """Return pairs of what rows are called and which they are."""
+        if self.y is None:
+            if self.threshold is None:
+                return [("rows", np.ones(len(scores), dtype=bool))]
+            flagged = self.flagged
+            return [("not flagged", ~flagged), ("flagged", flagged)]
+        y = column_or_1d(self.y)
+        check_consistent_length(scores, y)
+        labels = np.unique(y)
+        if len(labels) > len(COLOURS) - 1:
+            raise ValueError(
+                f"y must hold at most {len(COLOURS) - 1} labels. Got {len(labels)}: draw "
+                "them in groups."
+            )
+        labels = sorted(labels.tolist(), key=lambda label: -(y == label).sum())
+        return [(f"y = {label}", y == label) for label in labels]
+
+    def _count(self, scores, groups, low):
+        ax = self.ax_
+        edges = np.linspace(low, max(scores.max(), low + 1e-12), BINS + 1)
+        if self.threshold is not None:
+            cut = float(np.squeeze(self.threshold))
+            if edges[0] < cut < edges[-1]:  # no bin holds rows of both sides
+                edges += cut - edges[np.abs(edges - cut).argmin()]
+                edges[-1] = max(edges[-1], scores.max())
+                edges[0] = min(edges[0], low)
+        for (name, rows), colour in zip(groups, COLOURS, strict=False):
+            counts, _ = np.histogram(scores[rows].clip(edges[0]), edges)
+            alone = self.y is None
+            style = {"color": colour, "label": f"{name} ({rows.sum()})", "baseline": 0.5}
+            if alone:
+                ax.stairs(counts, edges, fill=True, **style)
+            else:
+                ax.stairs(counts, edges, fill=True, **{**style, "label": "_"}, alpha=0.3)
+                ax.stairs(counts, edges, linewidth=1.8, **style)
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=0.5)
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.set_ylabel("Rows (log scale)")
+        ax.set_xlabel(_called(scores, edges[0]))
+        self._cut("axvline")
+
+    def _sort(self, scores, groups, low):
+        ax, order = self.ax_, np.argsort(scores, kind="stable")
+        rank = np.empty(len(scores), dtype=int)
+        rank[order] = np.arange(1, len(scores) + 1)
+        for (name, rows), colour in zip(groups, COLOURS, strict=False):
+            ax.scatter(
+                rank[rows], scores[rows].clip(low), s=14, color=colour,
+                label=f"{name} ({rows.sum()})",
+            )  # fmt: skip
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_xlabel("Rank, the most abnormal row first (log scale)")
+        ax.set_ylabel(_called(scores, low).replace("; ", ";\n"))
+        self._cut("axhline")
+
+    def _cut(self, line):
+        if self.threshold is None:
+            return
+        cut = float(np.squeeze(self.threshold))
+        draw = self.ax_.axvline if line == "axvline" else self.ax_.axhline
+        draw(cut, color=COLOURS[-1], linestyle="--", label=f"threshold {cut:.3g}")
+
+
+def _called(scores, low):
+    """Return what to call the axis of scores, and how many are below its end."""
+    lower = int((scores < low).sum())
+    rows = "row is" if lower == 1 else "rows are"
+    more = f"; {lower} {rows} lower, to {scores.min():.3g}" if lower else ""
+    return f"Score (higher is more normal{more})"
+
+
+def _floor(scores):
+    """Return the score below which rows share a place."""
+    low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
+    return max(scores.min(), middle - FAR * max(high - low, 1e-12))

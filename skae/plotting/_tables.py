@@ -1,0 +1,264 @@
+"""Tables as they are drawn: columns read, names cut, panels laid out.
+
+n is the number of rows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.pipeline import Pipeline
+
+from skae._data.containers import taken
+from skae._data.frames import Series, Table, is_frame
+from skae._data.objects import brief
+from skae.plotting._base import COLOURS, pyplot
+
+LONGEST = 24  # letters of a name
+FEW = 10  # different numbers are drawn one by one
+MOST_BINS = 30
+MOST_LEVELS = 8  # of a category that are drawn
+DAY = np.timedelta64(1, "D")
+ACROSS, INCHES = 3, (3.4, 2.3)  # panels beside one another, the size of one
+NARROWEST = 2.3  # inches of a panel
+HEADING = 0.3  # inches of a line
+NAME = 20  # letters of a name above a panel
+
+
+class Column(NamedTuple):
+    """One column: numbers, dates, or what else there is as texts."""
+
+    name: str
+    values: np.ndarray  # (n,) float64 or datetime64, else texts
+    missing: np.ndarray  # (n,) bool
+
+    @property
+    def is_text(self):
+        """Whether values are texts."""
+        return self.values.dtype.kind not in "fM"
+
+    @property
+    def known(self):
+        """The values that are not missing."""
+        return self.values[~self.missing]
+
+
+def columns_of(X):
+    """Return the columns of a table or an array; pictures are flattened."""
+    X = taken(X)
+    if sp.issparse(X):
+        X = X.toarray()
+    if not is_frame(X):
+        X = np.asarray(X)
+        X = X.reshape(len(X), -1) if X.ndim else X.reshape(1, 1)
+        if X.dtype.kind in "biuf":
+            X = X.astype(np.float64)
+            return [Column(f"x{j}", v, np.isnan(v)) for j, v in enumerate(X.T)]
+        X = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]).infer_objects()
+    return [_column(series) for series in Table.read(X).series]
+
+
+def _column(series):
+    """Return a series that was read as what is drawn."""
+    name = series.name
+    name = ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+    if isinstance(series, Series) and series.times is not None:
+        times = series.times
+        if times.what == "date":
+            values = times.on_the_wall(times.zone).astype("datetime64[us]")
+        else:  # times of day are durations since midnight
+            values = times.ticks / DAY
+        return Column(name, values, series.missing | np.isnat(times.ticks))
+    if series.is_number:
+        return Column(name, series.values.astype(np.float64), series.missing)
+    texts = np.array([str(value) for value in series.values], dtype=object)
+    return Column(name, texts, series.missing)
+
+
+def last_of(estimator, X):
+    """Return what a pipeline ends in, and X as it gets there; else both as they are."""
+    if not isinstance(estimator, Pipeline):
+        return estimator, X
+    if X is not None and len(estimator) > 1:
+        X = estimator[:-1].transform(X)
+    return estimator[-1], X
+
+
+def short(name, longest=LONGEST):
+    """Return a name without its middle, if it is long."""
+    return brief(str(name), longest)
+
+
+def left_out(n, what="column"):
+    """Return how many are not drawn, as the second line of a title."""
+    return f"\n({n} other {what}{'s' * (n > 1)} not shown)" if n else ""
+
+
+# Panels
+
+
+def panels(ax, n, title):
+    """Return a figure, n axes, and the axes of what is said below them, or None.
+
+    Parameters
+    ----------
+    ax : Axes, array of n Axes or None
+        One is divided into n; None is a new figure.
+    n : int
+    title : str
+        Above them all, but for axes that are given one by one.
+    """
+    plt = pyplot()
+    if ax is not None and not isinstance(ax, plt.Axes):
+        axes = np.ravel(ax)
+        if len(axes) != n:
+            raise ValueError(f"ax must be one axes or an array of {n}. Got {len(axes)}.")
+        return axes[0].figure, axes, None
+    across, head = ACROSS, HEADING * (1 + title.count("\n"))
+    if ax is not None:
+        across = int(ax.get_window_extent().width / ax.figure.dpi / NARROWEST)
+    across = max(1, min(n, across))
+    down = -(-n // across)
+    if ax is None:
+        size = max(INCHES[0] * across, 5.5), INCHES[1] * down + head + HEADING
+        figure = plt.figure(figsize=size, layout="constrained")
+        place, height = figure.add_gridspec(1, 1)[0], size[1]
+    else:
+        figure, place = ax.figure, ax.get_subplotspec()
+        if place is None:
+            raise ValueError(
+                "ax was not made by plt.subplots and cannot be divided. Pass an array "
+                f"of {n} axes."
+            )
+        height = ax.get_window_extent().height / figure.dpi
+        ax.set_axis_off()
+    each = max(height - head - HEADING, down * HEADING) / down
+    grid = place.subgridspec(
+        down + 2, across, height_ratios=[head, *[each] * down, HEADING]
+    )
+    head, foot = (figure.add_subplot(grid[row, :]) for row in (0, -1))
+    for bare in (head, foot):
+        bare.set_axis_off()
+    head.text(0.5, 0.5, title, ha="center", va="center", fontsize="large", wrap=True)
+    axes = [figure.add_subplot(grid[1 + i // across, i % across]) for i in range(n)]
+    return figure, np.array(axes), foot
+
+
+def legend(axes, foot):
+    """Draw the legend of all panels below them, or that of the first in it."""
+    if foot is None:
+        axes[0].legend(fontsize="small")
+        return
+    drawn = [panel.get_legend_handles_labels() for panel in axes]
+    found = {name: it for its, names in drawn for it, name in zip(its, names, strict=True)}
+    foot.legend(found.values(), found, loc="center", ncols=3, frameon=False)
+
+
+# Two samples of one column
+
+
+def compared(first, second):
+    """Return two samples of a column as they are compared: levels, and shares or numbers.
+
+    Parameters
+    ----------
+    first, second : Column
+
+    Returns
+    -------
+    levels : list or None
+        Values that are counted one by one; None if they are numbers of a scale.
+    shares : list of two ndarray
+        How often each level is, or the known values.
+    """
+    a, b = first.known, second.known
+    if first.is_text or second.is_text:
+        a, b = a.astype(str), b.astype(str)
+    elif len(np.unique(np.concatenate([a, b]))) > FEW:
+        return None, [a, b]
+    levels = np.unique(np.concatenate([a, b]))
+    return levels.tolist(), [
+        np.array([(v == level).mean() if len(v) else 0.0 for level in levels])
+        for v in (a, b)
+    ]
+
+
+def edges_between(*samples):
+    """Return the edges of bins for numbers or dates, without far ends; (bins + 1,)."""
+    values = np.concatenate(samples)
+    is_date = values.dtype.kind == "M"
+    values = values.astype("datetime64[us]").astype(float) if is_date else values
+    low, high = np.quantile(values, [0.01, 0.99])
+    wide = 0.5 * (high - low)
+    low, high = max(values.min(), low - wide), min(values.max(), high + wide)
+    inside = values[(values >= low) & (values <= high)]
+    n_bins = len(np.histogram_bin_edges(inside, "fd")) if high > low else 1
+    edges = np.linspace(low, high, int(np.clip(n_bins, 8, MOST_BINS)) + 1)
+    return edges.astype("datetime64[us]") if is_date else edges
+
+
+def draw_two(ax, first, second, labels):
+    """Draw two samples of a column beside each other; return whether it has a scale."""
+    levels, (a, b) = compared(first, second)
+    if levels is None:
+        edges = edges_between(a, b)
+        beyond = [((v < edges[0]) | (v > edges[-1])).sum() for v in (a, b)]
+        for values, colour, label, is_filled in zip(
+            (a, b), COLOURS, labels, (True, False), strict=False
+        ):
+            counts = _counts(values, edges) / max(len(values), 1)
+            ax.stairs(
+                counts, edges, color=colour, label=label, fill=is_filled,
+                alpha=0.35 if is_filled else 1, linewidth=1.8,
+            )  # fmt: skip
+        if sum(beyond):
+            ax.text(
+                0.98, 0.97, f"{sum(beyond)} beyond", transform=ax.transAxes, ha="right",
+                va="top", fontsize="x-small",
+            )  # fmt: skip
+        margin = (edges[-1] - edges[0]) / 30
+        ax.set_xlim(edges[0] - margin, edges[-1] + margin)
+        _few_ticks(ax, a.dtype.kind == "M")
+        ax.set_yticks([])
+        return True
+    keep = np.argsort(-(a + b), kind="stable")[:MOST_LEVELS]
+    if not first.is_text:
+        keep = np.sort(keep)
+    if len(keep) == len(levels):
+        names = [brief(levels[i]) if not first.is_text else levels[i] for i in keep]
+    else:
+        names = [levels[i] for i in keep] + [f"{len(levels) - len(keep)} others"]
+        a, b = (np.append(v[keep], 1 - v[keep].sum()) for v in (a, b))
+        keep = np.arange(len(keep) + 1)
+    at = np.arange(len(keep))
+    for values, colour, label, shift, is_filled in zip(
+        (a, b), COLOURS, labels, (-0.2, 0.2), (0.35, 1), strict=False
+    ):
+        ax.barh(at + shift, values[keep], 0.38, color=colour, label=label, alpha=is_filled)
+    ax.set_yticks(at, [short(name, 14) for name in names], fontsize="small")
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.locator_params(axis="x", nbins=4)
+    ax.tick_params(axis="x", labelsize="small")
+    return False
+
+
+def _counts(values, edges):
+    """Return how many values are in each bin; (bins,)."""
+    if values.dtype.kind == "M":
+        values, edges = values.astype("datetime64[us]").astype(float), edges.astype(float)
+    return np.histogram(values, edges)[0]
+
+
+def _few_ticks(ax, is_date):
+    """Make ticks of a small panel few enough to be read."""
+    ax.tick_params(axis="x", labelsize="small")
+    if is_date:
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+        locator = AutoDateLocator(minticks=2, maxticks=4)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    else:
+        ax.locator_params(axis="x", nbins=4)
