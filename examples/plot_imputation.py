@@ -73,8 +73,9 @@ for ax, column, label in zip(
     ax.set(
         xlabel="true value",
         ylabel="imputed value",
-        title=f"Imputed {label}: {column} (score {scores[column]:.3f})",
+        title=f"Imputed {label}: {column} (score {scores[column]:.2f})",
     )
+    ax.locator_params(nbins=5)
 axes[0].legend(frameon=False)
 fig.suptitle("Missing cells of rows that were not learnt from")
 plt.show()
