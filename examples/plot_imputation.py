@@ -73,7 +73,7 @@ for ax, column, label in zip(
     ax.set(
         xlabel="true value",
         ylabel="imputed value",
-        title=f"Imputed {label}: {column} (score {scores[column]:.2f})",
+        title=f"Imputed {label}: {column} (score {scores[column]:.3f})",
     )
     ax.locator_params(nbins=5)
 axes[0].legend(frameon=False)
