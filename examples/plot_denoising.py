@@ -1,6 +1,6 @@
 """
-Cleaning pictures, and filling in what is missing
-=================================================
+Clean pictures, and fill in what is hidden
+==========================================
 
 A denoising autoencoder is trained on clean pictures that are spoilt anew in each batch,
 and learns to undo that. Here it takes noise out of handwritten digits, and another one
@@ -8,11 +8,10 @@ paints in what a hole has hidden.
 """
 
 # %%
-# The data: 1797 pictures of 8 x 8 pixels, between 0 and 1. They are passed as pictures,
-# not as rows: the strength of a corruption then is in their own units.
+# 1,797 pictures of 8 x 8 pixels, between 0 and 1. They are passed as pictures, not as rows:
+# the strength of a corruption then is in their own units.
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -32,7 +31,9 @@ def psnr(pictures):
 
 
 # %%
-# Noise. The same object that training uses also spoils the test pictures.
+# Noise
+# -----
+# The same object that training uses also spoils the test pictures.
 
 noise = Gaussian(0.3)
 noisy = noise.corrupt(X_test, random_state=0)
@@ -44,53 +45,35 @@ denoised = denoiser.denoise(noisy)
 # PCA, too, takes noise out: that of the components that it leaves out. It is given the
 # best number of them, as judged by the training pictures under the same noise.
 
-rows, noisy_rows = X_train.reshape(-1, 64), noise.corrupt(X_train, random_state=1)
-candidates = [PCA(k).fit(rows) for k in range(4, 33, 2)]
-
 
 def project(pca, pictures):
-    """Return pictures, projected on the principal components."""
     codes = pca.transform(pictures.reshape(-1, 64))
     return pca.inverse_transform(codes).reshape(-1, 8, 8)
 
 
-errors = [np.square(project(pca, noisy_rows) - X_train).mean() for pca in candidates]
+again = noise.corrupt(X_train, random_state=1)
+candidates = [PCA(k).fit(X_train.reshape(-1, 64)) for k in range(4, 33, 2)]
+errors = [np.square(project(pca, again) - X_train).mean() for pca in candidates]
 pca = candidates[np.argmin(errors)]
 projected = project(pca, noisy)
-print("PSNR on test pictures, in dB")
-print(f"  noisy                                {psnr(noisy):6.2f}")
-print(f"  PCA, {pca.n_components_} components                   {psnr(projected):6.2f}")
-print(f"  DenoisingAutoencoder(32).denoise     {psnr(denoised):6.2f}")
 
 # %%
-# Holes. Where it is known which pixels are lost, ``reconstruct`` takes a mask: those are
-# filled in, and all others stay as they are. Training shows it pictures with holes. A
-# picture whose hole hides nothing is repaired without an error, and has no PSNR: the root
-# mean square over the lost pixels says how well they are guessed.
+# Holes
+# -----
+# Where it is known which pixels are lost, ``reconstruct`` takes a mask: those are filled
+# in, and all others stay as they are. Training shows it pictures with holes.
 
 holes = RegionMasking(4, fill=0.0)
 inpainter = DenoisingAutoencoder(32, corruption=holes, random_state=0).fit(X_train)
 
-lost = np.zeros(X_test.shape, dtype=bool)
-for mask, (top, left) in zip(
-    lost, np.random.default_rng(0).integers(0, 5, size=(len(lost), 2)), strict=True
-):
-    mask[top : top + 4, left : left + 4] = True
-with_holes = np.where(lost, 0.0, X_test)
-filled = inpainter.reconstruct(with_holes, mask=lost)
-
-print("Root mean square error of the lost pixels")
-mean = np.broadcast_to(X_train.mean(axis=0), X_test.shape)
-for name, guess in (("left black", with_holes), ("mean", mean), ("filled in", filled)):
-    print(f"  {name:36} {np.sqrt(np.square(guess - X_test)[lost].mean()):6.3f}")
+lost = holes.corrupt(np.ones(X_test.shape), random_state=0) == 0
+filled = inpainter.reconstruct(np.where(lost, 0.0, X_test), mask=lost)
+for name, guess in (("the mean", X_train.mean(axis=0)), ("filled in", filled)):
+    error = np.sqrt(np.square(guess - X_test)[lost].mean())
+    print(f"error of the lost pixels, {name}: {error:.3f} (ink: 1)")
 
 # %%
 # What that means to the eye.
-
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 shown = [(y_test == digit).argmax() for digit in range(10)]  # the first of each
 rows = {
@@ -102,7 +85,6 @@ rows = {
     "Filled in": filled,
 }
 fig, axes = plt.subplots(6, 10, figsize=(8, 5), layout="constrained")
-fig.get_layout_engine().set(w_pad=0.03, h_pad=0.03, rect=(0.01, 0.01, 0.98, 0.98))
 colours = plt.get_cmap("gray_r").with_extremes(bad="tab:blue")
 for row, (label, pictures) in zip(axes, rows.items(), strict=True):
     for ax, picture in zip(row, pictures[shown], strict=True):
@@ -111,4 +93,7 @@ for row, (label, pictures) in zip(axes, rows.items(), strict=True):
         ax.spines[:].set_color("0.8")
     row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
 fig.suptitle("Denoising and inpainting digits that nobody trained on")
-fig.savefig(sys.argv[1] if len(sys.argv) > 1 else "skae-denoising.png", dpi=110)
+plt.show()
+
+print(f"PSNR of new noisy digits: {psnr(denoised):.1f} dB", end=" ")
+print(f"(PCA of {pca.n_components_}: {psnr(projected):.1f}, noisy: {psnr(noisy):.1f})")

@@ -67,8 +67,14 @@ def as_number(value):
     return value.item() if isinstance(value, np.number) else value
 
 
+SITE = "https://skae.readthedocs.io/en/stable/"  # where the documentation is
+
+
 class Explaining:
-    """An estimator whose refusals of parameters name what to pass."""
+    """An estimator that links to its page, and whose refusals name what to pass."""
+
+    _doc_link_module = "skae"
+    _doc_link_template = SITE + "generated/skae.{estimator_name}.html"
 
     _examples: ClassVar[dict] = {}  # what can be passed as a parameter, by its name
     _auto_code: ClassVar[str] = (
@@ -266,6 +272,7 @@ class Versioned:
     def __getstate__(self):
         state = dict(super().__getstate__())
         if any(name[-1] == "_" for name in state):
+            state.pop("_skl_callbacks", None)  # of fits, not of what is fitted
             state.setdefault("_skae_version_", _version())
         return state
 

@@ -1,5 +1,6 @@
 """What holds for all tests; the environment is set before anything is imported."""
 
+import functools
 import os
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # or scikit-learn skips its checks of it
@@ -11,8 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import IsolationForest
 
+from skae._codes import adversaries, clusters
 from skae._codes.base import Terms
+from skae._training import measure
+from skae.impute import _guesses
+from skae.outliers import _purify
 from skae.semi_supervised import _teacher
 
 
@@ -22,11 +28,22 @@ def rng():
     return np.random.default_rng(1)
 
 
-@pytest.fixture
-def quick_teacher(monkeypatch):
-    """What few labels say, found by few trees and one strength of the linear model."""
-    monkeypatch.setattr(_teacher, "N_TREES", 30)
-    monkeypatch.setattr(_teacher, "CS", (1.0,))
+@pytest.fixture(scope="module")
+def quick():
+    """What surrounds training does less: where quality is not asked for, half of a test.
+
+    By few trees and one strength of a linear model, few draws, few moves, one graph.
+    """
+    few_trees = functools.partial(IsolationForest, n_estimators=10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_teacher, "N_TREES", 30)
+        patch.setattr(_teacher, "CS", (1.0,))
+        patch.setattr(_purify, "IsolationForest", few_trees)
+        patch.setattr(_guesses, "TRIED", _guesses.TRIED[:1])
+        patch.setattr(measure, "NOISE_ROWS", 100)
+        patch.setattr(adversaries, "MOVES", 20)
+        patch.setattr(clusters, "TIES", clusters.TIES[:1])
+        yield
 
 
 class Call(NamedTuple):

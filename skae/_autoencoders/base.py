@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -15,6 +14,7 @@ from skae._autoencoders.ahead import trained_ahead
 from skae._autoencoders.generating import DecodingMixin
 from skae._autoencoders.net_params import INTERRUPTED, check_net_params
 from skae._autoencoders.sizes import Share, train_of_share
+from skae._autoencoders.watched import Watched
 from skae._codes.base import Plain
 from skae._data.containers import taken
 from skae._data.refusals import check_columns, check_same_names, of_numbers, remedied
@@ -30,7 +30,6 @@ from skae._params import (
     check_parts,
     equal,
 )
-from skae._training.callbacks import CallbackBridge
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule
 from skae._training.train import train
@@ -51,9 +50,7 @@ EXAMPLES = {
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BaseAutoencoder(
-    Explaining, Versioned, DecodingMixin, CallbackSupportMixin, BaseEstimator
-):
+class BaseAutoencoder(Explaining, Versioned, DecodingMixin, Watched, BaseEstimator):
     """Base of the autoencoders: the plain one, unless a subclass says otherwise.
 
     Parameters
@@ -130,7 +127,8 @@ class BaseAutoencoder(
         dropout. An int gives
         the same result in each call. No global generator is read or changed.
     verbose : int, default=0
-        Whether to print a line for each epoch.
+        Whether to print losses as training goes: 1 prints a line a second at most, and for
+        the first and the last epoch; more prints one for each epoch.
 
     Attributes
     ----------
@@ -221,11 +219,6 @@ class BaseAutoencoder(
 
     _code_class: ClassVar[type] = Plain
     _examples: ClassVar[dict] = EXAMPLES
-
-    _doc_link_module = "skae"
-    _doc_link_template = (
-        "https://skae.readthedocs.io/en/stable/generated/skae.{estimator_name}.html"
-    )
 
     # What the parameters mean
 
@@ -346,36 +339,22 @@ class BaseAutoencoder(
             recipe, sample = self.__skae_begin__(
                 X, y, sample_weight, X_clean=X_clean, warm=warm
             )
-            is_watched, trained = bool(vars(self).get("_skl_callbacks")), None
+            trained, watch = None, self._watch(X, y, sample_weight, self._attributes)
             if not warm:
                 vars(self).pop("size_curve_", None)
                 has_seed = self.random_state is not None
                 trained = trained_ahead(
-                    recipe, sample, has_seed=has_seed, is_watched=is_watched
+                    recipe, sample, has_seed=has_seed, is_watched=watch.is_heard
                 )
             self._tell_of_marks(sample.X)
-            arguments = {
-                "estimator": self,
-                "X": X,
-                "y": X if y is None else y,  # monitors score nothing without a y
-                "metadata": (
-                    {} if sample_weight is None else {"sample_weight": sample_weight}
-                ),
-            }
-            context = self._init_callback_context(max_subtasks=self.max_iter)
-            context.call_on_fit_task_begin(**arguments)
-            bridge = None
-            if is_watched:
-                bridge = CallbackBridge(context, self._attributes, **arguments)
+            watch.expect(self.max_iter)
             if recipe.asks_for_share:
-                trained = train_of_share(recipe, sample, self.validation_fraction, bridge)
+                trained = train_of_share(recipe, sample, self.validation_fraction, watch)
             elif trained is None:
-                trained = train(recipe, sample, self._trained_ if warm else None, bridge)
+                trained = train(recipe, sample, self._trained_ if warm else None, watch)
             vars(self).pop("validation_loss_curve_", None)
             self.__skae_finish__(trained)
-            context.call_on_fit_task_end(
-                reconstruction_attributes=lambda: self._attributes(trained), **arguments
-            )
+            watch.finish()
         return self
 
     def __skae_begin__(

@@ -14,6 +14,7 @@ from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.generating import Ask, frame_of, framed
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
+from skae._autoencoders.watched import Watched
 from skae._data.rows import densify
 from skae._params import Explaining, Versioned, check_option
 from skae._training.runtime import all_or_nothing
@@ -21,7 +22,7 @@ from skae._training.usual import Apart
 from skae.priors import sample_density
 
 
-class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
+class LatentSampler(Apart, Explaining, Versioned, Watched, BaseEstimator):
     """Generator of rows from any autoencoder: its codes get a density to draw from.
 
     A plain autoencoder has no prior: nobody says which codes are likely. Here a density
@@ -40,6 +41,10 @@ class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Source of the randomness of the two estimators, where they are None or have none
         of their own.
+    verbose : int, default=0
+        Whether to print what is fitted, and the losses of an autoencoder of skae: 1 prints
+        a line a second at most, and for the first and the last epoch; more prints one for
+        each epoch.
 
     Attributes
     ----------
@@ -75,6 +80,7 @@ class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "density": [HasMethods(["fit", "sample"]), None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     _examples = {  # noqa: RUF012
@@ -82,10 +88,11 @@ class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
         "density": "sklearn.mixture.GaussianMixture(10)",
     }
 
-    def __init__(self, autoencoder=None, density=None, *, random_state=None):
+    def __init__(self, autoencoder=None, density=None, *, random_state=None, verbose=0):
         self.autoencoder = autoencoder
         self.density = density
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
@@ -124,11 +131,17 @@ class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
                 "autoencoder: the codes of a BinaryAutoencoder are bits, which a density "
                 "of numbers does not draw. Use another autoencoder."
             )
-        autoencoder.fit(X, y)
+        if isinstance(autoencoder, BaseAutoencoder):
+            autoencoder.set_params(verbose=max(autoencoder.verbose, self.verbose))
+        watch = self._watch(X, y)
+        watch.expect(2)
+        with watch.fitting("autoencoder", autoencoder):
+            autoencoder.fit(X, y)
         codes = self._encoded(autoencoder, X, y)
         if self.density is None:
             density.set_params(n_components=min(density.n_components, len(codes)))
-        with config_context(array_api_dispatch=False):  # codes are NumPy's
+        as_numpy = config_context(array_api_dispatch=False)  # codes are NumPy's
+        with watch.fitting("density", density), as_numpy:
             density.fit(codes)
         vars(self).pop("_skae_version_", None)  # of an earlier fit
         self.autoencoder_, self.density_ = autoencoder, density
@@ -138,6 +151,7 @@ class LatentSampler(Apart, Explaining, Versioned, BaseEstimator):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(autoencoder, name):
                 setattr(self, name, getattr(autoencoder, name))
+        watch.finish()
         return self
 
     @staticmethod

@@ -86,6 +86,7 @@ class Sizes:
 
     def __init__(self, recipe, sample, held_out):
         self.share, schedule = float(recipe.n_components), recipe.schedule
+        self.verbose = schedule.verbose
         self.epochs = min(EPOCHS, -(-schedule.max_iter // SHARE_OF_EPOCHS))
         own = {"callbacks", "keep_on_interrupt"}  # of the whole fit alone
         code = copy.copy(recipe.code)
@@ -152,6 +153,12 @@ class Sizes:
             trained = train_together(*zip(*parts, strict=True))
             for k, one in zip(sizes, trained, strict=True):
                 self.tried[k] = self._explained(one.net.module_)
+                if self.verbose:
+                    print(
+                        f"{k} components explain {self.tried[k]:.3f} of the held-out "
+                        f"variance in {self.epochs} epochs",
+                        flush=True,
+                    )
             sizes = self._next()
 
     def _by_pca(self):

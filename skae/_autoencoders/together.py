@@ -4,7 +4,7 @@ from skae._autoencoders.sizes import Sizes
 from skae._training.together import train_together
 
 
-def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
+def fit_together(estimators, X, y=None, sample_weight=None, *, report=True, listener=None):
     """Fit autoencoders on the same rows, batched as far as they are alike.
 
     Parameters
@@ -19,6 +19,8 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
         As for `fit`.
     report : bool, default=True
         Whether to warn of each member's signs of trouble.
+    listener : object, default=None
+        Of the training, as that of `train_together`.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def fit_together(estimators, X, y=None, sample_weight=None, *, report=True):
             recipe = recipe._replace(n_components=found[share].found)
             estimator.size_curve_ = found[share].curve()
         parts.append((recipe, sample))
-    trained = train_together(*zip(*parts, strict=True))
+    trained = train_together(*zip(*parts, strict=True), listener)
     for estimator, one in zip(estimators, trained, strict=True):
         estimator.__skae_finish__(one, report=report)
     return estimators

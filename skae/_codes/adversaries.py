@@ -12,6 +12,7 @@ from skae._codes.normal import Discriminator
 from skae.networks._layers import aligned_linear
 
 SEPARATION = 6.0  # of clusters' places, in standard deviations of the prior
+MOVES = 200  # steps in which places are moved apart
 
 
 class Adversary(nn.Module):
@@ -69,7 +70,7 @@ def apart(places):
     """Return places (K, k) moved apart until hardly any pair is too near."""
     places = (0.5 * SEPARATION * places).requires_grad_()
     optimizer = Adam([places], 0.1)
-    for _ in range(200):
+    for _ in range(MOVES):
         optimizer.zero_grad()
         loss = crowding(places) * len(places) + 1e-4 * places.square().sum()
         loss.backward()

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 
 class Decimals(NamedTuple):
@@ -73,3 +74,16 @@ def told_apart(values):
     if any(flags) and not all(flags):
         return lambda value: (is_flag(value), value)
     return lambda value: value
+
+
+def brief(value, longest=40):
+    """Return one of a table's values as a short text."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, pd.Timestamp) and value == value.normalize():
+        return str(value.date())
+    text = str(value)
+    if len(text) <= longest:
+        return text
+    half = (longest - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"

@@ -7,6 +7,7 @@ import torch
 
 from skae._training.blocks import row_cost
 from skae._training.callbacks import JudgedRows, have_stopped
+from skae._training.lines import Lines
 from skae._training.loss import check_loss
 from skae._training.runtime import few_threads
 
@@ -48,12 +49,19 @@ def _run_epochs(side):
         }
         for net, task in zip(side.nets, side.tasks, strict=True)
     }
+    verbose = side.nets[0].verbose
+    lines = Lines(verbose, side.tasks[0].unit) if verbose else None
     try:
         while side.left:
             _epoch(side, data)
+            if lines is not None:
+                rows = [side.nets[m].history[-1] for m in side.left]
+                lines.tell([side.courses[m] for m in side.left], rows)
             over = [m for m in side.left if side.courses[m].is_over]
             if over:
                 _dismiss(side, over)
+        if lines is not None:
+            lines.end()
     except KeyboardInterrupt:
         left = [(side.nets[m], side.courses[m], side.n_before[m]) for m in side.left]
         if not all(net.keep_on_interrupt and course.epoch for net, course, _ in left):

@@ -28,8 +28,9 @@ class Members:
     for all as for one.
     """
 
-    def __init__(self, tasks):
+    def __init__(self, tasks, listener=None):
         self.tasks, self.nets = tasks, [task.net for task in tasks]
+        self.listener = listener  # told of each epoch, which is one of all
         self.n_before = [len(net.history) for net in self.nets]
         self.net = self.nets[0]
         self.template, self.device = self.net.module_, self.net.device
@@ -231,6 +232,8 @@ class Members:
 
     def begin_epoch(self):
         """Train."""
+        if self.listener is not None:
+            self.listener.begin()
         self.template.train()
 
     def note(self, m, batches, loss):
@@ -256,7 +259,10 @@ class Members:
         return (torch.cat(rows, 1) / n_columns).mean(1).tolist()
 
     def end_epoch(self, m):
-        """Do nothing: nobody listens."""
+        """Tell who listens, after the last member, that an epoch has ended."""
+        if self.listener is not None and m == self.left[-1] and self.listener.end():
+            for m in self.left:
+                self.courses[m].cool_to = self.courses[m].epoch
 
     # The best weights
 

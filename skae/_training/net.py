@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PrintLog
+from skorch.callbacks import EpochTimer
 
 from skae._adam import Adam
 from skae._training.flat import one_flat
@@ -66,8 +66,7 @@ class Net(NeuralNet):
     # What skorch builds
 
     def get_default_callbacks(self):
-        log = [("print_log", PrintLog())] if self.verbose else []
-        return [("epoch_timer", EpochTimer()), *log]
+        return [("epoch_timer", EpochTimer())]  # and no log: the loop prints itself
 
     def initialize_criterion(self):
         """Nothing: the module returns its own terms."""

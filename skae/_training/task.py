@@ -122,6 +122,7 @@ class Lesson:
         self.train, self.valid = train, valid
         self.epochs, self.schedule, self.corruption = epochs, schedule, corruption
         self.space = self.aim = self.listener = None
+        self.unit = "epoch"  # that is counted in what is printed
 
     def corrupted(self, batch, generator):
         """Return a batch as the encoder is to see it; what it should become stays clean."""

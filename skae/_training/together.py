@@ -7,13 +7,13 @@ from skae._params import equal
 from skae._training.members import Members
 from skae._training.state import has_statistics
 from skae._training.task import Task
-from skae._training.train import build, finished, run
+from skae._training.train import Listener, build, finished, run
 from skae.corruption._named import hidden_rates
 from skae.networks._dense import DenseNetwork
 from skae.networks._layers import Dropout
 
 
-def train_together(recipes, samples):
+def train_together(recipes, samples, listener=None):
     """Train nets, those together that share shapes, and measure them.
 
     Recipes that differ in their seeds, in the widths of plain dense layers, in how large
@@ -26,6 +26,10 @@ def train_together(recipes, samples):
     recipes : list of Recipe
     samples : list of Sample
         All of the same rows X.
+    listener : object, default=None
+        As that of `train`; an epoch of many is one, and `expect` is called first, with
+        the largest number of epochs. Where none of it is one training alone, `end` is
+        given nothing.
 
     Returns
     -------
@@ -38,27 +42,32 @@ def train_together(recipes, samples):
         tasks.append(Task(recipe, sample, like=like))
         if like is None:
             first.append((sharing, tasks[-1]))
-    groups, alone = [], {}
-    for i, task in enumerate(tasks):
-        if not _can_join(task.recipe):
-            alone[i] = run(task)
-            _check_done(task, len(tasks) - len(alone))
-            continue
+    groups, alone = [], {i: t for i, t in enumerate(tasks) if not _can_join(t.recipe)}
+    for task in (task for i, task in enumerate(tasks) if i not in alone):
         build(task)
         key = _kind(task)
         group = next((g for k, g in groups if key is not None and equal(k, key)), None)
         if group is None:
             groups.append((key, group := []))
         group.append(task)
-    left = len(tasks) - len(alone)
+    if listener is not None:
+        parts = [*([task] for task in alone.values()), *(group for _, group in groups)]
+        listener.expect(sum(max(task.epochs for task in part) for part in parts))
+    left, done = len(tasks), {}
+    for i, task in alone.items():
+        done[i] = run(task, listener)
+        left -= 1
+        _check_done(task, left)
     for _, group in groups:
         if len(group) == 1:
+            if listener is not None:
+                group[0].listener = Listener(listener, group[0])
             group[0].net.train(group[0])
         else:
-            Members(group).train()
+            Members(group, listener).train()
         left -= len(group)
         _check_done(group[0], left)
-    return [alone.get(i) or finished(task) for i, task in enumerate(tasks)]
+    return [done.get(i) or finished(task) for i, task in enumerate(tasks)]
 
 
 def _check_done(task, left):
@@ -73,7 +82,7 @@ def _can_join(recipe):
     own |= {name for name in recipe.net_params if name.startswith("optimizer__")}
     plain = not recipe.code.phase_names  # one optimiser, one phase
     plain = plain and not recipe.code.options(recipe)
-    return plain and recipe.is_ours and not own and not recipe.schedule.verbose
+    return plain and recipe.is_ours and not own
 
 
 def joins_sizes(recipe):

@@ -129,10 +129,20 @@ def build(task):
     task.n_before = len(task.net.history)
 
 
-def train_module(module, batches, epochs, device, valid=None, corruption=None, **tuning):
-    """Return a net that has trained a module of one's own on batches; others judge."""
+def train_module(
+    module, batches, epochs, device, valid=None, corruption=None, listener=None,
+    unit="epoch", **tuning,
+):  # fmt: skip
+    """Return a net that has trained a module of one's own on batches; others judge.
+
+    A `listener` is as that of `train`, and is told first how many epochs to expect.
+    """
     net = new_net(module, device, **tuning)
-    net.train(Lesson(batches, epochs, valid, corruption=corruption))
+    lesson = Lesson(batches, epochs, valid, corruption=corruption)
+    lesson.listener, lesson.unit = listener, unit
+    if listener is not None:
+        listener.expect(epochs)
+    net.train(lesson)
     size_blocks(net, batches.rows.n_columns)
     return net
 

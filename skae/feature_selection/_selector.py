@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.base import EXAMPLES, BaseAutoencoder
 from skae._autoencoders.net_params import INTERRUPTED, check_net_params
+from skae._autoencoders.watched import Watched
 from skae._codes import remedies, signs
 from skae._codes.base import EXPLAINED_BY_AUTO, MAX_AUTO_COMPONENTS
 from skae._codes.columns import Columns, Concrete
@@ -22,12 +23,13 @@ from skae._data.containers import taken
 from skae._data.rows import blocks, densify
 from skae._data.split import Sample
 from skae._data.told import tell
-from skae._params import ONE_OR_MORE, Amount, Explaining, Versioned, as_number, check_parts
+from skae._params import ONE_OR_MORE, Explaining, Versioned, as_number, check_parts
 from skae._training.blocks import Stream, apply
 from skae._training.runtime import all_or_nothing
 from skae._training.task import Recipe, Schedule, Task
 from skae._training.train import run, trained
 from skae._training.usual import Apart
+from skae.feature_selection._checks import check_number, check_temperatures
 from skae.feature_selection._greedy import LARGEST, best_ridge, greedy_columns
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._named import NAMED, as_likelihood, reads_tables
@@ -43,7 +45,7 @@ STEPS, EPOCHS = 2000, 100  # "auto": of the search, and of the decoder at most
 
 
 class AutoencoderFeatureSelector(
-    Apart, Explaining, Versioned, SelectorMixin, CheckedRowsMixin, BaseEstimator
+    Apart, Explaining, Versioned, Watched, SelectorMixin, CheckedRowsMixin, BaseEstimator
 ):
     r"""Unsupervised choice of the columns from which all others can be rebuilt.
 
@@ -117,7 +119,8 @@ class AutoencoderFeatureSelector(
         Source of initial weights, held-out rows, shuffles and the selectors' noise. An int
         gives the same result in each call. No global generator is read or changed.
     verbose : int, default=0
-        Whether to print a line for each epoch.
+        Whether to print losses as training goes: 1 prints a line a second at most, and for
+        the first and the last epoch; more prints one for each epoch.
 
     Attributes
     ----------
@@ -271,7 +274,7 @@ class AutoencoderFeatureSelector(
         self._check_parameters()
         with all_or_nothing(self):
             X, sample_weight = self._check_fit(X, sample_weight, reset=True)
-            self._check_number(X.shape[1])
+            check_number(self.n_features_to_select, X.shape[1])
             random_state = check_random_state(self.random_state)
             seed = random_state.randint(np.iinfo(np.int32).max)
             seed = np.random.RandomState(seed).randint(np.iinfo(np.int32).max)
@@ -279,15 +282,17 @@ class AutoencoderFeatureSelector(
             sample = self._sample(recipe, X, sample_weight)
             first = Task(recipe, sample)
             greedy = self._greedy(first)
-            choices = [("greedy", greedy)]
+            choices = [("greedy", greedy)] if self.method != "concrete" else []
+            watch, seeds = self._watch(X, y, sample_weight), []
             if self._has_search(len(sample.train), len(greedy), X.shape[1]):
                 seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_init)
-                choices += [
-                    ("concrete", self._search(first, greedy, int(s))) for s in seeds
-                ]
-            if self.method == "concrete":
-                choices = choices[1:]
-            self._finish(self._decoders(choices, X, sample_weight, first))
+            watch.expect(len(choices) + 2 * len(seeds))  # each choice has a decoder
+            for s in seeds:
+                choices.append(("concrete", self._search(first, greedy, int(s), watch)))
+                if watch.is_over:
+                    break
+            self._finish(self._decoders(choices, X, sample_weight, first, watch))
+            watch.finish()
         return self
 
     def _recipe(self, seed):
@@ -331,30 +336,7 @@ class AutoencoderFeatureSelector(
                 "categories first, for instance with "
                 "sklearn.preprocessing.OneHotEncoder, and use likelihood='gaussian'."
             )
-        numbers = all(map(Amount(closed="right").is_satisfied_by, self.temperatures))
-        if not (
-            numbers
-            and len(self.temperatures) == 2
-            and 0 < self.temperatures[1] <= self.temperatures[0]
-        ):
-            raise ValueError(
-                "temperatures must be two positive numbers, that of the start and a "
-                f"lower one of the end. Got {self.temperatures!r}."
-            )
-
-    def _check_number(self, n_features):
-        """Raise a ``ValueError`` if more columns are wanted than there are."""
-        wanted = as_number(self.n_features_to_select)
-        if isinstance(wanted, bool):
-            raise ValueError(
-                f"n_features_to_select={wanted} is no number. Use an integer, a share such "
-                "as 0.5, or 'auto'."
-            )
-        if wanted != "auto" and wanted > n_features:
-            raise ValueError(
-                f"n_features_to_select={wanted} is more than the {n_features} columns "
-                f"of X. Use at most {n_features}, a share such as 0.5, or 'auto'."
-            )
+        check_temperatures(self.temperatures)
 
     def _greedy(self, task):
         """Return the greedy choice, as many columns as are wanted."""
@@ -369,7 +351,7 @@ class AutoencoderFeatureSelector(
             wanted = max(1, int(wanted * n_features))
         return greedy_columns(x, wanted, best_ridge(x, wanted))[0]
 
-    def _search(self, first, columns, seed):
+    def _search(self, first, columns, seed, watch):
         """Train selectors that start at some columns, and return what they choose."""
         max_iter = as_number(self.max_iter)
         if max_iter == "auto":
@@ -379,22 +361,29 @@ class AutoencoderFeatureSelector(
         recipe = _of_columns(first.recipe, code, max_iter)._replace(net_params=params)
         generator = torch.Generator().manual_seed(seed)
         sample = first.sample._replace(valid=None, generator=generator)
-        return trained(Task(recipe, sample, like=first)).net.module_.encoder.choice()
+        with watch.part("search", max_iter) as part:
+            task = trained(Task(recipe, sample, like=first), part)
+        return task.net.module_.encoder.choice()
 
-    def _decoders(self, choices, X, sample_weight, first):
+    def _decoders(self, choices, X, sample_weight, first, watch):
         """Train a decoder of each choice that differs; return names, Trained by columns."""
         trained, statistics = {}, first.sample.statistics
         max_iter = EPOCHS if self.max_iter == "auto" else as_number(self.max_iter)
         for name, columns in choices:
             columns = tuple(np.sort(columns).tolist())
-            if columns not in trained:
+            is_new = columns not in trained
+            what = "decoder" if is_new else "the same columns"
+            with watch.part(what, max_iter * is_new) as part:
+                if not is_new:
+                    continue
                 recipe = _of_columns(first.recipe, Columns(columns), max_iter)
                 sample = self._sample(recipe, X, sample_weight, statistics)
                 task = Task(recipe, sample, like=first)
-                trained[columns] = name, run(task)
-                if task.net.interrupted_:
-                    tell(INTERRUPTED)
-                    break
+                trained[columns] = name, run(task, part)
+            if task.net.interrupted_:
+                tell(INTERRUPTED)
+            if task.net.interrupted_ or watch.is_over:
+                break
         return trained
 
     def _has_search(self, n, k, n_features):

@@ -42,13 +42,16 @@ def skill(error, baseline, is_category):
         return 1 - (error / baseline) ** np.where(is_category, 1, 2)
 
 
-def mean_skill(likelihood, x, hidden, expected, middle, power):
+def mean_skill(likelihood, x, hidden, expected, medians=None):
     """Return the mean skill of what is expected (n, d) in hidden cells of rows x (n, d).
 
     It is of columns in which hidden cells differ; NaN if there is none. Errors of numbers
-    are raised to a power, and those of the columns' `middle` (d,) are the baseline.
+    are squared, and the mean's are the baseline; absolute, with the {column: `medians`}.
     """
-    scores = []
+    scores, middle, power = [], np.zeros(x.shape[1]), 2 if medians is None else 1
+    if medians is not None:
+        middle[list(medians)] = list(medians.values())
+        middle = likelihood.standardize(middle[None], check=False)[0]
     for j, n_levels in enumerate(likelihood.n_levels):
         cells = hidden[:, j]
         truth, guess = x[cells, j], expected[cells, j]

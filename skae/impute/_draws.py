@@ -97,16 +97,17 @@ class Gaps(NamedTuple):
 
     x: np.ndarray  # (r, d) standardised, NaN where nothing is known
     missing: np.ndarray  # (r, d) bool
-    labels: pd.Index  # (r,) of the rows
-    positions: np.ndarray | None  # (r,) in X, where labels repeat
+    rows: np.ndarray  # (r,) their places in X
+    labels: pd.Index  # (n,) of all rows of X
     names: pd.Index  # (d,) of the columns
     columns: list  # of Column
 
     def long(self, j, values, columns):
         """Return values (cells, c) of the missing cells of column j as a long table."""
         gone = self.missing[:, j]
-        positions = None if self.positions is None else self.positions[gone]
-        index = long_index(self.labels[gone], positions, self.names[[j]])
+        rows = self.rows[gone]
+        positions = None if self.labels.is_unique else rows
+        index = long_index(self.labels[rows], positions, self.names[[j]])
         return pd.DataFrame(values, index=index, columns=list(columns))
 
     def longer(self, j, values, levels, name):
@@ -146,20 +147,29 @@ def _quantiles(net, cells, x, gone, levels):
 def quantile_table(net, cells, gaps, levels):
     """Return quantiles of what each missing number may be, a row for each cell."""
     if gaps is None:
-        return _below([], ["row", "column"], levels)
+        return below([], ["row", "column"], levels)
     found = quantiles(net, cells, gaps.x, gaps.missing, levels)
     parts = [
         gaps.long(j, shown_of(gaps.columns[j], values), levels)
         for j, values in found.items()
     ]
-    return _below(parts, ["row", "column"], levels).infer_objects()
+    return below(parts, ["row", "column"], levels).infer_objects()
 
 
 def probability_table(net, gaps):
     """Return how likely each value of each missing category is, a row for each."""
     if gaps is None:
-        return _below([], ["row", "column", "value"], ["probability"])
-    likelihood, module, parts = net.module_.likelihood, net.module_, []
+        return below([], ["row", "column", "value"], ["probability"])
+    parts = [
+        gaps.longer(j, p, gaps.columns[j].levels, "probability")
+        for j, p in probabilities(net, gaps)
+    ]
+    return below(parts, ["row", "column", "value"], ["probability"])
+
+
+def probabilities(net, gaps):
+    """Yield categories' columns, and how likely levels are in cells (cells, levels)."""
+    likelihood, module = net.module_.likelihood, net.module_
     for j in np.flatnonzero(likelihood.n_levels):
         gone = gaps.missing[:, j]
         if gone.any():
@@ -167,12 +177,10 @@ def probability_table(net, gaps):
             rows = gaps.x[gone]
             (p,) = in_blocks(net, lambda b, place=place: (module.means(b)[:, place],), rows)
             p = p.astype(np.float64)
-            p = p / p.sum(1)[:, None]
-            parts.append(gaps.longer(j, p, gaps.columns[j].levels, "probability"))
-    return _below(parts, ["row", "column", "value"], ["probability"])
+            yield j, p / p.sum(1)[:, None]
 
 
-def _below(parts, names, columns):
+def below(parts, names, columns):
     """Return long tables below one another."""
     if parts:
         return pd.concat(parts)

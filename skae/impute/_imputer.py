@@ -1,5 +1,7 @@
 """Imputation: missing cells of tables, as what is known of a row tells them."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -10,6 +12,7 @@ from sklearn.utils._param_validation import MissingValues, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from skae._autoencoders.watched import Watched
 from skae._data.checks import check_count, read_frame
 from skae._data.containers import taken
 from skae._data.frames import beside, column_labels, is_frame, row_labels, wrappable
@@ -29,7 +32,8 @@ from skae.impute._draws import (
     quantiles,
 )
 from skae.impute._hidden import FOLDS, hide
-from skae.impute._tables import completed, read_array
+from skae.impute._report import cell_report
+from skae.impute._tables import check_indicator, completed, indicator_names, read_array
 from skae.impute._train import (
     edges_of,
     folds_of,
@@ -42,11 +46,12 @@ from skae.impute._train import (
 WIDTHS = (128, 128, 128)
 BATCH_SIZE = 128
 MOST_ROWS = 2**17  # that are learnt from
-INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
 SCORED_SHARE, SCORING_SEED = 0.1, 0  # of the cells that `score` hides
 
 
-class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(
+    Apart, Explaining, Versioned, Watched, TransformerMixin, BaseEstimator
+):
     """Imputation of missing cells in tables of numbers, categories, dates and durations.
 
     Two first guesses of a missing cell are its conditional means under a normal
@@ -104,7 +109,9 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, shuffles, hidden cells and dropout.
     verbose : int, default=0
-        Whether to print a line for each epoch, or each judgement if ``max_iter="auto"``.
+        Whether to print losses as training goes: 1 prints a line a second at most, and
+        after the first and the last epoch (or judgement, if ``max_iter="auto"``); more
+        prints one after each.
 
     Attributes
     ----------
@@ -268,7 +275,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             if self.add_indicator:
                 self.indicator_ = MissingIndicator(error_on_new=False)
                 self.indicator_.fit(np.where(read.missing, np.nan, 0.0))
-                self._check_indicator()
+                check_indicator(self._names(), self.indicator_.features_)
             empty = np.array([column.is_empty for column in self._columns_])
             passed = np.array([c.kind == "passthrough" for c in self._columns_])
             self._used_ = np.flatnonzero(~(empty | passed))
@@ -280,10 +287,12 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
                     f"X: columns {names} have no values and are left out. Use "
                     "keep_empty_features=True to keep them."
                 )
-            self._train(read, rng)
+            watch = self._watch(X, y)
+            self._train(read, rng, watch)
+            watch.finish()
         return self
 
-    def _train(self, read, rng):
+    def _train(self, read, rng, watch):
         self.net_, self._cells_, self.n_iter_ = None, None, 0
         self.column_scores_ = score_table([], [], [], [], [])
         used = self._used_
@@ -318,6 +327,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             max_iter=as_number(self.max_iter),
             device=self.device,
             verbose=self.verbose,
+            listener=watch,
         )
         cells = HiddenCells(len(used), predictives, ranks)
         for fold in range(1, FOLDS + 1):
@@ -360,26 +370,6 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
             names = np.fromiter(own, dtype=object, count=len(names))
         return names
 
-    def _indicator_names(self, names):
-        """Return what the columns that say where cells are missing are called; (m,)."""
-        called = [
-            (f"{INDICATOR}{name[0]}", *name[1:])
-            if isinstance(name, tuple)
-            else f"{INDICATOR}{name}"
-            for name in names[self.indicator_.features_]
-        ]
-        return np.fromiter(called, dtype=object, count=len(called))
-
-    def _check_indicator(self):
-        """Raise a ``ValueError`` if an indicator would be called as a column is."""
-        names = self._names()
-        both = set(names.tolist()) & set(self._indicator_names(names).tolist())
-        if both:
-            raise ValueError(
-                f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
-                "them, or use add_indicator=False."
-            )
-
     def _used_names(self):
         """Return the names of the columns that are learnt from, as the table has them."""
         return self._names()[self._used_].tolist()
@@ -406,8 +396,8 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         return Gaps(
             x,
             read.missing[np.ix_(rows, self._used_)],
-            labels[rows],
-            None if labels.is_unique else rows,
+            rows,
+            labels,
             column_labels(X, self._used_names()),
             [self._columns_[j] for j in self._used_],
         )
@@ -417,7 +407,7 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         out = completed(read, self._columns_, self._used_, self._kept_, rows, numbers)
         if self.indicator_ is None:
             return out
-        names = self._indicator_names(self._names())
+        names = indicator_names(self._names(), self.indicator_.features_)
         gone = self.indicator_.transform(np.where(read.missing, np.nan, 0.0))
         return beside(out, names.tolist(), gone) if len(names) else out
 
@@ -548,6 +538,45 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         gaps = self._gaps(X, self._read(X, reset=False))
         return probability_table(self.net_, gaps)
 
+    def report(self, X, *, level=0.9):
+        """Return what is put into each missing cell of X, and how sure that is.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame, sparse matrix} of shape (n_samples, n_features)
+            Rows with missing cells.
+        level : float, default=0.9
+            How many of the true numbers and times should be between "low" and "high", in
+            (0, 1).
+
+        Returns
+        -------
+        report : DataFrame
+            A row for each missing cell of the columns that were learnt from, row by row,
+            indexed by the row and the column as in `predict_quantiles`. "value" is what
+            `transform` puts in, "low" and "high" are the quantiles that leave out as much
+            below as above, of numbers and times, and "probability" is how likely a
+            category's value is. What does not apply is missing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderImputer
+        >>> X = np.arange(100.0)[:, None] * [1, 2]
+        >>> X[7, 1] = np.nan
+        >>> report = AutoencoderImputer(max_iter=5, random_state=0).fit(X).report(X)
+        >>> report.index.tolist(), report.columns.tolist()
+        ([(7, 'x1')], ['value', 'low', 'high', 'probability'])
+        """
+        read = self._read(X, reset=False)
+        if not isinstance(level, Real) or not 0 < level < 1:
+            raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
+        gaps, out = self._gaps(X, read), None
+        if gaps is not None:
+            out = self._complete(read, gaps.rows, self._expected(gaps.x))
+        places = np.cumsum(self._kept_)[self._used_] - 1
+        return cell_report(self.net_, self._cells_, gaps, out, places, level)
+
     def score(self, X, y=None):
         """Return how well cells of X that are hidden here are imputed.
 
@@ -574,12 +603,10 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         x = self._likelihood.standardize(read.codes[:, self._used_], check=False)
         hidden = hide(~np.isnan(x), SCORED_SHARE, np.random.default_rng(SCORING_SEED))
         expected = self._likelihood.standardize(self._expected(np.where(hidden, np.nan, x)))
-        middle, power = np.zeros(x.shape[1]), {"mean": 2, "median": 1}[self.statistic]
-        if power == 1:
-            for j, predictive in self._cells_.predictives.items():
-                middle[j] = predictive.map.value(0.5)
-            middle = self._likelihood.standardize(middle[None], check=False)[0]
-        return mean_skill(self._likelihood, x, hidden, expected, middle, power)
+        medians, known = None, self._cells_.predictives.items()
+        if self.statistic == "median":
+            medians = {j: predictive.map.value(0.5) for j, predictive in known}
+        return mean_skill(self._likelihood, x, hidden, expected, medians)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -599,7 +626,8 @@ class AutoencoderImputer(Apart, Explaining, Versioned, TransformerMixin, BaseEst
         names = self._names(input_features)
         if self.indicator_ is None:
             return names[self._kept_]
-        return np.concatenate([names[self._kept_], self._indicator_names(names)])
+        added = indicator_names(names, self.indicator_.features_)
+        return np.concatenate([names[self._kept_], added])
 
     def __sklearn_tags__(self):
         """Say what scikit-learn may expect: missing cells, sparse input, categories."""

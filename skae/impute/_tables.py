@@ -13,6 +13,8 @@ from skae._data.frames import Table
 from skae._data.refusals import FRAME, check_columns, validated, without_na
 from skae._data.schema import Coded, Column, cells_of, check_bounds, parse
 
+INDICATOR = "missingindicator_"  # as scikit-learn calls such columns
+
 
 def read_array(owner, X, columns, ensure_min_samples, missing_values, asked):
     """Return an array or sparse matrix as `read_frame` returns a frame."""
@@ -121,6 +123,27 @@ def completed(read, columns, used, kept, rows, numbers):
         if values is not None:
             out[read.missing[:, j], j] = values
     return out[:, kept]
+
+
+def check_indicator(names, features):
+    """Raise a ``ValueError`` if an indicator would be called as a column is."""
+    both = set(names.tolist()) & set(indicator_names(names, features).tolist())
+    if both:
+        raise ValueError(
+            f"add_indicator: columns {sorted(both, key=str)} are in X already. Rename "
+            "them, or use add_indicator=False."
+        )
+
+
+def indicator_names(names, features):
+    """Return what columns that say where some features' cells are missing are called."""
+    called = [
+        (f"{INDICATOR}{name[0]}", *name[1:])
+        if isinstance(name, tuple)
+        else f"{INDICATOR}{name}"
+        for name in names[features]
+    ]
+    return np.fromiter(called, dtype=object, count=len(called))
 
 
 def _as_given(read, j, column):

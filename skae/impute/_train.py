@@ -177,12 +177,13 @@ def train(
     max_iter,
     device,
     verbose,
+    listener,
 ):
     """Return a net trained on rows X (n, d), x standardised, NaN where missing.
 
     And the guesses of each fold, and how many times rows were passed over. `ranks` are
     those of the numbers, as `ranks_of` returns them, `edges` (3, k, bins + 1) as
-    `Predictive.edges` does.
+    `Predictive.edges` does. The listener is told of each round of training.
     """
     device, n = find_device(device), len(X)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -204,7 +205,8 @@ def train(
         order = torch.cat(order)
     batches = HiddenBatches(rows, n_each, batch_size, generator, order)
     tuning = {"lr": learning_rate, "verbose": verbose, "patience": PATIENCE, "tol": TOL}
-    net = train_module(module, batches, epochs, device, valid, **tuning)
+    told = {"listener": listener, "unit": "step"}
+    net = train_module(module, batches, epochs, device, valid, **told, **tuning)
     net.optimizer_.state.clear()  # two thirds of a pickle, and training never goes on
     if ranks[0].shape[1] and not module.is_wide:
         first, last = (torch.from_numpy(r).to(device) for r in ranks)

@@ -23,8 +23,8 @@ class LabelledKFold(BaseCrossValidator):
         Number of folds, at least 2.
     unlabelled : int or NaN, default=-1
         What y holds for a row without a label: -1 for classes, whose shares are then about
-        the same in all folds, ``numpy.nan`` for numbers (of several, all have to be known in
-        a row that is tested).
+        the same in all folds, ``numpy.nan`` for numbers (of several, all have to be known
+        in a row that is tested).
     shuffle : bool, default=True
         Whether to shuffle the labelled rows first.
     random_state : int, RandomState instance or None, default=None

@@ -4,7 +4,6 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
@@ -15,20 +14,23 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.together import fit_together
+from skae._autoencoders.watched import Watched
 from skae._data.checks import CheckedRowsMixin, check_count
 from skae._data.frames import is_frame, row_labels
 from skae._data.rows import densify
-from skae._params import Explaining, Versioned
+from skae._params import Explaining, Versioned, check_option
 from skae._training.runtime import all_or_nothing
 from skae._training.usual import Apart
 from skae.likelihoods._gaussian import Gaussian
 from skae.likelihoods._mixed import as_mixed
 from skae.likelihoods._named import reads_tables
 from skae.networks._convolutional import ConvolutionalNetwork
-from skae.outliers._abnormality import CRITERIA, DISTANCES, Abnormality
+from skae.outliers._abnormality import Abnormality
 from skae.outliers._cells import RATE, Cells, unfitted
+from skae.outliers._criteria import check_criteria, chosen_criteria
 from skae.outliers._purify import learnt_from, most_normal
-from skae.outliers._reasons import contributions, heat_map, normalized, ranked
+from skae.outliers._reasons import heat_map, normalized, parts_of, ranked
+from skae.outliers._report import judged, with_reasons
 from skae.outliers._search import check_search
 from skae.outliers._thresholds import chosen_way, conformal_p_values, cut, threshold
 
@@ -40,7 +42,7 @@ LARGEST_SEED = np.iinfo(np.int32).max
 
 
 class AutoencoderOutlierDetector(
-    Apart, Explaining, Versioned, CheckedRowsMixin, OutlierMixin, BaseEstimator
+    Apart, Explaining, Versioned, Watched, CheckedRowsMixin, OutlierMixin, BaseEstimator
 ):
     """Outlier and novelty detection by autoencoders.
 
@@ -101,6 +103,9 @@ class AutoencoderOutlierDetector(
         device if there is one.
     random_state : int, RandomState instance or None, default=None
         Source of widths, initial weights, shuffles, purification and reference rows.
+    verbose : int, default=0
+        Whether to print losses as training goes: 1 prints a line a second at most, and for
+        the first and the last epoch; more prints one for each epoch.
 
     Attributes
     ----------
@@ -185,6 +190,7 @@ class AutoencoderOutlierDetector(
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     _examples = {"autoencoder": "skae.Autoencoder()"}  # noqa: RUF012
@@ -203,6 +209,7 @@ class AutoencoderOutlierDetector(
         max_iter="auto",
         device="auto",
         random_state=None,
+        verbose=0,
     ):
         self.autoencoder = autoencoder
         self.n_estimators = n_estimators
@@ -215,6 +222,7 @@ class AutoencoderOutlierDetector(
         self.max_iter = max_iter
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     @property
     def _kind(self):
@@ -257,7 +265,8 @@ class AutoencoderOutlierDetector(
             If a parameter or X cannot be, before any training, or if training diverges.
             The estimator is then what it was before the call.
         """
-        self._check_criteria()
+        check_search(self.neighbor_search)
+        check_criteria(self.criteria)
         with all_or_nothing(self):
             X, _ = self._check_fit(X, None, reset=True)
             self._tell_of_marks(X)
@@ -265,30 +274,37 @@ class AutoencoderOutlierDetector(
             mixed = self._shapes_ = None
             if self._reads_tables_:  # what columns hold is known from here on
                 mixed = as_mixed(self._kind.likelihood, self._schema_)
-            criteria = self._criteria_ = self._chosen(X, mixed)
+            by_cells = mixed is not None and self.autoencoder is None
+            is_picture = len(self._sample_shape_) > 1
+            criteria = chosen_criteria(self.criteria, X, is_picture, by_cells)
+            self._criteria_ = criteria
             distances = [name for name in criteria if name != "cells"]
             keep = np.ones(X.shape[0], dtype=bool)
             if self.purify and (distances or mixed is None):
                 keep = learnt_from(X, random_state.randint(LARGEST_SEED), mixed)
-            members = []
+            members, watch = [], self._watch(X, y)
+            if len(criteria) > len(distances) > 0:  # there are two trainings
+                watch.expect(2)
             if distances:
                 members = self._members(keep.sum(), X.shape[1], mixed, random_state)
-                fit_together(
-                    members,
-                    X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_),
-                    sample_weight=None if keep.all() else keep.astype(float),
-                    report=self.autoencoder is not None,
-                )
+                weight = None if keep.all() else keep.astype(float)
+                rows = X if sp.issparse(X) else X.reshape(-1, *self._sample_shape_)
+                with watch.part("distances") as part:
+                    is_own = self.autoencoder is not None
+                    fit_together(members, rows, None, weight, report=is_own, listener=part)
             if "cells" in criteria:
                 # a quarter by rarity may be all that a category holds
                 rows = X if mixed is not None else X[keep]
                 seed = random_state.randint(LARGEST_SEED)
                 self._shapes_, member = unfitted(rows, mixed, seed)
-                members = [*members, self._tuned(member).fit(self._shapes_(rows))]
+                rows, members = self._shapes_(rows), [*members, self._tuned(member)]
+                with watch.part("cells") as part:
+                    fit_together(members[-1:], rows, listener=part)
             index = np.arange(X.shape[0])
             if len(index) > self.n_reference:
                 index = random_state.permutation(len(index))[: self.n_reference]
             self._finish(members, X[index], keep[index], X, keep)
+            watch.finish()
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -315,7 +331,8 @@ class AutoencoderOutlierDetector(
         """
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
-        self._check_criteria()
+        check_search(self.neighbor_search)
+        check_criteria(self.criteria)
         X, _ = self._check_fit(X, None, reset=False, ensure_min_samples=1)
         keep = np.ones(X.shape[0], dtype=bool)
         if self.purify and (self._criteria_ != ("cells",) or not self._reads_tables_):
@@ -339,33 +356,12 @@ class AutoencoderOutlierDetector(
         vars(self).pop("calibration_scores_", None)
         return self
 
-    def _check_criteria(self):
-        check_search(self.neighbor_search)
-        unknown = [name for name in self.criteria if name not in CRITERIA]
-        if self.criteria != "auto" and (unknown or not self.criteria):
-            raise ValueError(
-                f"criteria must be 'auto' or some of {CRITERIA}. Got {self.criteria!r}."
-            )
-
-    def _chosen(self, X, mixed):
-        """Return which criteria count for checked rows."""
-        if self.criteria == "auto":
-            is_ours = mixed is not None and self.autoencoder is None
-            return ("cells",) if is_ours else DISTANCES
-        if "cells" in self.criteria and (sp.issparse(X) or len(self._sample_shape_) > 1):
-            what = "a sparse matrix" if sp.issparse(X) else "pictures"
-            raise ValueError(
-                f"criteria: 'cells' is for dense tables, and X holds {what}. Use some of "
-                f"{DISTANCES}."
-            )
-        return tuple(self.criteria)
-
     def _tuned(self, member):
         """Return an autoencoder with what is asked for all."""
         for name, value in (("max_iter", self.max_iter), ("device", self.device)):
             if value != "auto":
                 member.set_params(**{name: value})
-        return member
+        return member.set_params(verbose=max(member.verbose, self.verbose))
 
     def _members(self, n_rows, n_columns, mixed, random_state):
         """Return the autoencoders, unfitted, of codes if a mixed likelihood is given."""
@@ -407,10 +403,8 @@ class AutoencoderOutlierDetector(
         how = self._criteria_, n_neighbors, reference, self.neighbor_search
         abnormality = Abnormality(of_rows, *how, cells)
         scores = -abnormality.fit(X, keep)
-        contamination = self.contamination
-        if contamination == "auto":
-            contamination = AUTO_CONTAMINATION
-        self.offset_ = cut(scores, contamination)
+        is_auto = self.contamination == "auto"
+        self.offset_ = cut(scores, AUTO_CONTAMINATION if is_auto else self.contamination)
         self.estimators_, self._abnormality_ = members, abnormality
         self._training_scores_ = scores
         self.n_iter_ = max(member.n_iter_ for member in members)
@@ -614,7 +608,8 @@ class AutoencoderOutlierDetector(
             scale = self._abnormality_.likelihood.inverse_scale
             shares = heat_map(self.estimators_, scale, rows)
             return shares.reshape(-1, *self._sample_shape_)
-        parts, _ = self._parts(rows, X)
+        names = _check_feature_names_in(self)
+        parts, _ = parts_of(self._abnormality_, rows, row_labels(X), names)
         parts.loc[:] = normalized(parts.to_numpy())
         return parts
 
@@ -655,25 +650,63 @@ class AutoencoderOutlierDetector(
                 "explain names columns, and pictures have none: feature_contributions "
                 "returns their heat map."
             )
-        observed = densify(self._rows(X))
-        parts, expected = self._parts(observed, X)
+        return self._ranked(self._rows(X), X, row_labels(X), top)
+
+    def _ranked(self, rows, X, labels, top, some=slice(None)):
+        """Return the first reasons of some of the checked rows of X, under their labels."""
+        observed, names = densify(rows[some]), _check_feature_names_in(self)
+        parts, expected = parts_of(self._abnormality_, observed, labels, names)
         if self._schema_ is not None and is_frame(X):
-            observed, expected = self._schema_.values(X), self._schema_.labels(expected)
+            observed = self._schema_.values(X)[some]
+            expected = self._schema_.labels(expected)
         return ranked(parts, observed, expected, top)
 
-    def _parts(self, rows, X):
-        """Return what columns add to checked rows (n, d), under the index of X.
+    def report(self, X, *, n_reasons=3, explain="flagged"):
+        """Return scores, what is flagged and the first reasons, as a table for a ticket.
 
-        And what is expected of their cells; (n, d).
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+        n_reasons : int, default=3
+            Columns to name for a row.
+        explain : {"flagged", "all"}, default="flagged"
+            Whether to give reasons of flagged rows only; the others are then left empty. A
+            row takes about as long as scoring as many rows as there are columns.
+
+        Returns
+        -------
+        report : DataFrame
+            A row for each row of X, in its order and under its index, with "score" (see
+            `score_samples`), "flagged", "p_value" (see `p_values`; only after
+            `calibrate`), "why", the reasons in words ("" where there are none), and for
+            each from 1 to `n_reasons` "reason_1", a column's name, "observed_1" and
+            "expected_1" (see `explain`).
+            Where there are fewer reasons the rest is missing. Of pictures it has no
+            reasons.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import AutoencoderOutlierDetector
+        >>> X = np.random.default_rng(0).normal(size=(300, 3)).round(1)
+        >>> X[7, 2] = 9
+        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> report = detector.report(X, n_reasons=1)
+        >>> report.loc[[7], ["flagged", "reason_1", "observed_1"]]
+           flagged reason_1  observed_1
+        7     True       x2         9.0
         """
-        abnormality = self._abnormality_
-        if abnormality.cells is not None:
-            parts, expected = abnormality.cells.reasons(rows)
-        else:
-            expected, away = abnormality.expected(rows)
-            parts = contributions(abnormality, rows, expected, away)
-        names = _check_feature_names_in(self)
-        return pd.DataFrame(parts, index=row_labels(X), columns=names), expected
+        check_count("n_reasons", n_reasons)
+        check_option("report", "explain", explain, ("flagged", "all"))
+        rows = self._rows(X)
+        scores = -self._abnormality_(rows)
+        table = judged(scores, self.offset_, vars(self).get("calibration_scores_"))
+        if len(self._sample_shape_) == 1:
+            some = np.flatnonzero(table["flagged"] | (explain == "all"))
+            reasons = self._ranked(rows, X, some, n_reasons, some) if len(some) else None
+            table = with_reasons(table, reasons, n_reasons)
+        return table if row_labels(X) is None else table.set_axis(row_labels(X))
 
     def __sklearn_is_fitted__(self):
         """Tell whether `fit` has succeeded."""

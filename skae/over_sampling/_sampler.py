@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.plain import Autoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
+from skae._autoencoders.watched import Watched
 from skae._codes.labels import UNLABELLED
 from skae._data.containers import taken
 from skae._data.rows import flatten
@@ -24,7 +25,7 @@ from skae.over_sampling._strategy import NAMES, asked, joined, labels_of, taken_
 
 
 class AutoencoderOverSampler(
-    Apart, Explaining, Versioned, OneToOneFeatureMixin, BaseEstimator
+    Apart, Explaining, Versioned, Watched, OneToOneFeatureMixin, BaseEstimator
 ):
     r"""Over-sampling of small classes, which leaves a class alone where it does harm.
 
@@ -75,6 +76,10 @@ class AutoencoderOverSampler(
         Factor of h. 0 repeats rows as they are.
     random_state : int, RandomState instance or None, default=None
         Source of folds, of steps, and of the autoencoder where it has none of its own.
+    verbose : int, default=0
+        Whether to print which fold judges, and the losses of autoencoders: 1 prints a line
+        a second at most, and for the first and the last epoch; more prints one for each
+        epoch.
 
     Attributes
     ----------
@@ -131,6 +136,7 @@ class AutoencoderOverSampler(
         "cv": [Interval(Integral, 2, None, closed="left")],
         "strength": [Amount(closed="both")],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }  # fmt: skip
 
     _examples = {"autoencoder": "skae.Autoencoder()"}  # noqa: RUF012
@@ -146,6 +152,7 @@ class AutoencoderOverSampler(
         cv=5,
         strength=1.0,
         random_state=None,
+        verbose=0,
     ):
         self.autoencoder = autoencoder
         self.sampling_strategy = sampling_strategy
@@ -155,6 +162,7 @@ class AutoencoderOverSampler(
         self.cv = cv
         self.strength = strength
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X, y):
         """Judge the classes, as `fit_resample` does, whose rows are then left out.
@@ -214,20 +222,24 @@ class AutoencoderOverSampler(
         seed = int(random_state.randint(2**31 - 1))
         self._check_classes(wanted, labels)
         self.judged_, self.kept_classes_ = {}, [*wanted]
-        make = _Maker(self._unfitted(seed), self.strength, seed)
+        watch = self._watch(given, y)
+        make = _Maker(self._unfitted(seed), self.strength, seed, watch)
+        watch.expect(self.cv * self.judge + 1)
         if self.judge:
             how = self.classifier, self.scoring, seed
             self.judged_ = judged(make, X, labels, wanted, self.cv, *how)
             self.kept_classes_ = [c for c, v in self.judged_.items() if v.is_kept]
         if not self.kept_classes_:
+            watch.finish()
             return given, y
-        self.autoencoder_, draw = make(X, labels)
+        self.autoencoder_, draw = make(X, labels, "all rows")
         if "n_features_in_" not in vars(self):
             self.n_features_in_ = self.autoencoder_.n_features_in_
         index = [np.arange(len(labels))]
         for c in self.kept_classes_:
             X = joined(X, draw(c, wanted[c]))
             index.append(np.full(wanted[c], np.flatnonzero(labels == c)[0]))
+        watch.finish()
         return X, taken_of(y, np.concatenate(index))
 
     def _check_classes(self, wanted, labels):
@@ -255,7 +267,7 @@ class AutoencoderOverSampler(
             )
         if autoencoder.random_state is None:
             autoencoder.set_params(random_state=seed)
-        return autoencoder
+        return autoencoder.set_params(verbose=max(autoencoder.verbose, self.verbose))
 
     def __sklearn_tags__(self):
         """Say what scikit-learn and imbalanced-learn may expect of X and y."""
@@ -269,17 +281,19 @@ class AutoencoderOverSampler(
 class _Maker:
     """Fits an autoencoder to rows, and makes rows of their classes."""
 
-    def __init__(self, autoencoder, strength, seed):
+    def __init__(self, autoencoder, strength, seed, watch):
         self.autoencoder, self.strength, self.seed = autoencoder, strength, seed
+        self.watch = watch
 
-    def __call__(self, X, labels):
+    def __call__(self, X, labels, name="fold"):
         """Return a fitted autoencoder, and what draws n rows of a class."""
         ae, random_state = clone(self.autoencoder), np.random.RandomState(self.seed)
         is_told = isinstance(ae, VariationalAutoencoder) and ae.conditional
         names, places = np.unique(labels, return_inverse=True)
         # -1 is a class as any other here, and all classes are known
         has_names = not {UNLABELLED, str(UNLABELLED)} & {*names.tolist()}
-        ae.fit(X, labels if has_names else places)
+        with self.watch.fitting(name, ae):
+            ae.fit(X, labels if has_names else places)
 
         def draw(c, n):
             if is_told:

@@ -7,8 +7,9 @@ from sklearn.utils.validation import check_is_fitted
 from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.sparse import SparseAutoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
+from skae._params import check_option
 from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._tables import check_choice, last_of
+from skae.plotting._tables import last_of
 
 NAMED = 40  # bars that have room for a name
 TARGET = 0.05  # activation of a unit that the penalty "kl" aims at, unless told
@@ -137,7 +138,7 @@ class CodeUsageDisplay:
         self : CodeUsageDisplay
             With `ax_` and `figure_`.
         """
-        check_choice("kind", self.kind, KINDS)
+        check_option("CodeUsageDisplay", "kind", self.kind, KINDS)
         usage = np.asarray(self.usage, dtype=float)
         unused = self._unused(usage)
         self.figure_, self.ax_ = axes_or_new(ax, figsize=(7, 4))

@@ -8,10 +8,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_count
 from skae._data.frames import is_frame
+from skae._params import check_option
 from skae.plotting._base import COLOURS, axes_or_new
 from skae.plotting._tables import (
     NAME,
-    check_choice,
     columns_of,
     draw_two,
     last_of,
@@ -108,7 +108,7 @@ class ImputationDisplay:
             With what was drawn.
         """
         check_is_fitted(estimator)
-        check_choice("kind", kind, ("values", "missing"))
+        check_option("ImputationDisplay", "kind", kind, ("values", "missing"))
         if not isinstance(level, float) or not 0 < level < 1:
             raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
         model, rows = last_of(estimator, X)
@@ -148,7 +148,7 @@ class ImputationDisplay:
         self : ImputationDisplay
             With `axes_` and `figure_`.
         """
-        check_choice("kind", kind, ("values", "missing"))
+        check_option("ImputationDisplay", "kind", kind, ("values", "missing"))
         check_count("max_columns", max_columns)
         columns = columns_of(self.X)
         if kind == "missing":

@@ -7,8 +7,9 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_count
+from skae._data.objects import brief
 from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._tables import last_of, left_out, number, short
+from skae.plotting._tables import last_of, left_out, short
 
 MOST_ROWS = 30  # of a heat map
 MOST_PICTURES = 10
@@ -171,9 +172,9 @@ class ReasonsDisplay:
         """Return a column's name with what was observed and expected in a row."""
         name = short(name)
         if self.observed is not None:
-            name = f"{name}: {number(np.atleast_2d(self.observed)[0][j])}"
+            name = f"{name}: {brief(np.atleast_2d(self.observed)[0][j])}"
         if self.expected is not None:
-            name = f"{name}\n(expected {number(np.atleast_2d(self.expected)[0][j])})"
+            name = f"{name}\n(expected {brief(np.atleast_2d(self.expected)[0][j])})"
         return name
 
     def _map(self, shares, ax, most):

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from skae._data.containers import taken
 from skae._data.frames import Series, Table, is_frame
+from skae._data.objects import brief
 from skae.plotting._base import COLOURS, pyplot
 
 LONGEST = 24  # letters of a name
@@ -84,28 +85,9 @@ def last_of(estimator, X):
     return estimator[-1], X
 
 
-def check_choice(name, value, choices):
-    """Raise a ``ValueError`` if a parameter is none of its choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {list(choices)}. Got {value!r}.")
-
-
 def short(name, longest=LONGEST):
     """Return a name without its middle, if it is long."""
-    name = str(name)
-    if len(name) <= longest:
-        return name
-    half = (longest - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"
-
-
-def number(value, digits=3):
-    """Return one of a table's values as a short text."""
-    if isinstance(value, float | np.floating):
-        return f"{value:.{digits}g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    if isinstance(value, pd.Timestamp) and value == value.normalize():
-        return str(value.date())
-    return short(value)
+    return brief(str(name), longest)
 
 
 def left_out(n, what="column"):
@@ -244,7 +226,7 @@ def draw_two(ax, first, second, labels):
     if not first.is_text:
         keep = np.sort(keep)
     if len(keep) == len(levels):
-        names = [number(levels[i]) if not first.is_text else levels[i] for i in keep]
+        names = [brief(levels[i]) if not first.is_text else levels[i] for i in keep]
     else:
         names = [levels[i] for i in keep] + [f"{len(levels) - len(keep)} others"]
         a, b = (np.append(v[keep], 1 - v[keep].sum()) for v in (a, b))

@@ -20,6 +20,7 @@ from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.convolutional import ConvolutionalAutoencoder
 from skae._autoencoders.denoising import DenoisingAutoencoder
 from skae._autoencoders.plain import Autoencoder
+from skae._autoencoders.watched import Watched
 from skae._codes.adversarial import OF_LABELS
 from skae._data.checks import CheckedRowsMixin, check_weight
 from skae._data.containers import taken
@@ -52,6 +53,7 @@ class BaseLabeller(
     Apart,
     Explaining,
     Versioned,
+    Watched,
     CheckedRowsMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -87,7 +89,8 @@ class BaseLabeller(
     random_state : int, RandomState instance or None, default=None
         Source of the autoencoder's seed, where it has none, of shuffles and of noise.
     verbose : int, default=0
-        Whether to print a line for each epoch.
+        Whether to print what is trained, and the losses: 1 prints a line a second at most,
+        and for the first and the last epoch; more prints one for each epoch.
 
     Attributes
     ----------
@@ -137,9 +140,9 @@ class BaseLabeller(
 
     # The autoencoder
 
-    def _fitted_autoencoder(self, X, known, sample_weight, random_state):
+    def _fitted_autoencoder(self, X, known, sample_weight, random_state, watch):
         """Return the autoencoder, fitted on all rows unless it comes so."""
-        given = self.autoencoder
+        given, n_parts = self.autoencoder, 2 if self.training == "auto" else 1
         autoencoder = given.estimator if isinstance(given, FrozenEstimator) else given
         if autoencoder is not None and not isinstance(autoencoder, BaseAutoencoder):
             raise ValueError(
@@ -156,6 +159,7 @@ class BaseLabeller(
                     "fitted with conditional=True on rows of known class alone. Use one "
                     "of conditional=False, or leave some classes unknown (-1)."
                 )
+            watch.expect(n_parts)
             return autoencoder
         if given is not autoencoder:
             raise ValueError(
@@ -166,12 +170,15 @@ class BaseLabeller(
             autoencoder = Autoencoder()
             if is_picture:
                 autoencoder = ConvolutionalAutoencoder(**PICTURES)
-            autoencoder.set_params(device=self.device, verbose=self.verbose)
+            autoencoder.set_params(device=self.device)
         autoencoder = clone(autoencoder)
+        autoencoder.set_params(verbose=max(autoencoder.verbose, self.verbose))
         seed = int(random_state.randint(LARGEST_SEED))
         if autoencoder.random_state is None:
             autoencoder.set_params(random_state=seed)
-        return self._pretrained(autoencoder, X, known, sample_weight)
+        watch.expect(1 + n_parts)
+        with watch.fitting("autoencoder", autoencoder):
+            return self._pretrained(autoencoder, X, known, sample_weight)
 
     def _picture_shape(self, ask=False):
         """Return (C, H, W) of rows; None of a table, unless it is asked for as well."""
@@ -185,15 +192,16 @@ class BaseLabeller(
         told = vars(self.autoencoder_).get("image_shape") or network.image_shape
         return ConvolutionalNetwork(image_shape=told).resolve(shape).image_shape
 
-    def _begin(self, X, known, sample_weight):
-        """Fit the autoencoder; return checked rows (n, d), and a source of seeds.
+    def _begin(self, X, y, known, sample_weight):
+        """Fit the autoencoder; return checked rows (n, d), seeds and what tells of it.
 
         `known` is what `_pretrained` takes.
         """
-        random_state = check_random_state(self.random_state)
-        self.autoencoder_ = self._fitted_autoencoder(X, known, sample_weight, random_state)
+        random_state, watch = check_random_state(self.random_state), self._watch(X, y)
+        more = known, sample_weight, random_state, watch
+        self.autoencoder_ = self._fitted_autoencoder(X, *more)
         self._read_as(self.autoencoder_)
-        return self._check_rows(X), random_state
+        return self._check_rows(X), random_state, watch
 
     # Training the head
 
@@ -207,17 +215,20 @@ class BaseLabeller(
             found.append(x.cpu().numpy())
         return np.concatenate(found)
 
-    def _learn(self, rows, lessons, shape, seed):
+    def _learn(self, rows, lessons, shape, seed, watch):
         """Train the head, and the encoder if that is to be; return what was taught."""
         training, self.training_scores_ = self.training, {}
         taught = lessons.of(reconstructs=training == "joint")
         if training == "auto":
-            training = self._chosen(rows, lessons, shape, seed)
+            with watch.part("choose", 2) as part:
+                training = self._chosen(rows, lessons, shape, seed, part)
         self.training_ = training
-        self._finish(self._trained(rows, lessons, taught, training, shape, seed))
+        with watch.part(training) as part:
+            net = self._trained(rows, lessons, taught, training, shape, seed, part)
+        self._finish(net)
         return taught
 
-    def _chosen(self, rows, lessons, shape, seed):
+    def _chosen(self, rows, lessons, shape, seed, watch):
         """Return how to train: with the encoder frozen, if labels held out say so.
 
         They do if they are likelier by more than two standard errors, and not missed more
@@ -233,7 +244,8 @@ class BaseLabeller(
             return "fine-tune"
         taught, cost, missed = lessons.of(out), {}, {}
         for training in ("frozen", "fine-tune"):
-            net = self._trained(rows, lessons, taught, training, shape, seed)
+            with watch.part(training) as part:
+                net = self._trained(rows, lessons, taught, training, shape, seed, part)
             found = self._outputs(net, rows[out], lessons.n_outputs)
             cost[training] = lessons.cost(found, out)
             missed[training] = lessons.missed(found, out)
@@ -246,7 +258,7 @@ class BaseLabeller(
         is_missed = share @ (missed["frozen"] - missed["fine-tune"]) > TIE
         return "frozen" if mean > 2 * error and not is_missed else "fine-tune"
 
-    def _trained(self, rows, lessons, taught, training, shape, seed):
+    def _trained(self, rows, lessons, taught, training, shape, seed, listener):
         """Return a net that has been taught."""
         corruption = Views(shape) if shape else SwapNoise(SWAPPED)
         ways = Ways(
@@ -260,7 +272,8 @@ class BaseLabeller(
             corruption if lessons.swaps or shape else None,
         )
         module = self.autoencoder_.net_.module_
-        return train_labeller(module, rows, taught.lesson, training, ways, seed)
+        how = training, ways, seed, listener
+        return train_labeller(module, rows, taught.lesson, *how)
 
     def _finish(self, net):
         """Take what came of a training."""

@@ -175,7 +175,8 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
 
     def _fit(self, X, y, sample_weight):
         labels, weight, class_weight = self._read(X, y, sample_weight)
-        rows, random_state = self._begin(X, (column_or_1d(y), labels), sample_weight)
+        known = column_or_1d(y), labels
+        rows, random_state, watch = self._begin(X, y, known, sample_weight)
         self.graph_, self.graph_share_ = None, 0.0
         if self._is_own_form(labels):
             self.training_, self.training_scores_ = "joint", {}
@@ -185,7 +186,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
             used, seeds = weight > 0, random_state.randint(LARGEST_SEED, size=2)
             part = used_of(rows, used), labels[used], weight[used]
             lessons, shape = self._lessons(*part, class_weight, int(seeds[0]))
-            taught = self._learn(part[0], lessons, shape, int(seeds[1]))
+            taught = self._learn(part[0], lessons, shape, int(seeds[1]), watch)
             proba, left = np.empty((len(labels), len(self.classes_))), np.ones_like(used)
             if taught.found is not None:
                 proba[used], left = taught.found, ~used
@@ -197,6 +198,7 @@ class AutoencoderClassifier(ClassifierMixin, BaseLabeller):
         proba[told] = np.eye(len(self.classes_))[labels[told]]
         self.label_distributions_ = proba
         self.transduction_ = self.classes_[proba.argmax(1)]
+        watch.finish()
 
     def _read(self, X, y, sample_weight):
         """Return the places of classes (n,), -1 where unknown, and weights.

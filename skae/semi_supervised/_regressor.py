@@ -127,7 +127,7 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
 
     def _fit(self, X, y, sample_weight):
         y, weight = self._read(X, y, sample_weight)
-        rows, random_state = self._begin(X, y, sample_weight)
+        rows, random_state, watch = self._begin(X, y, y, sample_weight)
         used, seeds = weight > 0, random_state.randint(LARGEST_SEED, size=2)
         rows, y, weight = used_of(rows, used), y[used], weight[used]
         self.center_, spread = known_moments(y, weight, SAME)
@@ -137,8 +137,10 @@ class AutoencoderRegressor(RegressorMixin, BaseLabeller):
         kernel = self.kernel if len(y) > 2 * known.sum() else None
         points = None if kernel is None else self._points(rows)
         lessons = NumberLessons(y, points, weight, kernel, int(seeds[0]))
-        taught = self._learn(rows, lessons, self._picture_shape(), int(seeds[1]))
+        shape, seed = self._picture_shape(), int(seeds[1])
+        taught = self._learn(rows, lessons, shape, seed, watch)
         self.kernel_, self.linear_share_ = kernel, taught.share
+        watch.finish()
 
     def _pretrained(self, autoencoder, X, y, sample_weight):
         """Return an autoencoder fitted on all rows; on their numbers (n, m), if for y."""

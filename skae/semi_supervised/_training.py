@@ -44,7 +44,7 @@ class Ways(NamedTuple):
     corruption: object = None
 
 
-def train_labeller(module, X, lesson, training, ways, seed):
+def train_labeller(module, X, lesson, training, ways, seed, listener=None):
     """Return a net of a copy of an autoencoder's module with a head, trained.
 
     Parameters
@@ -56,6 +56,8 @@ def train_labeller(module, X, lesson, training, ways, seed):
     training : {"frozen", "fine-tune", "joint"}
     ways : Ways
     seed : int
+    listener : object, default=None
+        As that of `train_module`.
     """
     device, generator = find_device(ways.device), torch.Generator().manual_seed(seed)
     ae = copy.deepcopy(module).to(device).eval()
@@ -81,10 +83,8 @@ def train_labeller(module, X, lesson, training, ways, seed):
     if training != "frozen" and ways.layer_decay != 1:
         tuning["optimizer__param_groups"] = _rates(ae, ways)
     with global_randomness(seed, device):
-        corruption = ways.corruption
-        net = train_module(
-            labeller, batches, epochs, device, corruption=corruption, **tuning
-        )
+        more = {"corruption": ways.corruption, "listener": listener, **tuning}
+        net = train_module(labeller, batches, epochs, device, **more)
     net.optimizer_.state.clear()  # two thirds of a pickle, and training never goes on
     return net
 

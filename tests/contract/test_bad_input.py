@@ -22,6 +22,7 @@ from skae.networks import DenseNetwork
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
+    pytest.mark.usefixtures("quick"),
 ]
 RNG = np.random.default_rng(0)
 N, D = 40, 4

@@ -28,6 +28,7 @@ pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("error::RuntimeWarning"),
+    pytest.mark.usefixtures("quick"),
 ]
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(2.0, size=(70, 5))

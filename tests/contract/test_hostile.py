@@ -33,6 +33,7 @@ from skae import corruption, impute, likelihoods, metrics, networks, priors
 pl = pytest.importorskip("polars")
 
 N, D = 30, 4
+pytestmark = pytest.mark.usefixtures("quick")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, D)) * [1, 2, 3, 4] + [0, 5, 0, -5]
 Y = np.arange(N) % 2

@@ -19,7 +19,7 @@ EXPECTED = dict.fromkeys(
 )
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.usefixtures("quick_teacher"),
+    pytest.mark.usefixtures("quick"),
 ]
 
 

@@ -20,7 +20,7 @@ from skae.likelihoods import Gaussian
 from skae.networks import DenseNetwork
 from tests.common import ESTIMATORS, MIXED, NEEDS_Y
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("quick")]
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(48, 16)) @ RNG.normal(size=(16, 16))
 X[5, 3] = 9

@@ -33,7 +33,7 @@ from skae.semi_supervised._lessons import ClassLessons
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.usefixtures("quick_teacher"),
+    pytest.mark.usefixtures("quick"),
 ]
 
 
