@@ -176,9 +176,10 @@ class OutlierScoresDisplay:
             style = {"color": colour, "label": f"{name} ({rows.sum()})", "baseline": 0.5}
             if alone:
                 ax.stairs(counts, edges, fill=True, **style)
-            else:
+                continue
+            if len(groups) < 3:
                 ax.stairs(counts, edges, fill=True, **{**style, "label": "_"}, alpha=0.3)
-                ax.stairs(counts, edges, linewidth=1.8, **style)
+            ax.stairs(counts, edges, linewidth=1.8, **style)
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
         ax.yaxis.set_major_formatter("{x:g}")

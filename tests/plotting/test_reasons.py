@@ -34,7 +34,7 @@ def test_bars_of_a_row_are_its_reasons(detector):
     labels = [t.get_text() for t in display.ax_.get_yticklabels()]
     first = told.iloc[0]
     assert labels[0] == (
-        f"{first['feature']}: {first['observed']:.3g}\n(expected {first['expected']:.3g})"
+        f"{first['feature']}: {first['observed']:.4g}\n(expected {first['expected']:.4g})"
     )
     assert labels[2] == f"{len(told) - 2} other columns"
     assert display.ax_.get_title() == "Why row p is abnormal"
