@@ -149,8 +149,10 @@ def test_it_draws_in_one_axes_in_several_and_in_no_others():
     done = SimpleImputer().fit_transform(ARRAY)
     _, ax = plt.subplots()
     display = ImputationDisplay(ARRAY, done).plot(ax=ax)
+    assert display.ax_ is ax
     assert display.figure_ is ax.figure
     assert not ax.axison
+    assert plt.gca() is ax
     _, axes = plt.subplots(1, 2)
     with pytest.raises(ValueError, match=r"one axes or an array of 1\. Got 2"):
         ImputationDisplay(ARRAY, done).plot(ax=axes)

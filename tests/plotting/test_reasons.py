@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
 from skae.plotting import ReasonsDisplay
@@ -50,9 +51,21 @@ def test_a_map_of_rows_has_the_largest_columns_first(detector):
     assert display.ax_.get_title() == "Why 5 rows are abnormal\n(3 other columns not shown)"
 
 
+class Unsure(BaseEstimator):
+    """It shares blame equally, as it has no reason."""
+
+    fitted_ = True
+
+    def feature_contributions(self, X):
+        return pd.DataFrame([[0.5, 0.5]], columns=["a", "b"])
+
+    def explain(self, X, top):
+        columns = ["feature", "contribution", "observed", "expected"]
+        return pd.DataFrame([], columns=columns)
+
+
 def test_a_row_without_reasons_says_so():
-    shares = pd.DataFrame([[0.0, 0.0]], columns=["a", "b"])
-    display = ReasonsDisplay(shares).plot()
+    display = ReasonsDisplay.from_estimator(Unsure(), [[1.0, 2.0]])
     assert display.ax_.get_title() == "Row 0: no column makes it abnormal"
     assert not display.ax_.patches
 
