@@ -17,6 +17,7 @@ from sklearn.ensemble import IsolationForest
 from skae._codes import adversaries, clusters
 from skae._codes.base import Terms
 from skae._training import measure
+from skae.impute import _guesses
 from skae.outliers import _purify
 from skae.semi_supervised import _teacher
 
@@ -38,6 +39,7 @@ def quick():
         patch.setattr(_teacher, "N_TREES", 30)
         patch.setattr(_teacher, "CS", (1.0,))
         patch.setattr(_purify, "IsolationForest", few_trees)
+        patch.setattr(_guesses, "TRIED", _guesses.TRIED[:1])
         patch.setattr(measure, "NOISE_ROWS", 100)
         patch.setattr(adversaries, "MOVES", 20)
         patch.setattr(clusters, "TIES", clusters.TIES[:1])
