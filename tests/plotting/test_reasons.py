@@ -54,7 +54,9 @@ def test_a_map_of_rows_has_the_largest_columns_first(detector):
 class Unsure(BaseEstimator):
     """It shares blame equally, as it has no reason."""
 
-    fitted_ = True
+    def fit(self, X):
+        self.fitted_ = True
+        return self
 
     def feature_contributions(self, X):
         return pd.DataFrame([[0.5, 0.5]], columns=["a", "b"])
@@ -65,7 +67,7 @@ class Unsure(BaseEstimator):
 
 
 def test_a_row_without_reasons_says_so():
-    display = ReasonsDisplay.from_estimator(Unsure(), [[1.0, 2.0]])
+    display = ReasonsDisplay.from_estimator(Unsure().fit(X), [[1.0, 2.0]])
     assert display.ax_.get_title() == "Row 0: no column makes it abnormal"
     assert not display.ax_.patches
 
