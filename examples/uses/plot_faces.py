@@ -74,7 +74,7 @@ def decibels(pictures):
 
 
 # %%
-# The first ten faces that were held out. What only saw faces draws the sharpest ones, of
+# The first eight faces that were held out. What only saw faces draws the sharpest ones, of
 # somebody else: none of them is fit to tell who somebody is.
 
 guesses = {
@@ -84,10 +84,10 @@ guesses = {
     "pictures, then faces": from_both,
 }
 ReconstructionDisplay(
-    X=blocks[:10],
-    reconstructions=[guess[:10].clip(0, 1) for guess in guesses.values()],
+    X=blocks[:8],
+    reconstructions=[guess[:8].clip(0, 1) for guess in guesses.values()],
     names=[f"{name}\n{decibels(guess):.1f} dB" for name, guess in guesses.items()],
-    X_clean=test[:10],
+    X_clean=test[:8],
     input_name=f"6 x 6 pixels\n{decibels(blocks):.1f} dB",
 ).plot().ax_.set_title("Faces that were not trained on")
 plt.show()
