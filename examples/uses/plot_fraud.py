@@ -63,7 +63,8 @@ print(f"by an isolation forest:  {forest_alarms} of {len(fresh)}")
 # make a payment odd: here of the five frauds that are oddest.
 
 worst = fraud.iloc[np.argsort(detector.score_samples(fraud))[:5]]
-detector.report(worst, n_reasons=2)[["score", "p_value", "why"]].round(3)
+report = detector.report(worst, n_reasons=2).drop(columns=["flagged", "why"])
+report.round(3)
 
 # %%
 # On the left are the scores of payments that were not trained on, on the right the reasons
