@@ -2,9 +2,9 @@
 Cluster handwritten digits, and draw each cluster
 =================================================
 
-Nobody says which digit a picture shows, only that there are ten kinds. An
-`AdversarialAutoencoder` finds them, and keeps apart what kind a picture is of and how it is
-written: so it can draw any kind in any handwriting.
+Nobody says which digit a picture shows, only that there are ten kinds. A
+`skae.AdversarialAutoencoder` finds them, and keeps apart what kind a picture is of and how
+it is written: so it can draw any kind in any handwriting.
 """
 
 # %%

@@ -2,8 +2,8 @@
 Classify pictures of which thirty are labelled
 ==============================================
 
-Pictures are cheap and labels dear. An `AutoencoderClassifier` learns what pictures have in
-common from all of them, and from thirty labels what that means. It is an ordinary
+Pictures are cheap and labels dear. A `skae.AutoencoderClassifier` learns what pictures have
+in common from all of them, and from thirty labels what that means. It is an ordinary
 classifier: fit, predict, score.
 """
 
@@ -35,9 +35,9 @@ y_few[labelled] = y_train[labelled]
 # %%
 # Who knows the digits?
 # ---------------------
-# Two classifiers learn from the thirty alone. `LabelSpreading` and ours also see the other
-# pictures, without labels. Ours is told that they are pictures (by their shape), of which
-# two with slightly moved strokes are alike.
+# Two classifiers learn from the thirty alone. `~sklearn.semi_supervised.LabelSpreading` and
+# ours also see the other pictures, without labels. Ours is told that they are pictures (by
+# their shape), of which two with slightly moved strokes are alike.
 
 rows_train, rows_test = X_train.reshape(-1, 64), X_test.reshape(-1, 64)
 few = labelled.ravel()

@@ -30,17 +30,17 @@ autoencoder = Autoencoder(2, max_iter=250, random_state=0).fit(X_train)
 # %%
 # Training
 # --------
-# `LossCurveDisplay`: the curve of the held-out rows should have become flat, and not have
-# risen for long. Weights are those of its best epoch, which is marked.
+# `~skae.plotting.LossCurveDisplay`: the curve of the held-out rows should have become flat,
+# and not have risen for long. Weights are those of its best epoch, which is marked.
 #
 # The code
 # --------
-# `LatentMapDisplay`: digits that are alike should be near each other. The labels are used
-# for the colours only.
+# `~skae.plotting.LatentMapDisplay`: digits that are alike should be near each other. The
+# labels are used for the colours only.
 #
 # What comes back
 # ---------------
-# `ReconstructionDisplay`: new digits, and what two numbers say of them.
+# `~skae.plotting.ReconstructionDisplay`: new digits, and what two numbers say of them.
 
 fig = plt.figure(figsize=(10, 6.8), layout="constrained")
 above, below = fig.subfigures(2, 1, height_ratios=(1.7, 1))

@@ -3,8 +3,8 @@ Fill missing cells, and say how surely
 ======================================
 
 A fifth of the cells of a table of tumours is gone. Rows that no imputer has learnt from are
-completed by `AutoencoderImputer`, which also says how far each cell is to be trusted, and
-by two of scikit-learn's imputers.
+completed by `skae.AutoencoderImputer`, which also says how far each cell is to be trusted,
+and by two of scikit-learn's imputers.
 """
 
 # %%
@@ -75,6 +75,7 @@ for ax, column, label in zip(
         ylabel="imputed value",
         title=f"Imputed {label}: {column} (score {scores[column]:.3f})",
     )
+    ax.locator_params(nbins=5)
 axes[0].legend(frameon=False)
 fig.suptitle("Missing cells of rows that were not learnt from")
 plt.show()

@@ -3,8 +3,8 @@ Walk from one picture to another, and see what a code means
 ============================================================
 
 Halfway between two pictures, pixel by pixel, is a double exposure. Halfway between their
-codes is a picture of its own. A `VariationalAutoencoder` is fitted to handwritten digits to
-walk between them, and to show what each number of its code does.
+codes is a picture of its own. A `skae.VariationalAutoencoder` is fitted to handwritten
+digits to walk between them, and to show what each number of its code does.
 """
 
 # %%
@@ -20,6 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 
 from skae import VariationalAutoencoder
+from skae.plotting import TraversalDisplay
 
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
@@ -31,7 +32,7 @@ vae.fit(X_train)
 # %%
 # On the way
 # ----------
-# `interpolate` decodes the steps between the codes of two rows. Here it goes from each of
+# ``interpolate`` decodes the steps between the codes of two rows. Here it goes from each of
 # 225 new pictures to another one; the rival fades one into the other.
 
 A, B = X_test[:225], X_test[225:]
@@ -51,38 +52,30 @@ distance = {
 # %%
 # What the numbers of a code do
 # -----------------------------
-# The code of one picture, of which one number at a time is moved from -2 to 2. (The numbers
-# are standard normal.) Shown are the three that carry most, in nats.
-
-carried = vae.kl_divergence(X_train).mean(axis=0)
-most = np.argsort(-carried)[:3]
-codes = np.repeat(vae.transform(X_test[:1]), 9, axis=0)
-moved = {}
-for component in most:
-    steps = codes.copy()
-    steps[:, component] = np.linspace(-2, 2, 9)
-    moved[f"number {component}"] = vae.inverse_transform(steps)
-
-# %%
-# Above, two pictures and the way between them, as it is decoded and as it is faded; in the
-# middle the moved numbers; below, digits that nobody wrote.
+# Above, two pictures and the way between them, decoded and faded, twice; and digits that
+# nobody wrote. Below, by `~skae.plotting.TraversalDisplay`, one number of the code moves
+# while the others stay: the four that say most of a digit.
 
 fade = np.linspace(0, 1, 9)[:, None, None]
 rows = {}
 for i in (0, 1):
     rows[f"decoded {i + 1}"] = ways[i]
     rows[f"faded {i + 1}"] = (1 - fade) * A[i] + fade * B[i]
-rows |= moved | {"drawn": vae.sample(9, random_state=0)}
+rows["drawn"] = vae.sample(9, random_state=0)
 
-fig, axes = plt.subplots(8, 9, figsize=(6.4, 6), layout="constrained")
-fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, rect=(0.01, 0.01, 0.98, 0.98))
+fig = plt.figure(figsize=(7.5, 7.6), layout="constrained")
+above, below = fig.subfigures(2, 1)
+axes = above.subplots(5, 9)
 for row, (label, pictures) in zip(axes, rows.items(), strict=True):
     for ax, picture in zip(row, pictures, strict=True):
         ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_color("0.8")
     row[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
-fig.suptitle("From one digit to another, by way of the code")
+above.suptitle("From one digit to another, and new ones")
+TraversalDisplay.from_estimator(
+    vae, X_test, components=4, row=0, cmap="gray_r", ax=below.subplots()
+)
 plt.show()
 
 # %%

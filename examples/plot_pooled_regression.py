@@ -4,8 +4,8 @@ Fill a table with holes, and regress as surely as it allows
 
 A regression needs complete rows. Leaving the others out loses rows and, if the holes are
 not there by chance, bends the result; filling them in once makes it look surer than it is.
-`AutoencoderImputer` fills them in for a pipeline, and draws several completed tables for an
-analysis, which `skae.impute.pool` makes one result of.
+`skae.AutoencoderImputer` fills them in for a pipeline, and draws several completed tables
+for an analysis, which `skae.impute.pool` makes one result of.
 """
 
 # %%

@@ -3,8 +3,8 @@ Choose the size of the code
 ===========================
 
 How many numbers does a code need? PCA takes a share of the variance instead of a number,
-and so does an `Autoencoder`: ``Autoencoder(0.9)`` finds the fewest components that explain
-nine tenths of rows that it has held out.
+and so does a `skae.Autoencoder`: ``Autoencoder(0.9)`` finds the fewest components that
+explain nine tenths of rows that it has held out.
 """
 
 # %%

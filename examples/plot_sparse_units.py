@@ -2,9 +2,9 @@
 Read what the units of a sparse autoencoder stand for
 =====================================================
 
-Each number of PCA's codes stands for a bit of everything. A `SparseAutoencoder` has many
-units, of which each picture uses a few, so that a unit can be looked at: what it adds to a
-picture, which pixels it goes by, which pictures use it most.
+Each number of PCA's codes stands for a bit of everything. A `skae.SparseAutoencoder` has
+many units, of which each picture uses a few, so that a unit can be looked at: what it adds
+to a picture, which pixels it goes by, which pictures use it most.
 """
 
 # %%

@@ -4,7 +4,6 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
 from sklearn.utils import check_random_state
@@ -609,9 +608,10 @@ class AutoencoderOutlierDetector(
             scale = self._abnormality_.likelihood.inverse_scale
             shares = heat_map(self.estimators_, scale, rows)
             return shares.reshape(-1, *self._sample_shape_)
-        parts, _ = parts_of(self._abnormality_, rows)
         names = _check_feature_names_in(self)
-        return pd.DataFrame(normalized(parts), index=row_labels(X), columns=names)
+        parts, _ = parts_of(self._abnormality_, rows, row_labels(X), names)
+        parts.loc[:] = normalized(parts.to_numpy())
+        return parts
 
     def explain(self, X, top=3):
         """Return the columns that make rows abnormal, and what was expected there.
@@ -654,12 +654,11 @@ class AutoencoderOutlierDetector(
 
     def _ranked(self, rows, X, labels, top, some=slice(None)):
         """Return the first reasons of some of the checked rows of X, under their labels."""
-        observed = densify(rows[some])
-        parts, expected = parts_of(self._abnormality_, observed)
+        observed, names = densify(rows[some]), _check_feature_names_in(self)
+        parts, expected = parts_of(self._abnormality_, observed, labels, names)
         if self._schema_ is not None and is_frame(X):
             observed = self._schema_.values(X)[some]
             expected = self._schema_.labels(expected)
-        parts = pd.DataFrame(parts, labels, _check_feature_names_in(self))
         return ranked(parts, observed, expected, top)
 
     def report(self, X, *, n_reasons=3, explain="flagged"):

@@ -8,12 +8,14 @@ from skae._data.rows import BLOCK_BYTES
 MOST_COLUMNS = 500  # of a row that are tried, the oddest
 
 
-def parts_of(abnormality, rows):
-    """Return what columns add to rows (n, d), and what is expected of their cells."""
+def parts_of(abnormality, rows, labels, names):
+    """Return what columns add to rows (n, d), a DataFrame, and what is expected there."""
     if abnormality.cells is not None:
-        return abnormality.cells.reasons(rows)
-    expected, away = abnormality.expected(rows)
-    return contributions(abnormality, rows, expected, away), expected
+        parts, expected = abnormality.cells.reasons(rows)
+    else:
+        expected, away = abnormality.expected(rows)
+        parts = contributions(abnormality, rows, expected, away)
+    return pd.DataFrame(parts, index=labels, columns=names), expected
 
 
 def contributions(abnormality, X, expected, away):

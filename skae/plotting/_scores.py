@@ -1,5 +1,7 @@
 """Scores of rows, and which are flagged."""
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -10,6 +12,13 @@ from skae.plotting._tables import last_of
 
 BINS = 40
 FAR = 12.0  # times the middle half of the scores: lower ones share a bin
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """What scores rows."""
+
+    def score_samples(self, X): ...
 
 
 class OutlierScoresDisplay:
@@ -84,6 +93,11 @@ class OutlierScoresDisplay:
         """
         check_is_fitted(estimator)
         last, rows = last_of(estimator, X)
+        if not isinstance(last, Scores):
+            raise ValueError(
+                "OutlierScoresDisplay: estimator must have score_samples, as outlier "
+                f"detectors have. Got a {type(last).__name__}."
+            )
         scores = last.score_samples(rows)
         if threshold is None:
             threshold = vars(last).get("offset_")
@@ -163,7 +177,7 @@ class OutlierScoresDisplay:
             if alone:
                 ax.stairs(counts, edges, fill=True, **style)
             else:
-                ax.stairs(counts, edges, fill=True, **{**style, "label": None}, alpha=0.3)
+                ax.stairs(counts, edges, fill=True, **{**style, "label": "_"}, alpha=0.3)
                 ax.stairs(counts, edges, linewidth=1.8, **style)
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)

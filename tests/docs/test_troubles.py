@@ -56,7 +56,7 @@ def warned(code):
     }
     for node in code:
         if isinstance(node, ast.Call):
-            if ast.unparse(node.func) not in ("warnings.warn", "tell"):
+            if ast.unparse(node.func) not in ("warnings.warn", "warn", "tell"):
                 continue
             message = node.args[0]
             if isinstance(message, ast.Name):
