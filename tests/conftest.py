@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # or scikit-learn skips its checks of it
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores already
@@ -20,6 +21,14 @@ from skae._training import measure
 from skae.impute import _guesses
 from skae.outliers import _purify
 from skae.semi_supervised import _teacher
+
+
+@pytest.fixture(autouse=True)
+def figures_closed():
+    """Close what a test has drawn."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

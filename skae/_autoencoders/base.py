@@ -121,7 +121,7 @@ class BaseAutoencoder(Explaining, Versioned, DecodingMixin, Watched, BaseEstimat
         (1.0; None does not clip), ``schedule`` ("trapezoid" or "constant") and
         ``keep_on_interrupt`` (whether Ctrl-C keeps the best weights so far, with a
         warning; else ``KeyboardInterrupt`` leaves `fit`, and the estimator as it was).
-        :doc:`How it works </how_it_works>` says which callbacks there are uses for.
+        :doc:`Callbacks and progress </progress>` says which callbacks there are uses for.
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, held-out rows, shuffles, corruption and
         dropout. An int gives

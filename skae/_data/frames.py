@@ -400,12 +400,6 @@ def named(empty, X, as_it_was):
     return _built(like, columns, np.ones(len(columns), dtype=bool), None)
 
 
-def cells_at(X, j, rows):
-    """Return what column j of a frame holds in some rows, as a list."""
-    column = [*nw.from_native(X, eager_only=True).iter_columns()][j]
-    return column[rows.tolist()].to_list()
-
-
 def without_rows(X):
     """Return a frame's container, names and dtypes, as a frame of its own."""
     return deepcopy(nw.from_native(X, eager_only=True).head(0).to_native())
