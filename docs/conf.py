@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 import inventories
 
 import skae
+from skae._params import SITE
 
 project = "skae"
 author = "The skae developers"
@@ -66,14 +67,14 @@ html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["skae.css"]
-html_baseurl = "https://skae.readthedocs.io/en/stable/"
+html_baseurl = SITE
 html_theme_options = {
     "logo": {"text": "skae"},
     "github_url": "https://github.com/skae-dev/skae",
     "navbar_persistent": ["search-button"],
     "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
     "switcher": {
-        "json_url": "https://skae.readthedocs.io/en/latest/_static/switcher.json",
+        "json_url": SITE.replace("stable", "latest") + "_static/switcher.json",
         "version_match": "dev" if "dev" in release else release,
     },
     "check_switcher": False,  # it is where the site will be

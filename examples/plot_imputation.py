@@ -75,6 +75,7 @@ for ax, column, label in zip(
         ylabel="imputed value",
         title=f"Imputed {label}: {column} (score {scores[column]:.3f})",
     )
+    ax.locator_params(nbins=5)
 axes[0].legend(frameon=False)
 fig.suptitle("Missing cells of rows that were not learnt from")
 plt.show()

@@ -46,7 +46,7 @@ MIXED = [
 
 #: what learns from labels, of which few are there
 LABELLERS = [
-    AutoencoderClassifier(Autoencoder(2, max_iter=2), max_iter=20, random_state=0),
+    AutoencoderClassifier(Autoencoder(2, max_iter=2), max_iter=6, random_state=0),
     AutoencoderRegressor(Autoencoder(2, max_iter=2), max_iter=20, random_state=0),
 ]
 

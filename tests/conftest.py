@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # or scikit-learn skips its checks of it
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores already
@@ -17,8 +18,17 @@ from sklearn.ensemble import IsolationForest
 from skae._codes import adversaries, clusters
 from skae._codes.base import Terms
 from skae._training import measure
+from skae.impute import _guesses
 from skae.outliers import _purify
 from skae.semi_supervised import _teacher
+
+
+@pytest.fixture(autouse=True)
+def figures_closed():
+    """Close what a test has drawn."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture
@@ -38,6 +48,7 @@ def quick():
         patch.setattr(_teacher, "N_TREES", 30)
         patch.setattr(_teacher, "CS", (1.0,))
         patch.setattr(_purify, "IsolationForest", few_trees)
+        patch.setattr(_guesses, "TRIED", _guesses.TRIED[:1])
         patch.setattr(measure, "NOISE_ROWS", 100)
         patch.setattr(adversaries, "MOVES", 20)
         patch.setattr(clusters, "TIES", clusters.TIES[:1])

@@ -37,6 +37,12 @@ def taken(X):
     return X
 
 
+def cells_at(X, j, rows):
+    """Return what column j of a frame holds in some rows, as a list."""
+    column = [*nw.from_native(X, eager_only=True).iter_columns()][j]
+    return column[rows.tolist()].to_list()
+
+
 def _array(X):
     """Return a torch tensor as an array."""
     if X.layout != torch.strided:

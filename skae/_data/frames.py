@@ -305,7 +305,12 @@ def _filled(column, missing, new, dtype, made=None):
         native.iloc[np.flatnonzero(missing)] = new
         return nw.from_native(native, series_only=True)
     if is_time_value(new[0]):  # others stay as they are, to the nanosecond
-        return column.scatter(np.flatnonzero(missing), column_of(column, new, dtype))
+        # taken from both, as older versions of narwhals cannot put in Arrow's durations
+        both = nw.concat([column.to_frame(), column_of(column, new, dtype).to_frame()])
+        place = np.where(
+            missing, len(column) + np.cumsum(missing) - 1, np.arange(len(column))
+        )
+        return both[column.name][place]
     cells, dtype = column.to_list(), _dtype(column)
     for place, value in zip(np.flatnonzero(missing), new, strict=True):
         cells[place] = value
@@ -393,12 +398,6 @@ def named(empty, X, as_it_was):
         columns.append(_column(like, values, dtype))
     like = nw.from_native(empty, eager_only=True)
     return _built(like, columns, np.ones(len(columns), dtype=bool), None)
-
-
-def cells_at(X, j, rows):
-    """Return what column j of a frame holds in some rows, as a list."""
-    column = [*nw.from_native(X, eager_only=True).iter_columns()][j]
-    return column[rows.tolist()].to_list()
 
 
 def without_rows(X):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skae._data.frames import cells_at, is_frame
+from skae._data.containers import cells_at
+from skae._data.frames import is_frame
 from skae.impute._draws import below, probabilities, quantiles
 from skae.impute._tables import shown_of
 

@@ -100,12 +100,12 @@ class GridSearchCV(_GridSearchCV):
 
     Notes
     -----
-    Fitted one by one are autoencoders with dropout, batch normalisation, an optimiser of
-    one's own or ``verbose=1``; with ``n_jobs`` above 1, in processes all the same. Only
-    fitted as scikit-learn does, with ``n_jobs`` in threads where others are trained
-    together, are those within another estimator than a pipeline, those with callbacks or
-    networks of one's own, those behind a step that gives other rows each time, and tables
-    of more than 16 million cells.
+    Fitted one by one are autoencoders with dropout, batch normalisation or an optimiser of
+    one's own; with ``n_jobs`` above 1, in processes all the same. Those with ``verbose=1``
+    print how far their batch is. Only fitted as scikit-learn does, with ``n_jobs`` in
+    threads where others are trained together, are those within another estimator than a
+    pipeline, those with callbacks or networks of one's own, those behind a step that gives
+    other rows each time, and tables of more than 16 million cells.
 
     Steps before an autoencoder are fitted once more for each fold, and twice for the first,
     to know the rows that it will see, unless a pipeline's `memory` has them; where each

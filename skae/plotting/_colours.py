@@ -17,7 +17,7 @@ def colours_of(c, c_name, X):
     """Return what colours the rows of X, and what that is called."""
     if c is None:
         return None, c_name
-    if isinstance(c, str):
+    if np.ndim(c) == 0:
         if not isinstance(X, pd.DataFrame) or c not in X:
             of = (
                 f"Its columns are {list(X)[:20]}"
@@ -25,7 +25,7 @@ def colours_of(c, c_name, X):
                 else "X is no DataFrame"
             )
             raise ValueError(f"c: there is no column {c!r} in X. {of}.")
-        return X[c], c if c_name is None else c_name
+        return X[c], str(c) if c_name is None else c_name
     name = c.name if isinstance(c, pd.Series) else None
     if np.ndim(c) != 1 or len(c) != X.shape[0]:
         raise ValueError(

@@ -9,7 +9,7 @@ from skae.plotting._base import COLOURS, pyplot
 from skae.plotting._colours import MISSING, as_float, colours_of, groups, is_category
 from skae.plotting._shared import (
     as_pictures,
-    check_decodes,
+    check_is_smooth,
     check_rows_there,
     codes_of,
     decoded,
@@ -168,7 +168,7 @@ class LatentMapDisplay:
             panel.set_xlabel(self.point_names[0])
         self.axes_[0].set_ylabel(self.point_names[1])
         title = f"{len(points)} rows" if self.title is None else self.title
-        place = ax
+        place = self.axes_[0]
         if self.path_pictures is not None:
             place = self._draw_path_pictures(picture_cmap)
         place.set_title(title)
@@ -239,6 +239,7 @@ class LatentMapDisplay:
             panel.set(xlim=ends[0], ylim=ends[1])
             panel.set_aspect(height / width * step[0] / step[1])
         second.set_yticklabels([])
+        second.set_title("Decoded at these places")
 
     def _draw_path(self):
         path = np.asarray(self.path)
@@ -366,7 +367,12 @@ class LatentMapDisplay:
         first, second = _checked(components, codes)
         parts = {}
         if grid is not None or path is not None:
-            check_decodes(estimator)
+            check_is_smooth(estimator)
+            if np.ndim(y):
+                raise ValueError(
+                    "y: a grid and a path are decoded with one class. Pass that class, and "
+                    "its rows for X."
+                )
         if shape is not None:
             parts["limits"] = limits_of(dense(X))
         if grid is not None:
@@ -381,8 +387,7 @@ class LatentMapDisplay:
             c=c,
             c_name=c_name,
             point_names=(f"component {first}", f"component {second}"),
-            title=f"Codes of {len(codes)} rows by {name}"
-            + (", and what is decoded at their places" if grid is not None else ""),
+            title=f"Codes of {len(codes)} rows by {name}",
             **parts,
         )
         return display.plot(ax, cmap=cmap, picture_cmap=picture_cmap, scatter_kw=scatter_kw)
@@ -414,6 +419,12 @@ def _grid(estimator, codes, components, grid, shape, y):
             "if they are flat pictures; for a table see TraversalDisplay."
         )
     ends = np.quantile(codes[:, components], [0.01, 0.99], axis=0)
+    for i, (low, high) in zip(components, ends.T, strict=True):
+        if not low < high:
+            raise ValueError(
+                f"grid: component {i} is the same in all rows of X, so that a grid has no "
+                "width. Take other components, or more rows."
+            )
     columns, lines = (np.linspace(*ends[:, i], grid) for i in (0, 1))
     lines = lines[::-1]
     places = np.tile(np.median(codes, axis=0), (grid * grid, 1))

@@ -23,6 +23,7 @@ from skae.plotting._shared import (
     panels,
     picture_shape,
     rows_of,
+    short,
     size_of,
     subset,
     told,
@@ -172,7 +173,7 @@ class ReconstructionDisplay:
         columns, d = _worst_rebuilt(cells, texts, names), len(names)
         n = len(next(iter(cells.values())))
         if ax is None:
-            names_width = 0.085 * max(len(str(column)) for column in columns)
+            names_width = 0.085 * max(len(short(column)) for column in columns)
             figsize = (max(1.6 + names_width + 1.9 * n, 6.0), 1.3 + 0.24 * len(columns))
             _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
         self.ax_, self.images_ = ax, None
@@ -204,9 +205,8 @@ class ReconstructionDisplay:
                         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                     )  # fmt: skip
             panel.set(ylim=(len(columns) - 0.5, -0.5), xlim=(low, high))
-            panel.set_yticks(
-                places, list(map(str, columns)) if i == 0 else [""] * len(columns)
-            )
+            names = [short(column) if i == 0 else "" for column in columns]
+            panel.set_yticks(places, names)
             panel.grid(axis="y", color="0.92")
             panel.set_axisbelow(True)
             panel.set_title(titles[i], fontsize="medium")
@@ -224,7 +224,8 @@ class ReconstructionDisplay:
         """Return numbers of tables in deviations, and texts of the other columns."""
         numbers = {name: as_numbers(table) for name, table in tables.items()}
         first = next(iter(numbers.values()))
-        location, scale = deviations(next(iter(tables.values())))
+        if self.location is None or self.scale is None:
+            location, scale = deviations(next(iter(tables.values())))
         if self.location is not None:
             location = pd.Series(np.asarray(self.location), first.columns)
         if self.scale is not None:

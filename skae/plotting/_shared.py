@@ -13,12 +13,14 @@ import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
+from skae._autoencoders.binary import BinaryAutoencoder
 from skae._data.containers import taken
 from skae._data.frames import is_frame
 from skae.plotting._base import pyplot
 
 GAP = 0.12  # between two pictures, in the width of one
 INCH = 0.9  # of a picture's longer side
+LONGEST = 28  # name of a column
 
 
 def last_step(estimator):
@@ -110,6 +112,16 @@ def check_decodes(estimator):
         )
 
 
+def check_is_smooth(estimator):
+    """Raise a ``ValueError`` for codes that have nothing between their values."""
+    check_decodes(estimator)
+    if isinstance(last_step(estimator), BinaryAutoencoder):
+        raise ValueError(
+            "estimator: the codes of a BinaryAutoencoder are bits, and there is no way "
+            "between 0 and 1. See ReconstructionDisplay for what they hold."
+        )
+
+
 def subset(X, indices):
     """Return some rows of X."""
     return _safe_indexing(X, indices)
@@ -122,7 +134,7 @@ def picture_shape(X, image_shape=None):
     """Return the shape of a row that is a picture; None of a row that is none."""
     shape = tuple(X.shape[1:])
     if image_shape is not None:
-        image_shape = tuple(image_shape)
+        image_shape = tuple(np.atleast_1d(image_shape).tolist())
         if len(image_shape) not in (2, 3) or math.prod(image_shape) != math.prod(shape):
             raise ValueError(
                 f"image_shape={image_shape} does not fit rows of {math.prod(shape)} "
@@ -238,11 +250,22 @@ def as_numbers(table):
     return pd.DataFrame(found, index=table.index)
 
 
+def short(name):
+    """Return a column's name as there is room for it on an axis."""
+    name = str(name)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
 def deviations(X):
     """Return mean and standard deviation of a table's ordered columns, as Series.
 
     1 is a constant column's deviation.
     """
+    if X.shape[0] < 2:
+        raise ValueError(
+            "X has one row, which tells nothing of how far columns vary. Pass more rows, "
+            "and say which to show."
+        )
     if sp.issparse(X):
         mean = np.asarray(X.mean(0)).ravel()
         square = np.asarray(X.multiply(X).mean(0)).ravel()

@@ -13,7 +13,7 @@ from skae.plotting._shared import (
     as_numbers,
     as_pictures,
     as_table,
-    check_decodes,
+    check_is_smooth,
     check_rows_there,
     codes_of,
     decoded,
@@ -25,6 +25,7 @@ from skae.plotting._shared import (
     panels,
     picture_shape,
     rows_of,
+    short,
     size_of,
     told,
 )
@@ -143,7 +144,8 @@ class TraversalDisplay:
         else:
             if ax is None:
                 k, d = len(rows), len(self.columns)
-                figsize = max(2.4 + 0.32 * d, 6.4), 1.8 + 1.5 * k
+                longest = max(len(short(column)) for column in self.columns)
+                figsize = max(2.4 + 0.32 * d, 6.4), 1.0 + 0.085 * longest + 1.5 * k
                 _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
             self.images_ = None
             self.axes_ = panels(ax, len(rows), 1, 0.05)[:, 0]
@@ -157,6 +159,7 @@ class TraversalDisplay:
 
     def _draw_lines(self, ax, rows, cmap):
         places, n_steps = np.arange(len(self.columns)), rows.shape[1]
+        names = [short(column) for column in self.columns]
         low, high = min(rows.min(), -0.5), max(rows.max(), 0.5)
         margin = 0.05 * (high - low)
         for i, panel in enumerate(self.axes_):
@@ -170,8 +173,8 @@ class TraversalDisplay:
             panel.grid(axis="x", color="0.92")
             panel.set_axisbelow(True)
             is_last = i == len(rows) - 1
-            panel.set_xticks(places, self.columns if is_last else [""] * len(places))
-        if max(map(len, map(str, self.columns))) > 2:
+            panel.set_xticks(places, names if is_last else [""] * len(names))
+        if max(map(len, names)) > 2:
             self.axes_[-1].tick_params(axis="x", labelrotation=90)
         handles = self.axes_[0].get_legend_handles_labels()
         ax.legend(
@@ -236,7 +239,7 @@ class TraversalDisplay:
         ValueError
             If there is no such component or row, or an argument does not fit X.
         """
-        check_decodes(estimator)
+        check_is_smooth(estimator)
         check_option("TraversalDisplay", "by", by, ("quantiles", "deviations"))
         if not isinstance(n_steps, Integral) or n_steps < 2:
             raise ValueError(f"n_steps must be an integer of at least 2. Got {n_steps!r}.")

@@ -56,8 +56,7 @@ def warned(code):
     }
     for node in code:
         if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", None))
-            if name not in ("warn", "tell"):
+            if ast.unparse(node.func) not in ("warnings.warn", "warn", "tell"):
                 continue
             message = node.args[0]
             if isinstance(message, ast.Name):

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from skae import Autoencoder
+from skae import Autoencoder, BinaryAutoencoder
 from skae.plotting import LatentMapDisplay
 from tests.plotting.fits import (
     CLASSES,
@@ -74,6 +75,9 @@ def test_numbers_have_a_colour_bar():
     display = LatentMapDisplay.from_estimator(of_wine(), WINE, c="proline")
     np.testing.assert_array_equal(display.scatters_[0].get_array(), WINE["proline"])
     assert display.colorbar_.ax.get_ylabel() == "proline"
+    by_number = WINE.set_axis(range(13), axis=1)
+    display = LatentMapDisplay.from_estimator(PCA(2).fit(by_number), by_number, c=12)
+    np.testing.assert_array_equal(display.scatters_[0].get_array(), WINE["proline"])
     assert display.legend_ is None
     score = of_wine().score_samples(WINE)
     score[3] = np.nan
@@ -206,6 +210,34 @@ def test_a_grid_of_one_and_a_column_of_an_array_are_refused():
         LatentMapDisplay.from_estimator(of_pictures(), DIGITS, grid=1)
     with pytest.raises(ValueError, match=r"c: there is no column 'a' in X. X is no DataFr"):
         LatentMapDisplay.from_estimator(of_flat(), FLAT, c="a")
+
+
+def test_a_grid_needs_some_width_and_one_class():
+    with pytest.raises(ValueError, match="component 0 is the same in all rows of X"):
+        LatentMapDisplay.from_estimator(of_pictures(), DIGITS[:1], grid=3)
+    with pytest.raises(ValueError, match="y: a grid and a path are decoded with one class"):
+        LatentMapDisplay.from_estimator(Told(), WINE, y=LABELS, path=[0, 1])
+    display = LatentMapDisplay.from_estimator(Told(), WINE, y=2, path=[0, 1], n_steps=2)
+    assert display.path.tolist() == [[2, 13], [2, 13]]
+
+
+class Told:
+    """What is told the classes of rows."""
+
+    def transform(self, X, y):
+        return np.stack([np.full(len(X), y), np.full(len(X), X.shape[1])], axis=1)
+
+    def inverse_transform(self, X, y):
+        return X[:, [0]] * y
+
+
+def test_bits_have_nothing_between_them():
+    binary = quiet(BinaryAutoencoder(8, max_iter=1, random_state=0), FLAT)
+    for kwargs in ({"grid": 2}, {"path": [0, 1]}):
+        with pytest.raises(ValueError, match="codes of a BinaryAutoencoder are bits"):
+            LatentMapDisplay.from_estimator(binary, FLAT, image_shape=(8, 8), **kwargs)
+    display = LatentMapDisplay.from_estimator(binary, FLAT)
+    assert set(np.unique(display.points)) <= {0, 1}
 
 
 def test_one_component_is_no_map():

@@ -197,3 +197,15 @@ def test_labels_of_rows_are_those_of_the_frame():
     table = pd.DataFrame(WINE.to_numpy(), [f"bottle {i}" for i in range(178)], WINE.columns)
     display = ReconstructionDisplay.from_estimator(of_wine(), table, indices=[2])
     assert display.axes_[0].get_title() == "row bottle 2"
+
+
+def test_long_names_are_cut_and_one_row_is_refused():
+    table = WINE.rename(columns=lambda name: name * 9)
+    display = ReconstructionDisplay(
+        X=table.iloc[:2], reconstructions=[table.iloc[:2]], names=["a"]
+    ).plot()
+    shown = labels(display.axes_[0].yaxis)
+    assert shown[0] == "alcohol" * 3 + "alcoho…"
+    assert max(map(len, shown)) == 28
+    with pytest.raises(ValueError, match="X has one row, which tells nothing of how far"):
+        ReconstructionDisplay.from_estimator(of_wine(), WINE.iloc[:1])
