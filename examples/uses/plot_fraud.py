@@ -25,6 +25,7 @@ import pandas as pd
 from sklearn.ensemble import IsolationForest
 
 from skae import AutoencoderOutlierDetector
+from skae.plotting import OutlierScoresDisplay, ReasonsDisplay
 
 data = Path(sys.argv[0]).resolve().parents[1] / "data"
 payments = pd.read_csv(data / "card_payments.csv.gz")
@@ -58,41 +59,25 @@ print(f"by an isolation forest:  {forest_alarms} of {len(fresh)}")
 # %%
 # Why
 # ---
-# ``explain`` names the columns that make a payment odd, and what they would be if the rest
-# of the payment is to be believed. Here are the three frauds that are oddest.
+# ``report`` is the list for those who look into what was stopped, with the columns that
+# make a payment odd: here of the five frauds that are oddest.
 
-worst = fraud.iloc[np.argsort(detector.score_samples(fraud))[:3]]
-detector.explain(worst, top=2).round(2)
+worst = fraud.iloc[np.argsort(detector.score_samples(fraud))[:5]]
+report = detector.report(worst, n_reasons=2).drop(columns=["flagged", "why"])
+report.round(3)
 
 # %%
-# On the left is how far from normal payments are, on the right what the stopped frauds are
-# blamed for, on average.
-
-shares = detector.feature_contributions(fraud[stopped]).mean().nlargest(8)[::-1]
-edges = np.geomspace(0.7, 40, 50)
-colours = {"honest": "#56B4E9", "fraud": "#D55E00"}
+# On the left are the scores of payments that were not trained on, on the right the reasons
+# for stopping the oddest: what a column held, and what it would hold if the rest of the
+# payment is to be believed.
 
 fig, (left, right) = plt.subplots(
-    1, 2, figsize=(9, 4), width_ratios=(3, 2), layout="constrained"
+    1, 2, figsize=(10, 4.5), width_ratios=(3, 2), layout="constrained"
 )
-for rows, (label, colour) in zip((fresh, fraud), colours.items(), strict=True):
-    far = np.clip(-detector.score_samples(rows), *edges[[0, -1]])
-    weights = np.full(len(rows), 100 / len(rows))
-    left.hist(far, edges, weights=weights, label=label, color=colour, alpha=0.8)
-left.axvline(-detector.offset_, color="black", linestyle="--", label="threshold")
-left.legend(frameon=False)
-left.set(
-    title="Payments not trained on",
-    xlabel="how abnormal (1 is usual)",
-    ylabel="% of payments",
-    xscale="log",
-    xticks=(1, 10),
-    xticklabels=(1, 10),
-)
-right.barh(shares.index, 100 * shares, color=colours["fraud"])
-right.set(title="What stopped frauds are blamed for", xlabel="% of the blame")
-for ax in (left, right):
-    ax.spines[["top", "right"]].set_visible(False)
+judged = pd.concat([fresh, fraud])
+kind = np.repeat(["honest", "fraud"], [len(fresh), len(fraud)])
+OutlierScoresDisplay.from_estimator(detector, judged, kind, ax=left)
+ReasonsDisplay.from_estimator(detector, worst[:1], max_columns=8, ax=right)
 plt.show()
 
 # %%

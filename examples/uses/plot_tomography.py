@@ -9,11 +9,9 @@ autoencoder is shown scans beside what was really there, and learns to clean fur
 # %%
 # Scans of phantoms
 # -----------------
-# A patient is never known without noise, so scanners are tried on phantoms. This is the
-# Shepp-Logan phantom of scikit-image, a head's cross-section, stretched, turned and given
-# growths. It is scanned as in a computed tomograph: few photons pass through it from sixty
-# angles, their counts are Poisson, and filtered back projection makes the picture of them,
-# and streaks of the noise.
+# Scanners are tried on phantoms: here the Shepp-Logan phantom of scikit-image, a section of
+# a head, stretched, turned and given growths. A computed tomograph sees few photons at each
+# of sixty angles, and filtered back projection makes streaks of the noise of their counts.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,9 +24,9 @@ from skae.networks import ConvolutionalNetwork
 
 SIZE, PHOTONS = 64, 300
 head = resize(shepp_logan_phantom(), (SIZE, SIZE), anti_aliasing=True)
-to_centre = AffineTransform(translation=(0.5 - SIZE / 2, 0.5 - SIZE / 2))
+to_centre = AffineTransform(translation=(0.5 - SIZE / 2,) * 2)
 y, x = np.mgrid[:SIZE, :SIZE] - SIZE / 2
-angles = np.linspace(0, 180, 60, endpoint=False)
+angles = np.arange(0, 180, 3)
 
 
 def phantom(rng):
@@ -46,16 +44,11 @@ def phantom(rng):
 def scan(picture, rng):
     """Return a picture as the scanner sees it; (64, 64)."""
     thickness = radon(picture, angles, circle=False)
-    thickest = thickness.max() / 3  # a twentieth of the photons passes there
+    thickest = thickness.max() / 3  # a twentieth of the photons passes
     photons = rng.poisson(PHOTONS * np.exp(-thickness / thickest)).clip(1)
-    back = -np.log(photons / PHOTONS) * thickest
-    return iradon(back, angles, circle=False, output_size=SIZE)
-
-
-rng = np.random.default_rng(0)
-heads = np.array([phantom(rng) for _ in range(240)], dtype=np.float32)
-scans = np.array([scan(picture, rng) for picture in heads], dtype=np.float32)
-train, test = slice(0, 200), slice(200, 240)
+    return iradon(
+        -np.log(photons / PHOTONS) * thickest, angles, circle=False, output_size=SIZE
+    )
 
 
 def decibels(pictures, rows):
@@ -64,13 +57,18 @@ def decibels(pictures, rows):
     return -10 * np.log10(error).mean()
 
 
+rng = np.random.default_rng(0)
+heads = np.array([phantom(rng) for _ in range(240)], dtype=np.float32)
+scans = np.array([scan(picture, rng) for picture in heads], dtype=np.float32)
+train, few, test = slice(0, 200), slice(0, 20), slice(200, 240)
+
 # %%
 # Clean them
 # ----------
 # ``X_clean`` is what each training scan should have been.
 
 denoiser = DenoisingAutoencoder(
-    None, network=ConvolutionalNetwork(filters=(32, 64)), max_iter=30, random_state=0
+    None, network=ConvolutionalNetwork(filters=(32, 64)), max_iter=25, random_state=0
 ).fit(scans[train], X_clean=heads[train])
 cleaned = denoiser.denoise(scans[test])
 
@@ -81,24 +79,20 @@ cleaned = denoiser.denoise(scans[test])
 
 def by_means(rows, h):
     """Return scans after non-local means."""
-    noise = [s[:8, :8].std() for s in scans[rows]]
-    pairs = zip(scans[rows], noise, strict=True)
-    return np.array([denoise_nl_means(s, 5, 7, h=h * n, sigma=n) for s, n in pairs])
+    levels = [(s, s[:8, :8].std()) for s in scans[rows]]
+    return np.array([denoise_nl_means(s, 5, 7, h=h * n, sigma=n) for s, n in levels])
 
 
-few = slice(0, 20)
 h = max((0.6, 0.8, 1.0, 1.2, 1.5), key=lambda h: decibels(by_means(few, h), few))
 smoothed = by_means(test, h)
 
-columns = [heads[test], scans[test], smoothed, cleaned]
-names = ["truth", "scan", "non-local means", "autoencoder"]
-fig, axes = plt.subplots(2, 4, figsize=(8, 4.5), layout="constrained")
-for ax, name, pictures in zip(axes.T, names, columns, strict=True):
-    for i in range(2):
-        ax[i].imshow(pictures[i], cmap="gray", vmin=0, vmax=0.7)
-        ax[i].set_axis_off()
-    level = "" if name == "truth" else f", {decibels(pictures, test):.1f} dB"
-    ax[0].set_title(name + level, fontsize=10)
+names = ("truth", "scan", "non-local means", "autoencoder")
+fig, axes = plt.subplots(1, 4, figsize=(10, 5.2), layout="constrained")
+columns = (heads[test], scans[test], smoothed, cleaned)
+for ax, name, pictures in zip(axes, names, columns, strict=True):
+    ax.imshow(np.vstack(pictures[:2]), cmap="gray", vmin=0, vmax=0.7)
+    ax.set_axis_off()
+    ax.set_title(name if ax is axes[0] else f"{name}, {decibels(pictures, test):.1f} dB")
 plt.show()
 
 # %%

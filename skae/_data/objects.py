@@ -79,7 +79,7 @@ def told_apart(values):
 def brief(value, longest=40):
     """Return one of a table's values as a short text."""
     if isinstance(value, float | np.floating):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
     if isinstance(value, pd.Timestamp) and value == value.normalize():
         return str(value.date())
     text = str(value)

@@ -637,7 +637,7 @@ class AutoencoderOutlierDetector(
         >>> from skae import AutoencoderOutlierDetector
         >>> X = np.random.default_rng(0).normal(size=(300, 3))
         >>> X[7, 2] = 9
-        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(X)
         >>> detector.explain(X[[7]], top=1)[["feature", "observed"]]
                 feature  observed
         row rank
@@ -691,7 +691,7 @@ class AutoencoderOutlierDetector(
         >>> from skae import AutoencoderOutlierDetector
         >>> X = np.random.default_rng(0).normal(size=(300, 3)).round(1)
         >>> X[7, 2] = 9
-        >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X)
+        >>> detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(X)
         >>> report = detector.report(X, n_reasons=1)
         >>> report.loc[[7], ["flagged", "reason_1", "observed_1"]]
            flagged reason_1  observed_1

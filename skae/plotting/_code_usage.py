@@ -184,7 +184,7 @@ class CodeUsageDisplay:
     def _title(self, usage, unused):
         k, n = len(usage), int(unused.sum())
         if self.kind == "on":
-            return f"Of {k} units, {usage.sum():.3g} are on in a row; {n} are dead"
+            return f"Of {k} units, {usage.sum():.3g} are on in a row; {n} dead"
         if self.kind == "kl":
             return f"Of {k} components, {n} collapsed; {usage.sum():.3g} nats in all"
         if self.kind == "one":
@@ -200,11 +200,13 @@ class CodeUsageDisplay:
         known = activation[np.isfinite(activation)]
         if not len(known):
             return
-        scale = ScalarMappable(Normalize(0, known.max() or 1.0), "cividis_r")
+        most = np.quantile(known, 0.95) or 1.0  # one that is far off leaves the others
+        scale = ScalarMappable(Normalize(0, most), "cividis_r")
         for bar, value in zip(self.bars_, activation, strict=True):
             if np.isfinite(value):
                 bar.set_color(scale.to_rgba(value))
-        self.figure_.colorbar(scale, ax=self.ax_, label="Mean size where it is on")
+        ends = {"ax": self.ax_, "extend": "max" if known.max() > most else "neither"}
+        self.figure_.colorbar(scale, label="Mean size where it is on", **ends)
 
 
 def _dense(codes):

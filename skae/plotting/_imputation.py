@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_count
@@ -51,7 +52,7 @@ class ImputationDisplay:
     axes_ : ndarray of matplotlib Axes
         One for each column that is drawn, or the one of the pattern.
     ax_ : matplotlib Axes
-        The first of them.
+        What is divided into them; the first, if they were passed.
     figure_ : matplotlib Figure
         The figure of `axes_`.
     columns_ : list of str
@@ -123,7 +124,7 @@ class ImputationDisplay:
         done = model.transform(rows)
         names = [_text(name) for name in model.get_feature_names_out()]
         done = dict(zip(names, columns_of(done), strict=False))
-        if not is_frame(rows):
+        if not is_frame(rows) and not sp.issparse(rows):
             rows = pd.DataFrame(np.asarray(rows), columns=_names_in(model))
         display = cls(rows, done, intervals=intervals)
         display.plot(ax=ax, max_columns=max_columns)
@@ -150,6 +151,11 @@ class ImputationDisplay:
         """
         check_option("ImputationDisplay", "kind", kind, ("values", "missing"))
         check_count("max_columns", max_columns)
+        if sp.issparse(self.X):
+            raise ValueError(
+                "ImputationDisplay: X is sparse, which does not say what is missing and "
+                "what is zero. Pass a dense array with NaN where cells are missing."
+            )
         columns = columns_of(self.X)
         if kind == "missing":
             self._pattern(columns, ax, 3 * max_columns)
@@ -185,15 +191,16 @@ class ImputationDisplay:
         drawn = filled[:most]
         gone = left_out(len(filled) - len(drawn), "imputed column")
         title = f"What was observed and what was put in{gone}"
-        self.figure_, self.axes_, foot = panels(ax, len(drawn), title)
-        self.ax_, self.columns_ = self.axes_[0], [old.name for old, _ in drawn]
+        self.figure_, self.ax_, self.axes_, foot = panels(ax, len(drawn), title)
+        self.columns_ = [old.name for old, _ in drawn]
         intervals = _by_column(self.intervals)
-        for ax, (old, new) in zip(self.axes_, drawn, strict=True):
+        names = short(self.columns_, NAME)
+        for ax, (old, new), name in zip(self.axes_, drawn, names, strict=True):
             has_scale = draw_two(ax, old, new, LABELS)
             n = (~new.missing).sum()
             if has_scale and old.name in intervals:
                 self._strip(ax, new, *intervals[old.name])
-            ax.set_title(f"{short(old.name, NAME)} ({n} imputed)", fontsize="medium")
+            ax.set_title(f"{name} ({n} imputed)", fontsize="medium")
         legend(self.axes_, foot)
 
     def _strip(self, ax, new, position, low, high):
@@ -232,7 +239,8 @@ class ImputationDisplay:
             interpolation="nearest", extent=(0, n, len(drawn) - 0.5, -0.5),
         )  # fmt: skip
         self.columns_ = [columns[j].name for j in drawn]
-        names = [f"{short(columns[j].name)} ({_percent(share[j])})" for j in drawn]
+        shares = [_percent(share[j]) for j in drawn]
+        names = [f"{n} ({s})" for n, s in zip(short(self.columns_), shares, strict=True)]
         ax.set_yticks(np.arange(len(drawn)), names, fontsize="small")
         ax.set_yticks(np.arange(len(drawn) + 1) - 0.5, minor=True)
         ax.grid(which="minor", axis="y", color="white", linewidth=2)

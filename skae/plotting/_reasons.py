@@ -143,7 +143,8 @@ class ReasonsDisplay:
         order = np.argsort(-values, kind="stable")
         reasons = order[values[order] > 0]
         drawn = reasons[:most]
-        names = [self._called(shares.columns[j], j) for j in drawn]
+        names = short(shares.columns[drawn])
+        names = [self._called(name, j) for name, j in zip(names, drawn, strict=True)]
         heights, colours = values[drawn].tolist(), [COLOURS[0]] * len(drawn)
         rest = reasons[most:]
         if len(rest):
@@ -164,13 +165,12 @@ class ReasonsDisplay:
         ax.xaxis.set_major_formatter("{x:.0%}")
         ax.set_xlabel("Share of the row's abnormality")
         if len(names):
-            ax.set_title(f"Why row {short(label)} is abnormal")
+            ax.set_title(f"Why row {brief(label)} is abnormal")
         else:
-            ax.set_title(f"Row {short(label)}: no column makes it abnormal")
+            ax.set_title(f"Row {brief(label)}: no column makes it abnormal")
 
     def _called(self, name, j):
         """Return a column's name with what was observed and expected in a row."""
-        name = short(name)
         if self.observed is not None:
             name = f"{name}: {brief(np.atleast_2d(self.observed)[0][j])}"
         if self.expected is not None:
@@ -192,12 +192,12 @@ class ReasonsDisplay:
         bar.set_label("Share of the row's abnormality")
         bar.formatter = lambda value, _: f"{100 * value:.0f} %"
         bar.update_ticks()
-        names = [short(name) for name in rows.columns[drawn]]
+        names = short(rows.columns[drawn])
         ax.set_xticks(
             np.arange(len(drawn)), names, rotation=45, ha="right", rotation_mode="anchor"
         )
         ax.set_yticks(
-            np.arange(len(rows)), [short(row, 14) for row in rows.index], fontsize="small"
+            np.arange(len(rows)), [brief(row, 14) for row in rows.index], fontsize="small"
         )
         ax.set_ylabel("Row")
         gone = left_out(shares.shape[1] - len(drawn))

@@ -181,44 +181,24 @@ class ReconstructionDisplay:
         titles = [f"row {i}" for i in range(n)]
         if self.row_names is not None:
             titles = self.row_names
-        styles = {name: _style(i) for i, name in enumerate(tables)}
-        places = np.arange(len(columns))
         low, high = _reach([cell[columns_of(cell, columns)] for cell in cells.values()])
         for i, panel in enumerate(self.axes_):
-            panel.axvline(0, color="0.8", linewidth=1, zorder=0)
             rows = {
                 name: cell.iloc[i].reindex(columns).to_numpy(float)
                 for name, cell in cells.items()
             }
-            observed, *others = rows.values()
-            for rebuilt, name in zip(others, list(rows)[1:], strict=True):
-                panel.hlines(
-                    places, observed, rebuilt, color=styles[name]["color"], alpha=0.6
-                )
-            for name, values in rows.items():
-                panel.plot(values, places, linestyle="", label=name, **styles[name])
-            for place, column in enumerate(columns):
-                if column in texts:
-                    panel.text(
-                        0.5, place, texts[column][i], ha="center", va="center",
-                        fontsize="small", transform=panel.get_yaxis_transform(),
-                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-                    )  # fmt: skip
-            panel.set(ylim=(len(columns) - 0.5, -0.5), xlim=(low, high))
-            names = [short(column) if i == 0 else "" for column in columns]
-            panel.set_yticks(places, names)
-            panel.grid(axis="y", color="0.92")
-            panel.set_axisbelow(True)
+            _draw_panel(
+                panel, rows, {c: texts[c][i] for c in columns if c in texts}, columns
+            )
+            panel.set_yticklabels([short(c) if i == 0 else "" for c in columns])
             panel.set_title(titles[i], fontsize="medium")
-            panel.set_xlabel("standard deviations")
+            panel.set_xlim(low, high)
         handles = self.axes_[-1].get_legend_handles_labels()
         ax.legend(*handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
-        which = (
-            ""
-            if len(columns) == d
-            else f"\nThe {len(columns)} of {d} columns that are worst rebuilt"
-        )
-        ax.set_title(f"Rows, and what is rebuilt from their codes{which}", pad=24)
+        title = "Rows, and what is rebuilt from their codes"
+        if len(columns) < d:
+            title += f"\nThe {len(columns)} of {d} columns that are worst rebuilt"
+        ax.set_title(title, pad=24)  # above those of the panels
 
     def _cells(self, tables):
         """Return numbers of tables in deviations, and texts of the other columns."""
@@ -368,6 +348,27 @@ def _told(observed, *others):
     if len(set(texts)) == 1:
         return texts[0]
     return f"{texts[0]} → {' / '.join(texts[1:])}"
+
+
+def _draw_panel(panel, rows, texts, columns):
+    """Draw one row's cells: by name of who has them (d,), the observed first."""
+    places = np.arange(len(columns))
+    panel.axvline(0, color="0.8", linewidth=1, zorder=0)
+    (_, observed), *others = rows.items()
+    for i, (_, rebuilt) in enumerate(others, 1):
+        panel.hlines(places, observed, rebuilt, color=_style(i)["color"], alpha=0.6)
+    for i, (name, values) in enumerate(rows.items()):
+        panel.plot(values, places, linestyle="", label=name, **_style(i))
+    for place, column in enumerate(columns):
+        if column in texts:
+            panel.text(
+                0.5, place, texts[column], ha="center", va="center", fontsize="small",
+                transform=panel.get_yaxis_transform(),
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )  # fmt: skip
+    panel.set(ylim=(len(columns) - 0.5, -0.5), yticks=places, xlabel="standard deviations")
+    panel.grid(axis="y", color="0.92")
+    panel.set_axisbelow(True)
 
 
 def _style(i):

@@ -45,7 +45,7 @@ class SampleQualityDisplay:
         One for each column that is drawn; last, where there are at least two columns of
         numbers, that of the correlations.
     ax_ : matplotlib Axes
-        The first of them.
+        What is divided into them; the first, if they were passed.
     figure_ : matplotlib Figure
         The figure of `axes_`.
     distances_ : Series
@@ -175,14 +175,11 @@ class SampleQualityDisplay:
         gone = left_out(len(real) - len(drawn))
         title = f"Real and sampled rows, what differs most first{gone}"
         n = len(drawn) + bool(known.any())
-        self.figure_, self.axes_, foot = panels(ax, n, title)
-        self.ax_ = self.axes_[0]
-        for ax, j in zip(self.axes_, drawn, strict=False):
+        self.figure_, self.ax_, self.axes_, foot = panels(ax, n, title)
+        names = short([real[j].name for j in drawn], NAME)
+        for ax, j, name in zip(self.axes_, drawn, names, strict=False):
             draw_two(ax, real[j], made[j], LABELS)
-            ax.set_title(
-                f"{short(real[j].name, NAME)} (differs by {distance[j]:.2f})",
-                fontsize="medium",
-            )
+            ax.set_title(f"{name} (differs by {distance[j]:.2f})", fontsize="medium")
         if known.any():
             self._pairs(self.axes_[-1], *(pair[known] for pair in pairs))
         legend(self.axes_, foot)

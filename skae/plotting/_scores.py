@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skae._params import check_option
@@ -127,7 +127,9 @@ class OutlierScoresDisplay:
             With `ax_` and `figure_`.
         """
         check_option("OutlierScoresDisplay", "kind", kind, ("histogram", "sorted"))
-        scores = column_or_1d(np.asarray(self.scores, dtype=float))
+        scores = check_array(
+            self.scores, dtype=np.float64, ensure_2d=False, input_name="scores"
+        )
         groups = self._groups(scores)
         self.figure_, self.ax_ = axes_or_new(ax, figsize=(7, 4))
         ax, flagged = self.ax_, self.flagged
@@ -176,9 +178,10 @@ class OutlierScoresDisplay:
             style = {"color": colour, "label": f"{name} ({rows.sum()})", "baseline": 0.5}
             if alone:
                 ax.stairs(counts, edges, fill=True, **style)
-            else:
+                continue
+            if len(groups) < 3:
                 ax.stairs(counts, edges, fill=True, **{**style, "label": "_"}, alpha=0.3)
-                ax.stairs(counts, edges, linewidth=1.8, **style)
+            ax.stairs(counts, edges, linewidth=1.8, **style)
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.5)
         ax.yaxis.set_major_formatter("{x:g}")

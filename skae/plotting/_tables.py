@@ -21,7 +21,7 @@ MOST_BINS = 30
 MOST_LEVELS = 8  # of a category that are drawn
 DAY = np.timedelta64(1, "D")
 ACROSS, INCHES = 3, (3.4, 2.3)  # panels beside one another, the size of one
-NARROWEST = 2.3  # inches of a panel
+NARROWEST = 2.2  # inches of a panel
 HEADING = 0.3  # inches of a line
 NAME = 20  # letters of a name above a panel
 
@@ -85,9 +85,20 @@ def last_of(estimator, X):
     return estimator[-1], X
 
 
-def short(name, longest=LONGEST):
-    """Return a name without its middle, if it is long."""
-    return brief(str(name), longest)
+def short(names, longest=LONGEST):
+    """Return names without their middle, if they are long, or so that they differ."""
+    names = [str(name) for name in names]
+    cut = [brief(name, longest) for name in names]
+    for text in {text for text in cut if cut.count(text) > 1}:
+        alike = [i for i, other in enumerate(cut) if other == text]
+        letters = zip(*(names[i] for i in alike), strict=False)
+        same = next((k for k, found in enumerate(letters) if len({*found}) > 1), 0)
+        start = max(0, same - longest // 4)
+        for i in alike:
+            rest = names[i][start:]
+            rest = rest if len(rest) < longest else f"{rest[: longest - 2]}…"
+            cut[i] = f"…{rest}" if start else rest
+    return cut
 
 
 def left_out(n, what="column"):
@@ -99,7 +110,7 @@ def left_out(n, what="column"):
 
 
 def panels(ax, n, title):
-    """Return a figure, n axes, and the axes of what is said below them, or None.
+    """Return a figure, the axes that are divided, n axes and those below, or None.
 
     Parameters
     ----------
@@ -114,7 +125,7 @@ def panels(ax, n, title):
         axes = np.ravel(ax)
         if len(axes) != n:
             raise ValueError(f"ax must be one axes or an array of {n}. Got {len(axes)}.")
-        return axes[0].figure, axes, None
+        return axes[0].figure, axes[0], axes, None
     across, head = ACROSS, HEADING * (1 + title.count("\n"))
     if ax is not None:
         across = int(ax.get_window_extent().width / ax.figure.dpi / NARROWEST)
@@ -122,17 +133,15 @@ def panels(ax, n, title):
     down = -(-n // across)
     if ax is None:
         size = max(INCHES[0] * across, 5.5), INCHES[1] * down + head + HEADING
-        figure = plt.figure(figsize=size, layout="constrained")
-        place, height = figure.add_gridspec(1, 1)[0], size[1]
-    else:
-        figure, place = ax.figure, ax.get_subplotspec()
-        if place is None:
-            raise ValueError(
-                "ax was not made by plt.subplots and cannot be divided. Pass an array "
-                f"of {n} axes."
-            )
-        height = ax.get_window_extent().height / figure.dpi
-        ax.set_axis_off()
+        ax = plt.figure(figsize=size, layout="constrained").subplots()
+    figure, place = ax.figure, ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            f"ax was not made by plt.subplots and cannot be divided. Pass an array of {n} "
+            "axes."
+        )
+    height = ax.get_window_extent().height / figure.dpi
+    ax.set_axis_off()
     each = max(height - head - HEADING, down * HEADING) / down
     grid = place.subgridspec(
         down + 2, across, height_ratios=[head, *[each] * down, HEADING]
@@ -142,7 +151,8 @@ def panels(ax, n, title):
         bare.set_axis_off()
     head.text(0.5, 0.5, title, ha="center", va="center", fontsize="large", wrap=True)
     axes = [figure.add_subplot(grid[1 + i // across, i % across]) for i in range(n)]
-    return figure, np.array(axes), foot
+    figure.sca(ax)
+    return figure, ax, np.array(axes), foot
 
 
 def legend(axes, foot):
@@ -236,7 +246,7 @@ def draw_two(ax, first, second, labels):
         (a, b), COLOURS, labels, (-0.2, 0.2), (0.35, 1), strict=False
     ):
         ax.barh(at + shift, values[keep], 0.38, color=colour, label=label, alpha=is_filled)
-    ax.set_yticks(at, [short(name, 14) for name in names], fontsize="small")
+    ax.set_yticks(at, short(names, 14), fontsize="small")
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.locator_params(axis="x", nbins=4)

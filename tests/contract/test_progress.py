@@ -3,12 +3,14 @@
 import pickle
 import re
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import ProgressBar
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -57,8 +59,8 @@ class Record:
         self.begun.append((whose + context.task_name, context.max_subtasks))
         self.n_open += 1
 
-    def on_fit_task_end(self, estimator, context):
-        self.n_open -= 1
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        self.n_open, self.fitted = self.n_open - 1, fitted_estimator
         if context.task_name == "epoch" and self.error is not None:
             raise self.error
         return self.answer and context.task_name == "epoch"
@@ -101,7 +103,9 @@ CASES = {
         [part("fit", 3), epochs()],
     ),
     "detector by both": (
-        AutoencoderOutlierDetector(n_estimators=2, max_iter=3, criteria=("code", "cells")),
+        AutoencoderOutlierDetector(
+            n_estimators=2, max_iter=3, purify=False, criteria=("code", "cells")
+        ),
         (X,),
         [part("fit", 2), part("distances", 3), epochs(), part("cells", 3), epochs()],
     ),
@@ -123,7 +127,7 @@ CASES = {
         [part("fit", 2), *OWN_AE, part("density", 0)],
     ),
     "over-sampler": (
-        AutoencoderOverSampler(AE, cv=2),
+        AutoencoderOverSampler(AE, cv=2, classifier=LogisticRegression()),
         (X[12:], Y[12:]),
         [part("fit", 3), *OWN_AE, *OWN_AE],
     ),
@@ -166,6 +170,7 @@ def test_callbacks_are_told_of_each_step_and_change_nothing(name, capsys):
     assert record.told[: len(expected)] == expected
     assert (record.n_open, record.n_set_up) == (0, 0)
     np.testing.assert_array_equal(said(watched), said(usual))
+    np.testing.assert_array_equal(said(record.fitted), said(usual))
     printed = capsys.readouterr().out
     assert ("of 3, " in printed) is (name != "imputer of nothing")
     again = pickle.loads(pickle.dumps(watched))  # and the callback, which cannot be, stays
@@ -209,7 +214,9 @@ def test_progress_bars_of_a_pipeline_and_of_searches(capsys):
     """Each step of a pipeline has its bar, and each candidate of a search."""
     pipe = make_pipeline(
         AutoencoderImputer(1, network=(4,), max_iter=2, random_state=0),
-        AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0),
+        AutoencoderOutlierDetector(
+            n_estimators=2, max_iter=2, purify=False, random_state=0
+        ),
     )
     pipe.set_callbacks(ProgressBar()).fit(X)
     bars = capsys.readouterr().out  # cut at 80 columns
@@ -265,8 +272,8 @@ def test_the_last_line_is_of_the_last_epoch_that_there_was(clock, capsys):
 
 
 def test_many_networks_have_one_line_and_are_still_trained_together(clock, capsys):
-    detector = AutoencoderOutlierDetector(n_estimators=3, max_iter=5, verbose=1)
-    detector.set_params(random_state=0).fit(X)
+    detector = AutoencoderOutlierDetector(n_estimators=3, max_iter=5, purify=False)
+    detector.set_params(random_state=0, verbose=1).fit(X)
     shown = printed(capsys)
     assert [line[:27] for line in shown] == [
         "epoch 1 of 5, 3 networks, t",
@@ -311,3 +318,26 @@ def test_the_repr_links_to_the_page_of_the_estimator(name, kind):
     estimator = kind(AE, {}) if name.endswith("GridSearchCV") else kind()
     link = f"{SITE}generated/{name}.html"
     assert f'href="{link}"' in estimator._repr_html_inner()
+    assert f"generated/{name}" in listed_pages()
+
+
+def listed_pages():
+    """The pages, relative to the root of the site, that the docs make of objects."""
+    docs, pages = Path(__file__).parents[2] / "docs", set()
+    for path in (*docs.glob("*.rst"), *docs.glob("api/*.rst")):
+        home = folder = ""
+        for line in path.read_text().splitlines():
+            if found := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+                home = found[1]
+            elif found := re.fullmatch(r"   :toctree: (\S+)", line):
+                folder = (path.parent / found[1]).resolve().relative_to(docs.resolve())
+            elif found := re.fullmatch(r"   ~?([\w.]+)", line):
+                inner = found[1] if found[1].startswith("skae.") else f"{home}.{found[1]}"
+                pages.add(f"{folder}/{inner}")
+    return pages
+
+
+def test_the_site_is_where_the_project_says_it_is():
+    project = Path(__file__).parents[2].joinpath("pyproject.toml").read_text()
+    (home,) = re.findall(r'^Documentation = "(.*)"$', project, flags=re.M)
+    assert SITE.startswith(home)

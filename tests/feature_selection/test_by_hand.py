@@ -36,11 +36,11 @@ class Told(AutoencoderFeatureSelector):
         self.sample = task.sample
         return np.array([0, 1])
 
-    def _search(self, first, columns, seed):
+    def _search(self, first, columns, seed, watch):
         return np.array([4, 2])
 
-    def _decoders(self, choices, X, sample_weight, first):
-        trained = super()._decoders(choices, X, sample_weight, first)
+    def _decoders(self, choices, X, sample_weight, first, watch):
+        trained = super()._decoders(choices, X, sample_weight, first, watch)
         explained = {"greedy": [0.9, 0.1], "concrete": [0.2, 0.8]}
         return {
             columns: (name, one._replace(explained=explained[name]))

@@ -93,6 +93,7 @@ def test_default_parameters_are_those_documented():
         "max_iter": "auto",
         "device": "auto",
         "random_state": None,
+        "verbose": 0,
     }
 
 

@@ -60,8 +60,8 @@ def test_reasons_are_put_in_words(detector):
     report = detector.report(ROWS, n_reasons=2)
     row = report[report["reason_2"].notna()].iloc[0]
     words = [
-        f"{row[f'reason_{i}']} {row[f'observed_{i}']:.3g} (expected "
-        f"{row[f'expected_{i}']:.3g})"
+        f"{row[f'reason_{i}']} {row[f'observed_{i}']:.4g} (expected "
+        f"{row[f'expected_{i}']:.4g})"
         for i in (1, 2)
     ]
     assert row["why"] == "; ".join(words)

@@ -60,7 +60,7 @@ def test_units_in_other_rows_by_their_codes(sparse):
     np.testing.assert_allclose(display.mean_activation, sizes, rtol=1e-6)
     dead = int((expected == 0).sum())
     assert dead >= 1
-    assert display.ax_.get_title().endswith(f"{dead} are dead")
+    assert display.ax_.get_title().endswith(f"; {dead} dead")
     (crosses,) = display.ax_.get_lines()
     assert crosses.get_label() == f"dead ({dead} of 8)"
     at = crosses.get_xdata()

@@ -65,7 +65,7 @@ def test_columns_with_the_most_imputed_cells_come_first(display):
     titles = [ax.get_title() for ax in display.axes_]
     assert titles[0] == "number (20 imputed)"
     assert titles[3] == "day (8 imputed)"
-    assert display.ax_ is display.axes_[0]
+    assert not display.ax_.axison
 
 
 def test_shares_are_those_of_observed_and_imputed_cells(fitted, display):
@@ -92,7 +92,7 @@ def test_intervals_are_those_of_predict_quantiles(fitted, display):
     assert len(drawn) == 20
     np.testing.assert_allclose(sorted(drawn), sorted(map(tuple, told)))
     assert len(intervals_of(display.axes_[3])) == 8
-    labels = [t.get_text() for t in display.figure_.axes[1].get_legend().get_texts()]
+    labels = [t.get_text() for t in display.figure_.axes[2].get_legend().get_texts()]
     assert labels == ["observed", "imputed", "80 % interval of an imputed cell"]
 
 
@@ -149,8 +149,10 @@ def test_it_draws_in_one_axes_in_several_and_in_no_others():
     done = SimpleImputer().fit_transform(ARRAY)
     _, ax = plt.subplots()
     display = ImputationDisplay(ARRAY, done).plot(ax=ax)
+    assert display.ax_ is ax
     assert display.figure_ is ax.figure
     assert not ax.axison
+    assert plt.gca() is ax
     _, axes = plt.subplots(1, 2)
     with pytest.raises(ValueError, match=r"one axes or an array of 1\. Got 2"):
         ImputationDisplay(ARRAY, done).plot(ax=axes)

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
 from skae.plotting import ReasonsDisplay
@@ -34,7 +35,7 @@ def test_bars_of_a_row_are_its_reasons(detector):
     labels = [t.get_text() for t in display.ax_.get_yticklabels()]
     first = told.iloc[0]
     assert labels[0] == (
-        f"{first['feature']}: {first['observed']:.3g}\n(expected {first['expected']:.3g})"
+        f"{first['feature']}: {first['observed']:.4g}\n(expected {first['expected']:.4g})"
     )
     assert labels[2] == f"{len(told) - 2} other columns"
     assert display.ax_.get_title() == "Why row p is abnormal"
@@ -50,9 +51,23 @@ def test_a_map_of_rows_has_the_largest_columns_first(detector):
     assert display.ax_.get_title() == "Why 5 rows are abnormal\n(3 other columns not shown)"
 
 
+class Unsure(BaseEstimator):
+    """It shares blame equally, as it has no reason."""
+
+    def fit(self, X):
+        self.fitted_ = True
+        return self
+
+    def feature_contributions(self, X):
+        return pd.DataFrame([[0.5, 0.5]], columns=["a", "b"])
+
+    def explain(self, X, top):
+        columns = ["feature", "contribution", "observed", "expected"]
+        return pd.DataFrame([], columns=columns)
+
+
 def test_a_row_without_reasons_says_so():
-    shares = pd.DataFrame([[0.0, 0.0]], columns=["a", "b"])
-    display = ReasonsDisplay(shares).plot()
+    display = ReasonsDisplay.from_estimator(Unsure().fit(X), [[1.0, 2.0]])
     assert display.ax_.get_title() == "Row 0: no column makes it abnormal"
     assert not display.ax_.patches
 

@@ -139,6 +139,8 @@ def test_the_same_of_csr_polars_and_pipelines():
 
 def test_categories_are_texts_and_missing_cells_have_no_mark():
     display = ReconstructionDisplay.from_estimator(of_mixed(), MIXED, indices=[1, 30])
+    assert display.location["day"] == 18262 + 15  # days since 1970
+    assert display.scale["day"] == pytest.approx(80**0.5)
     rebuilt = of_mixed().reconstruct(MIXED)["kind"]
     texts = [panel.texts[0].get_text() for panel in display.axes_]
     assert texts[0] == ("b" if rebuilt[1] == "b" else f"b → {rebuilt[1]}")

@@ -51,7 +51,7 @@ def test_correlations_are_those_of_ranks():
         np.testing.assert_allclose(
             points.get_offsets()[:, at], rho[np.triu_indices(4, 1)], atol=1e-12
         )
-    assert display.axes_[0].figure.axes[0].texts[0].get_text() == (
+    assert display.axes_[0].figure.axes[1].texts[0].get_text() == (
         "Real and sampled rows, what differs most first\n(4 other columns not shown)"
     )
 
@@ -63,6 +63,14 @@ def test_shares_are_those_of_each_sample():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
     rates = (REAL["kind"] == "a").mean()
     np.testing.assert_allclose(widths, [[rates, 1 - rates], [1, 0]])
+
+
+def test_long_names_are_cut_where_they_do_not_differ():
+    names = [f"amount over the last {i} days, by merchant" for i in (7, 14)]
+    real = pd.DataFrame(RNG.normal(size=(30, 2)), columns=names)
+    display = SampleQualityDisplay.from_samples(real, real)
+    titles = [ax.get_title().split(" (")[0] for ax in display.axes_[:2]]
+    assert titles == ["…last 7 days, by me…", "…last 14 days, by m…"]
 
 
 def test_many_levels_are_put_together():
@@ -100,8 +108,8 @@ def test_as_many_rows_as_there_are_and_missing_cells_do_not_count():
 def test_far_values_do_not_squeeze_the_others():
     real = np.append(RNG.normal(size=999), 1e6)[:, None]
     display = SampleQualityDisplay.from_samples(real, real[:500])
-    assert display.ax_.get_xlim()[1] < 100
-    assert display.ax_.texts[0].get_text() == "1 beyond"
+    assert display.axes_[0].get_xlim()[1] < 100
+    assert display.axes_[0].texts[0].get_text() == "1 beyond"
 
 
 def test_arguments_are_checked():

@@ -117,5 +117,7 @@ def test_it_draws_where_it_is_told_and_checks_arguments():
         OutlierScoresDisplay(np.arange(9.0), y=np.arange(9)).plot()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         OutlierScoresDisplay([1.0, 2.0], y=[0]).plot()
+    with pytest.raises(ValueError, match="Input scores contains NaN"):
+        OutlierScoresDisplay([1.0, np.nan]).plot()
     with pytest.raises(ValueError, match="must have score_samples"):
         OutlierScoresDisplay.from_estimator(StandardScaler().fit(X), X)

@@ -154,3 +154,14 @@ def test_what_a_function_chose_is_marked():
     display = SizeCurveDisplay.from_search(search)
     assert display.chosen == ("PCA", 8)
     assert display.lines_["PCA"].get_xdata().tolist() == [2, 8, 12]
+
+
+def test_of_other_parameters_the_best_is_drawn_but_for_what_was_chosen():
+    params = [{"n_components": k, "whiten": w} for k in (2, 4) for w in (True, False)]
+    scores = [1.0, 2.0, 4.0, 3.0]
+    found = results(params, score=(scores, [0.0] * 4))
+    for chosen, expected in ((0, [1, 4]), (1, [2, 4]), (3, [2, 3])):
+        display = SizeCurveDisplay.from_search(searched(PCA(), found, best_index_=chosen))
+        assert display.lines_["PCA"].get_ydata().tolist() == expected
+        ((_, y),) = display.chosen_.get_xydata()
+        assert y == scores[chosen]
