@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from skae import Autoencoder, AutoencoderImputer
 from tests.impute.tables import imputer, tables
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 RNG = np.random.default_rng(0)
 
 
