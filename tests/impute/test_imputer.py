@@ -22,7 +22,7 @@ from skae import AutoencoderImputer
 from skae._training.run import Run
 from tests.impute.tables import assert_completed, imputer, mixed_table, tables
 
-pytestmark = pytest.mark.usefixtures("quick")  # how many factors few rows have: test_guesses
+pytestmark = pytest.mark.usefixtures("quick")  # test_guesses tries numbers of factors
 
 
 def numbers(n=200, d=4, rate=0.2, seed=0):

@@ -12,9 +12,10 @@ from skae.semi_supervised._teacher import Linear, Seeds, Teacher
 
 
 @pytest.fixture(autouse=True)
-def few_trees(monkeypatch):
-    """A quarter of the trees: what labels say hangs on no number of them."""
-    monkeypatch.setattr(module, "N_TREES", 50)
+def few_trees(request, monkeypatch):
+    """A quarter of the trees, where quality is not asked for."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr(module, "N_TREES", 50)
 
 
 def few(y, per_class, seed=0):
