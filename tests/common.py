@@ -32,7 +32,7 @@ ESTIMATORS = [
     *AUTOENCODERS,
     AutoencoderImputer(n_estimators=2, network=(16, 16), max_iter=2, random_state=0),
     AutoencoderOutlierDetector(n_estimators=2, max_iter=2, random_state=0),
-    AutoencoderFeatureSelector(n_init=1, max_iter=2, random_state=0),
+    AutoencoderFeatureSelector(max_iter=2, random_state=0),
 ]
 
 #: what reads tables of numbers and categories, with missing cells
