@@ -47,7 +47,9 @@ MIXED = [
 #: what learns from labels, of which few are there
 LABELLERS = [
     AutoencoderClassifier(Autoencoder(2, max_iter=2), max_iter=6, random_state=0),
-    AutoencoderRegressor(Autoencoder(2, max_iter=2), max_iter=20, random_state=0),
+    AutoencoderRegressor(  # how to train is chosen by the same code as a classifier's
+        Autoencoder(2, max_iter=2), training="fine-tune", max_iter=20, random_state=0
+    ),
 ]
 
 #: what cannot do without y

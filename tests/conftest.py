@@ -49,6 +49,7 @@ def quick():
         patch.setattr(_teacher, "CS", (1.0,))
         patch.setattr(_purify, "IsolationForest", few_trees)
         patch.setattr(_guesses, "TRIED", _guesses.TRIED[:1])
+        patch.setattr(_guesses, "TRIED_PARTS", 2)
         patch.setattr(measure, "NOISE_ROWS", 100)
         patch.setattr(adversaries, "MOVES", 20)
         patch.setattr(clusters, "TIES", clusters.TIES[:1])

@@ -22,6 +22,8 @@ from skae import AutoencoderImputer
 from skae._training.run import Run
 from tests.impute.tables import assert_completed, imputer, mixed_table, tables
 
+pytestmark = pytest.mark.usefixtures("quick")  # test_guesses tries numbers of factors
+
 
 def numbers(n=200, d=4, rate=0.2, seed=0):
     rng = np.random.default_rng(seed)

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from skae import Autoencoder, AutoencoderImputer
 from tests.impute.tables import imputer, tables
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 RNG = np.random.default_rng(0)
 
 
@@ -486,7 +488,7 @@ def test_other_containers_in_new_rows():
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow],
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
 )  # fmt: skip
 @given(tables())

@@ -11,6 +11,8 @@ import pytest
 from skae import AutoencoderImputer
 from tests.times import ARROW, DAYS, HOURS, PANDAS, POLARS, N, holed, lists_of, names_of
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 QUICK = {"n_estimators": 2, "network": (32,), "max_iter": 20, "random_state": 0}
 
 

@@ -11,6 +11,13 @@ from skae.semi_supervised import _teacher as module
 from skae.semi_supervised._teacher import Linear, Seeds, Teacher
 
 
+@pytest.fixture(autouse=True)
+def few_trees(request, monkeypatch):
+    """A quarter of the trees, where quality is not asked for."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr(module, "N_TREES", 50)
+
+
 def few(y, per_class, seed=0):
     """Labels of some rows of each class, -1 for others."""
     rng, labels = np.random.RandomState(seed), np.full(len(y), -1)
