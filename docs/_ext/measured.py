@@ -35,6 +35,7 @@ def caption(about):
 
 def marked(cell):
     """Return the text of a cell, what is between double asterisks in bold."""
+    cell = cell.replace(" ± ", "\u00a0±\u00a0")  # one number: on one line
     parts = re.split(r"\*\*(.+?)\*\*", cell)  # each second one was between them
     return [nodes.strong("", p) if i % 2 else nodes.Text(p) for i, p in enumerate(parts)]
 
