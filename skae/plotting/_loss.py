@@ -1,12 +1,15 @@
 """How the loss fell while an estimator was trained, and which weights it kept."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skae._autoencoders.base import BaseAutoencoder
-from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._shared import last_step, name_of
+from skae.plotting._base import COLOURS, axes_or_new, entitle, last_step, name_of
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LossCurveDisplay:
     """Training and held-out loss by epoch, with the epoch whose weights were kept.
 
@@ -59,24 +62,13 @@ class LossCurveDisplay:
     'ran all 5 epochs'
     """
 
-    def __init__(
-        self,
-        *,
-        train_loss,
-        validation_loss=None,
-        best_epoch=None,
-        best_loss=None,
-        ending=None,
-        loss_name="loss",
-        estimator_name=None,
-    ):
-        self.train_loss = train_loss
-        self.validation_loss = validation_loss
-        self.best_epoch = best_epoch
-        self.best_loss = best_loss
-        self.ending = ending
-        self.loss_name = loss_name
-        self.estimator_name = estimator_name
+    train_loss: ArrayLike
+    validation_loss: ArrayLike | None = None
+    best_epoch: int | None = None
+    best_loss: float | None = None
+    ending: str | None = None
+    loss_name: str = "loss"
+    estimator_name: str | None = None
 
     def plot(self, ax=None, *, train_kw=None, validation_kw=None):
         """Draw the curves.
@@ -121,7 +113,7 @@ class LossCurveDisplay:
         ax.set(xlabel="epoch", ylabel=self.loss_name)
         ax.xaxis.get_major_locator().set_params(integer=True)
         told = [self.estimator_name, self.ending]
-        ax.set_title(" ".join(part for part in told if part))
+        entitle(ax, " ".join(part for part in told if part))
         ax.legend()
         return self
 
@@ -161,7 +153,8 @@ class LossCurveDisplay:
         began = max(0, n - fitted.get("n_iter_", n))  # where the last call went on
         best = np.flatnonzero(is_best[began:])
         best_epoch = best_loss = None
-        if np.isfinite(held_out[began:]).any():
+        is_judged = np.isfinite(held_out[began:]).any()
+        if is_judged:
             best_epoch = began + 1 + int(best[-1] if len(best) else 0)
             net = fitted.get("net_")
             if not len(best):
@@ -173,7 +166,7 @@ class LossCurveDisplay:
             validation_loss=held_out if np.isfinite(held_out).any() else None,
             best_epoch=best_epoch,
             best_loss=best_loss,
-            ending=_ending(owner, n - began),
+            ending=_ending(owner, n - began, not is_judged and "history_" in fitted),
             loss_name="loss per cell" if isinstance(owner, BaseAutoencoder) else "loss",
             estimator_name=name_of(owner) if name is None else name,
         )
@@ -215,13 +208,13 @@ def _nothing(owner):
     )
 
 
-def _ending(owner, n):
-    """Return how a training of n epochs ended."""
+def _ending(owner, n, goes_on):
+    """Return how a training of n epochs ended, which may be partial_fit's."""
     net, most = vars(owner).get("net_"), vars(owner).get("max_iter")
     epochs = f"{n} epoch{'s' if n > 1 else ''}"
     if net is not None and vars(net).get("interrupted_"):
         return f"was interrupted after {epochs}"
-    if isinstance(most, str) or most is None or n > most:
+    if isinstance(most, str) or most is None or n > most or n == 1 == most or goes_on:
         return f"ran {epochs}"
     return (
         f"ran all {epochs}" if n == most else f"stopped after {n} of at most {most} epochs"
