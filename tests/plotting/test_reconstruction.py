@@ -211,3 +211,13 @@ def test_long_names_are_cut_and_one_row_is_refused():
     assert max(map(len, shown)) < 29
     with pytest.raises(ValueError, match="X has one row, which tells nothing of how far"):
         ReconstructionDisplay.from_estimator(of_wine(), WINE.iloc[:1])
+
+
+def test_limits_and_title_may_be_told():
+    display = ReconstructionDisplay.from_estimator(
+        of_pictures(), DIGITS, limits=(2, 9), title="Digits", n_samples=2
+    )
+    assert {image.get_clim() for image in display.images_.ravel()} == {(2, 9)}
+    assert display.ax_.get_title() == "Digits"
+    display = ReconstructionDisplay.from_estimator(of_wine(), WINE, title="Wine")
+    assert display.ax_.get_title() == "Wine"
