@@ -134,8 +134,6 @@ class ImputationDisplay:
         _check_dense(rows)
         X_true, intervals = last_of(estimator, X_true)[1], None
         if isinstance(model, TellsQuantiles):
-            if isinstance(rows, pd.DataFrame):
-                rows = rows.reset_index(drop=True)  # cells are found by position
             ends = 0.5 - 0.5 * level, 0.5 + 0.5 * level
             intervals = model.predict_quantiles(rows, ends)
         done = model.transform(rows)
@@ -211,7 +209,7 @@ class ImputationDisplay:
         title += gone
         self.figure_, self.ax_, self.axes_, foot = panels(ax, len(drawn), title)
         self.columns_ = [old.name for old, _ in drawn]
-        intervals = _by_column(self.intervals)
+        intervals = _by_column(self.intervals, self.X)
         names = short(self.columns_, NAME)
         for ax, (old, new), name in zip(self.axes_, drawn, names, strict=True):
             told = f"{(~new.missing).sum()} imputed"
@@ -323,17 +321,23 @@ def _names_in(model):
     return [f"x{j}" for j in range(model.n_features_in_)] if own is None else list(own)
 
 
-def _by_column(intervals):
+def _by_column(intervals, X):
     """Return {column: positions, lower and upper ends of its cells}."""
     if intervals is None or not len(intervals):
         return {}
-    index = intervals.index
-    names = index.droplevel(0)
-    names = pd.Index([written(name) for name in names])
+    index, has_labels = intervals.index, isinstance(X, pd.DataFrame)
+    has_places = index.names[0] == "position"  # where labels repeat
+    n = has_places + (X.index.nlevels if has_labels else 1)
+    places = index.droplevel([*range(n, index.nlevels)])
+    if has_labels and not has_places:
+        places = X.index.get_indexer(places)
+    else:
+        places = places.get_level_values(0)
+    names = pd.Index([written(name) for name in index.droplevel([*range(n)])])
     found = {}
     for name in names.unique():
         rows = names == name
-        position = index.get_level_values(0)[rows].to_numpy()
+        position = np.asarray(places)[rows]
         ends = pd.DataFrame(
             {i: list(intervals.iloc[rows, i]) for i in (0, -1)}
         ).infer_objects()

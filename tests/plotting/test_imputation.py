@@ -204,6 +204,25 @@ def test_intervals_stand_at_the_true_values(fitted):
     np.testing.assert_allclose(drawn, expected)
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [f"row {i}" for i in range(N)][::-1],
+        pd.MultiIndex.from_product([["a", "b"], range(N // 2)]),
+    ],
+)
+def test_cells_are_found_by_their_labels(fitted, display, labels):
+    table = TABLE.set_axis(labels)
+    told, done = fitted.predict_quantiles(table, (0.1, 0.9)), fitted.transform(table)
+    again = ImputationDisplay(table, done, intervals=told).plot()
+    for k in (0, 1, 3):
+        ax, expected = again.axes_[k], display.axes_[k]
+        np.testing.assert_allclose(intervals_of(ax), intervals_of(expected))
+        dots, expected = ax.get_lines()[0], expected.get_lines()[0]
+        assert len(dots.get_xdata()) >= 8
+        np.testing.assert_array_equal(dots.get_xdata(), expected.get_xdata())
+
+
 def test_other_marks_of_missing_cells_are_read():
     X = np.where(np.isnan(ARRAY), -1.0, ARRAY)
     model = SimpleImputer(missing_values=-1).fit(X)
