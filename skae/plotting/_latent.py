@@ -346,16 +346,13 @@ class LatentMapDisplay:
                     f"map_ has shape {points.shape}; it must hold two numbers for each row "
                     f"of X, ({X.shape[0]}, 2)."
                 )
-            display = cls(
-                points=points,
-                c=c,
-                c_name=c_name,
-                point_names=("map_[:, 0]", "map_[:, 1]"),
-                title=f"A map of {len(points)} rows",
-            )
-            return display.plot(ax, cmap=cmap, scatter_kw=scatter_kw)
-        codes = codes_of(estimator, X, y)
-        first, second = _checked(components, codes)
+            names, title = "map_[:, {}]", f"A map of {len(points)} rows"
+            first, second = 0, 1
+        else:
+            codes = codes_of(estimator, X, y)
+            first, second = _checked(components, codes)
+            points = codes[:, [first, second]]
+            names, title = "component {}", f"Codes of {len(codes)} rows by {name}"
         parts = {}
         if grid is not None or path is not None:
             check_is_smooth(estimator)
@@ -374,11 +371,11 @@ class LatentMapDisplay:
             if shape is not None:
                 parts["path_pictures"] = as_pictures(decoded(estimator, way, y), shape)
         display = cls(
-            points=codes[:, [first, second]],
+            points=points,
             c=c,
             c_name=c_name,
-            point_names=(f"component {first}", f"component {second}"),
-            title=f"Codes of {len(codes)} rows by {name}",
+            point_names=(names.format(first), names.format(second)),
+            title=title,
             **parts,
         )
         return display.plot(ax, cmap=cmap, picture_cmap=picture_cmap, scatter_kw=scatter_kw)

@@ -101,15 +101,9 @@ class LossCurveDisplay:
                 loss = self.validation_loss[self.best_epoch - 1]
             ax.axvline(self.best_epoch, color="0.6", linestyle=":", linewidth=1, zorder=0)
             when = f"epoch {self.best_epoch}" if self.best_epoch else "the start"
-            (self.best_,) = ax.plot(
-                [self.best_epoch],
-                [loss],
-                "o",
-                color=COLOURS[1],
-                markeredgecolor="black",
-                markersize=8,
-                label=f"kept: {when}, {loss:.3g}",
-            )
+            style = {"color": COLOURS[1], "markeredgecolor": "black", "markersize": 8}
+            label = f"kept: {when}, {loss:.3g}"
+            (self.best_,) = ax.plot([self.best_epoch], [loss], "o", label=label, **style)
         ax.set(xlabel="epoch", ylabel=self.loss_name)
         ax.xaxis.get_major_locator().set_params(integer=True)
         told = [self.estimator_name, self.ending]
@@ -195,17 +189,13 @@ def _recorded(owner):
 
 def _nothing(owner):
     """Return what to say of an estimator without losses."""
-    name, fitted = name_of(owner), vars(owner)
-    members = fitted.get("estimators_", ())
+    members = vars(owner).get("estimators_", ())
+    told = "no losses. Pass a fitted estimator that has history_ or loss_curve_, as every "
+    told += "autoencoder of skae has after fit."
     if len(members) and "history_" in vars(members[0]):
-        return (
-            f"estimator: {name} has recorded losses of each of its {len(members)} "
-            "autoencoders. Pass one of them: estimator.estimators_[0]."
-        )
-    return (
-        f"estimator: {name} has recorded no losses. Pass a fitted estimator that has "
-        "history_ or loss_curve_, as every autoencoder of skae has after fit."
-    )
+        told = f"losses of each of its {len(members)} autoencoders. Pass one of them: "
+        told += "estimator.estimators_[0]."
+    return f"estimator: {name_of(owner)} has recorded {told}"
 
 
 def _ending(owner, n, goes_on):

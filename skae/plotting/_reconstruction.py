@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 
 from skae._autoencoders.denoising import DenoisingAutoencoder
 from skae.plotting._base import (
@@ -32,7 +32,6 @@ from skae.plotting._shared import (
     picture_shape,
     rows_of,
     size_of,
-    subset,
     told,
 )
 from skae.plotting._tables import short
@@ -181,18 +180,15 @@ class ReconstructionDisplay:
             _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
         self.ax_, self.images_ = ax, None
         self.axes_ = panels(ax, 1, n, 0.04)[0]
-        titles = [f"row {i}" for i in range(n)]
-        if self.row_names is not None:
-            titles = self.row_names
-        low, high = _reach([cell[columns_of(cell, columns)] for cell in cells.values()])
+        titles = self.row_names or [f"row {i}" for i in range(n)]
+        low, high = _reach([cell.reindex(columns=columns) for cell in cells.values()])
         for i, panel in enumerate(self.axes_):
             rows = {
                 name: cell.iloc[i].reindex(columns).to_numpy(float)
                 for name, cell in cells.items()
             }
-            _draw_panel(
-                panel, rows, {c: texts[c][i] for c in columns if c in texts}, columns
-            )
+            told = {c: texts[c][i] for c in columns if c in texts}
+            _draw_panel(panel, rows, told, columns)
             panel.set_yticklabels(short(columns) if i == 0 else [""] * len(columns))
             panel.set_title(titles[i], fontsize="medium")
             panel.set_xlim(low, high)
@@ -296,7 +292,7 @@ class ReconstructionDisplay:
         if n_samples is None:
             n_samples = 3 if shape is None else 8
         indices = chosen_rows(X, indices, n_samples)
-        rows = subset(X, indices)
+        rows = _safe_indexing(X, indices)
         classes = None
         if y is not None:
             check_consistent_length(X, y)
@@ -308,7 +304,7 @@ class ReconstructionDisplay:
                     f"X_clean has shape {X_clean.shape}; it must be that of X, {X.shape}, "
                     "whose rows it holds without noise."
                 )
-            X_clean = subset(X_clean, indices)
+            X_clean = _safe_indexing(X_clean, indices)
         location = scale = None
         if shape is None:
             location, scale = deviations(X)
@@ -386,20 +382,10 @@ def _draw_panel(panel, rows, texts, columns):
 def _style(i):
     """Return how to draw the observed cells (0), and the i-th other's."""
     if i == 0:
-        return {
-            "color": "black",
-            "marker": "o",
-            "markerfacecolor": "none",
-            "markersize": 7,
-            "zorder": 3,
-        }
+        style = {"color": "black", "marker": "o", "markerfacecolor": "none"}
+        return {**style, "markersize": 7, "zorder": 3}
     marker = MARKERS[(i - 1) % len(MARKERS)]
     return {"color": COLOURS[(i - 1) % len(COLOURS)], "marker": marker, "markersize": 5}
-
-
-def columns_of(cells, columns):
-    """Return those of some columns that a table of numbers has."""
-    return [column for column in columns if column in cells]
 
 
 def _reach(cells):

@@ -9,7 +9,6 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.utils import _safe_indexing
 
 from skae._autoencoders.binary import BinaryAutoencoder
 from skae._data.checks import check_count
@@ -98,11 +97,6 @@ def check_is_smooth(estimator):
             "estimator: the codes of a BinaryAutoencoder are bits, and there is no way "
             "between 0 and 1. See ReconstructionDisplay for what they hold."
         )
-
-
-def subset(X, indices):
-    """Return some rows of X."""
-    return _safe_indexing(X, indices)
 
 
 # Rows as pictures

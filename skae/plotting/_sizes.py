@@ -113,19 +113,11 @@ class SizeCurveDisplay:
             style = {"color": "0.4", "linestyle": ":", "zorder": 0}
             ax.axhline(self.asked, label=f"asked for: {self.asked:g}", **style)
         for i, (name, (sizes, scores, *spread)) in enumerate(self.curves.items()):
-            style = {
-                "color": COLOURS[i % len(COLOURS)],
-                "marker": MARKERS[i % len(MARKERS)],
-            }
+            colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+            style = {"color": colour, "marker": marker}
             style |= {"linestyle": "-" if i == 0 else "--", "markersize": 5}
-            drawn = ax.errorbar(
-                sizes,
-                scores,
-                yerr=spread[0] if spread else None,
-                capsize=3,
-                label=name,
-                **style,
-            )
+            style |= {"yerr": spread[0] if spread else None, "capsize": 3}
+            drawn = ax.errorbar(sizes, scores, label=name, **style)
             self.lines_[name] = drawn.lines[0]
         if self.chosen is not None:
             name, size = self.chosen

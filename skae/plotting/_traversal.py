@@ -240,7 +240,11 @@ class TraversalDisplay:
             y = np.asarray(y)
             check_consistent_length(X, y)
         if row is not None:
-            _check_row(row, X.shape[0])
+            if not isinstance(row, Integral):
+                raise ValueError(
+                    f"row must be the number of a row of X, or None. Got {row!r}."
+                )
+            check_rows_there("row", [row], X.shape[0])
         codes = codes_of(estimator, X, y)
         base = codes.mean(0) if row is None else codes[row]
         places, step_names = _places(codes, by, n_steps)  # (T, k)
@@ -292,13 +296,6 @@ class TraversalDisplay:
             **parts,
         )
         return display.plot(ax, cmap=cmap)
-
-
-def _check_row(row, n):
-    """Raise a ``ValueError`` unless there is such a row."""
-    if not isinstance(row, Integral):
-        raise ValueError(f"row must be the number of a row of X, or None. Got {row!r}.")
-    check_rows_there("row", [row], n)
 
 
 def _places(codes, by, n_steps):
