@@ -21,6 +21,7 @@ from sklearn.impute import IterativeImputer, SimpleImputer
 from sklearn.model_selection import train_test_split
 
 from skae import AutoencoderImputer
+from skae.plotting import ImputationDisplay
 
 whole = load_breast_cancer(as_frame=True).data
 holed = whole.mask(np.random.default_rng(0).random(whole.shape) < 0.2)
@@ -56,27 +57,17 @@ inside = [low <= truth.loc[cell] <= high for cell, low, high in intervals.itertu
 print(f"{np.mean(inside):.0%} of the cells are in their interval of 90 %")
 
 # %%
-# What that looks like, for the columns that are imputed best and worst.
+# What that looks like, for the columns that are imputed best and worst, by
+# `~skae.plotting.ImputationDisplay`.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
 for ax, column, label in zip(
     axes, (scores.idxmax(), scores.idxmin()), ("best", "worst"), strict=True
 ):
-    of_column = intervals.xs(column, level="column")
-    rows = of_column.index
-    true, filled = truth.loc[rows, column], completed.loc[rows, column]
-    low, high = of_column[0.05], of_column[0.95]
-    ax.vlines(true, low, high, color="C0", alpha=0.35, linewidth=2, label="90 % interval")
-    ax.plot(true, filled, "o", color="C0", markersize=4, label="imputed")
-    ends = [min(true.min(), low.min()), max(true.max(), high.max())]
-    ax.plot(ends, ends, color="0.5", linewidth=1, zorder=0, label="right")
-    ax.set(
-        xlabel="true value",
-        ylabel="imputed value",
-        title=f"Imputed {label}: {column} (score {scores[column]:.3f})",
-    )
-    ax.locator_params(nbins=5)
-axes[0].legend(frameon=False)
+    ImputationDisplay(
+        test[[column]], completed[[column]], X_true=truth[[column]], intervals=intervals
+    ).plot(ax=[ax])
+    ax.set_title(f"Imputed {label}: {column} (score {scores[column]:.3f})")
 fig.suptitle("Missing cells of rows that were not learnt from")
 plt.show()
 

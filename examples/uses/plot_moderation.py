@@ -75,17 +75,13 @@ by_words = clone(flag).fit(X_train, is_spam[train]).decision_function(X_test)
 
 spam = np.flatnonzero(is_spam[test])
 shown = spam[np.argsort(scores[spam])[len(spam) // 2]]
-parts = pd.Series(codes_test[shown] * flag.coef_[0])
-parts = parts[parts != 0].sort_values()
-used = set(words.inverse_transform(X_test[[shown]])[0])
-labels = []
-for unit in parts.index:
-    said = units.top_features(unit, len(names), absolute=False, input_features=names)
-    labels.append(", ".join([word for word in said.index if word in used][:3]))
+why = units.explain(X_test[[shown]], flag.coef_[0], input_features=names)
+why = why.sort_values("contribution")
+parts = why["contribution"].to_numpy()
 
 fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 ax.barh(range(len(parts)), parts, color=np.where(parts > 0, "#D55E00", "#0072B2"))
-ax.set_yticks(range(len(parts)), labels)
+ax.set_yticks(range(len(parts)), why["features"])
 ax.axvline(0, color="black", linewidth=0.8)
 ax.set(xlabel="what a unit adds to the score for spam (blue: against)")
 title = f"Why this was flagged: “{messages['text'][test[shown]]}”"

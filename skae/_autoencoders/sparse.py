@@ -7,13 +7,14 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.utils import _align_api_if_sparse
+from sklearn.utils import _align_api_if_sparse, check_array
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skae._autoencoders.base import BaseAutoencoder
 from skae._autoencoders.docs import documented
+from skae._autoencoders.units import in_units
 from skae._codes.penalties import KL, L1, BatchTopK, TopK
 from skae._codes.pursuit import MatchingPursuit
 from skae._data.checks import check_count
@@ -263,15 +264,7 @@ class SparseAutoencoder(BaseAutoencoder):
         self._check_unit(unit)
         check_count("n_features", n_features)
         check_option("top_features", "absolute", absolute, (True, False))
-        if "components_" not in vars(self):
-            raise ValueError(
-                "top_features: with likelihood='mixed' units have no directions. Use "
-                "inverse_transform of codes that differ in the unit."
-            )
-        scale = self.net_.module_.likelihood.scale
-        weights = self.components_[unit] * np.divide(
-            1, scale, out=np.zeros_like(scale), where=scale > 0
-        )
+        weights = self._directions("top_features")[unit]
         size = np.abs(weights) if absolute else weights
         order = np.argsort(-size, kind="stable")[:n_features]
         names = _check_feature_names_in(self, input_features)
@@ -305,6 +298,77 @@ class SparseAutoencoder(BaseAutoencoder):
         labels = row_labels(X)
         index = order if labels is None else labels[order]
         return pd.Series(codes[order], index=index, name=f"unit {unit}")
+
+    def explain(self, X, weights=None, *, n_units=None, n_features=3, input_features=None):
+        """Return which units rows have on, and by which of their columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+        weights : array-like of shape (n_components,), default=None
+            What each unit counts in a sum of codes that is to be explained, for instance
+            the `coef_` of a linear model that was fitted to codes.
+        n_units : int, default=None
+            How many units of a row at most. None is all that are on.
+        n_features : int, default=3
+            How many columns to name for a unit.
+        input_features : array-like of str or None, default=None
+            Names of the columns, as for `top_features`.
+
+        Returns
+        -------
+        parts : DataFrame
+            A row for each unit that a row of X has on, by "row" (its label in a DataFrame,
+            else its position) and "rank", the largest part first: "unit", "code", with
+            `weights` "contribution", which is code times weight, and "features", the names
+            of those columns to which the unit adds the most, among the columns in which
+            the row is neither 0 nor missing.
+
+        Raises
+        ------
+        ValueError
+            If an argument does not fit, or units have no directions (`components_`).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skae import SparseAutoencoder
+        >>> X = np.random.default_rng(0).poisson(0.3, size=(200, 6)).astype(float)
+        >>> autoencoder = SparseAutoencoder(
+        ...     8, n_nonzero_coefs=2, max_iter=5, random_state=0
+        ... ).fit(X)
+        >>> autoencoder.explain(X[:3], np.ones(8), n_units=1).columns.tolist()
+        ['unit', 'code', 'contribution', 'features']
+        """
+        check_is_fitted(self)
+        check_count("n_features", n_features)
+        if n_units is not None:
+            check_count("n_units", n_units)
+        directions = self._directions("explain")
+        if weights is not None:
+            weights = check_array(weights, ensure_2d=False, input_name="weights")
+            if weights.shape != (self.n_components_,):
+                raise ValueError(
+                    f"weights must hold one number for each of the {self.n_components_} "
+                    f"units. Got shape {weights.shape}: of a linear model pass coef_[0]."
+                )
+        names = _check_feature_names_in(self, input_features)
+        rows = self._check_rows(X)
+        how = names, row_labels(X), weights, n_units, n_features
+        return in_units(self._encode(rows), rows, directions, *how)
+
+    def _directions(self, method):
+        """Return what units add, in the columns' scales; (k, d)."""
+        if "components_" not in vars(self):
+            raise ValueError(
+                f"{method}: with likelihood='mixed' units have no directions. Use "
+                "inverse_transform of codes that differ in the unit."
+            )
+        scale = self.net_.module_.likelihood.scale
+        return self.components_ * np.divide(
+            1, scale, out=np.zeros_like(scale), where=scale > 0
+        )
 
     def _check_unit(self, unit):
         n = self.n_components_

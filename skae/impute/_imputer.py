@@ -555,8 +555,9 @@ class AutoencoderImputer(
             A row for each missing cell of the columns that were learnt from, row by row,
             indexed by the row and the column as in `predict_quantiles`. "value" is what
             `transform` puts in, "low" and "high" are the quantiles that leave out as much
-            below as above, of numbers and times, and "probability" is how likely a
-            category's value is. What does not apply is missing.
+            below as above, of numbers and times (whole ones, outwards, of integers), and
+            "probability" is how likely a category's value is. What does not apply is
+            missing.
 
         Examples
         --------

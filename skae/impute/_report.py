@@ -1,5 +1,7 @@
 """The cells that are filled, one by one."""
 
+from numbers import Integral
+
 import numpy as np
 
 from skae._data.containers import cells_at
@@ -37,7 +39,11 @@ def cell_report(net, cells, gaps, completed, places, level):
         at = gaps.rows[gone], places[j]
         told[:, 0] = _each(completed, *at) if is_frame(completed) else completed[at]
         if j in found:
-            told[:, 1:3] = shown_of(gaps.columns[j], found[j])
+            low_high = shown_of(gaps.columns[j], found[j])
+            if all(isinstance(value, Integral) for value in told[:, 0]):
+                low, high = low_high.T  # could have been in the column, too
+                low_high = np.stack([np.floor(low), np.ceil(high)], axis=1).astype(int)
+            told[:, 1:3] = low_high
         if j in chances:
             told[:, 3] = chances[j].max(1)  # of the likeliest, which is put in
         parts.append(gaps.long(j, told, COLUMNS))

@@ -1,15 +1,17 @@
 """How much each number of a code is used."""
 
+from dataclasses import KW_ONLY, dataclass
+
 import numpy as np
-import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.sparse import SparseAutoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
 from skae._params import check_option
-from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._tables import last_of
+from skae.plotting._base import COLOURS, axes_or_new, entitle, last_of
+from skae.plotting._shared import codes_of, told
 
 NAMED = 40  # bars that have room for a name
 TARGET = 0.05  # activation of a unit that the penalty "kl" aims at, unless told
@@ -22,6 +24,7 @@ KINDS = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class CodeUsageDisplay:
     """How much each number of a code is used, and which carry nothing.
 
@@ -69,11 +72,11 @@ class CodeUsageDisplay:
     ((4,), 'KL from the prior (nats)')
     """
 
-    def __init__(self, usage, *, kind="variance", unused=None, mean_activation=None):
-        self.usage = usage
-        self.kind = kind
-        self.unused = unused
-        self.mean_activation = mean_activation
+    usage: ArrayLike
+    _: KW_ONLY
+    kind: str = "variance"
+    unused: ArrayLike | None = None
+    mean_activation: ArrayLike | None = None
 
     @classmethod
     def from_estimator(cls, estimator, X=None, y=None, *, ax=None, **kwargs):
@@ -87,7 +90,7 @@ class CodeUsageDisplay:
             Rows to encode. None is for a `skae.SparseAutoencoder` only, whose training has
             counted.
         y : array-like of shape (n_samples,), default=None
-            The classes, for a `skae.VariationalAutoencoder` that is told them.
+            The classes, for what was fitted with ``conditional=True``.
         ax : matplotlib Axes, default=None
             Where to draw. None is a new figure.
         **kwargs : dict
@@ -108,19 +111,17 @@ class CodeUsageDisplay:
         if isinstance(model, SparseAutoencoder):
             measured = _of_units(model, X)
         elif isinstance(model, VariationalAutoencoder):
-            kl = model.kl_divergence(X) if y is None else model.kl_divergence(X, y)
-            measured = {
-                "usage": kl.mean(0), "kind": "kl", "unused": ~model.active_units_,
-            }  # fmt: skip
+            usage = model.kl_divergence(X, **told(y)).mean(0)
+            measured = {"usage": usage, "kind": "kl", "unused": ~model.active_units_}
         else:
-            codes = np.asarray(_dense(model.transform(X)), dtype=float)
+            codes = codes_of(model, X, y)
             if isinstance(model, BinaryAutoencoder):
                 if model.packed_output:
                     bits = codes.astype(np.uint8)
                     codes = np.unpackbits(bits, axis=1, count=model.n_components_)
                 measured = {"usage": codes.mean(0), "kind": "one"}
             else:
-                variance = codes.reshape(len(codes), -1).var(0)
+                variance = codes.var(0)
                 total = variance.sum() or 1.0
                 measured = {"usage": variance / total, "kind": "variance"}
         return cls(**measured).plot(ax=ax, **kwargs)
@@ -169,10 +170,8 @@ class CodeUsageDisplay:
         ax.set_ylim(bottom=0)
         ax.set_ylabel(what[0])
         if self.kind != "kl":
-            from matplotlib.ticker import PercentFormatter
-
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        ax.set_title(self._title(usage, unused))
+            ax.yaxis.set_major_formatter("{x:.0%}")
+        entitle(ax, self._title(usage, unused))
         return self
 
     def _unused(self, usage):
@@ -190,7 +189,7 @@ class CodeUsageDisplay:
         if self.kind == "one":
             return f"How often each of {k} bits is 1; {n} never change"
         half = 1 + int(np.searchsorted(np.sort(usage)[::-1].cumsum(), 0.5))
-        return f"Of {k} components, {min(half, k)} hold half of the variance"
+        return f"Half of the variance is in {min(half, k)} of {k} components"
 
     def _colour(self, activation):
         """Colour bars by the mean size of units that are on; (k,)."""
@@ -209,10 +208,6 @@ class CodeUsageDisplay:
         self.figure_.colorbar(scale, label="Mean size where it is on", **ends)
 
 
-def _dense(codes):
-    return codes.toarray() if sp.issparse(codes) else codes
-
-
 def _of_units(model, X):
     """Return how often units are on: in training, or in rows X."""
     if X is None:
@@ -222,7 +217,7 @@ def _of_units(model, X):
             activation = _ratio(model.mean_activation_, often)
         unused = model.dead_units_
     else:
-        codes = abs(np.asarray(_dense(model.transform(X)), dtype=float))
+        codes = abs(codes_of(model, X))
         least = 0.0
         if model.penalty == "kl":
             told = model.target_activation

@@ -1,12 +1,15 @@
 """A map of codes: where rows are, and what lies between them."""
 
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from skae.plotting._base import COLOURS, pyplot
-from skae.plotting._colours import MISSING, as_float, colours_of, groups, is_category
+from skae._data.checks import check_count
+from skae.plotting._base import COLOURS, entitle, name_of, pyplot
+from skae.plotting._colours import MISSING, colours_of, groups, is_category
 from skae.plotting._shared import (
     as_pictures,
     check_is_smooth,
@@ -16,14 +19,15 @@ from skae.plotting._shared import (
     dense,
     draw_picture,
     limits_of,
-    name_of,
     panels,
     picture_shape,
     rows_of,
     size_of,
 )
+from skae.plotting._tables import columns_of
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LatentMapDisplay:
     """Rows as points of a map: two components of their codes, or a map of these.
 
@@ -35,7 +39,7 @@ class LatentMapDisplay:
         Where rows are.
     c : array-like of shape (n_samples,), default=None
         What points are coloured by. Numbers have a colour bar; texts, booleans,
-        categories and up to 20 different integers a legend.
+        categories and up to 20 different whole numbers a legend.
     c_name : str, default=None
         What `c` is, for the legend or the colour bar.
     point_names : tuple of str, default=("component 0", "component 1")
@@ -105,30 +109,16 @@ class LatentMapDisplay:
     >>> display = LatentMapDisplay.from_estimator(autoencoder, X, map_=map_, c=y)
     """
 
-    def __init__(
-        self,
-        *,
-        points,
-        c=None,
-        c_name=None,
-        point_names=("component 0", "component 1"),
-        grid=None,
-        grid_places=None,
-        path=None,
-        path_pictures=None,
-        limits=None,
-        title=None,
-    ):
-        self.points = points
-        self.c = c
-        self.c_name = c_name
-        self.point_names = point_names
-        self.grid = grid
-        self.grid_places = grid_places
-        self.path = path
-        self.path_pictures = path_pictures
-        self.limits = limits
-        self.title = title
+    points: ArrayLike
+    c: ArrayLike | None = None
+    c_name: str | None = None
+    point_names: tuple = ("component 0", "component 1")
+    grid: ArrayLike | None = None
+    grid_places: tuple | None = None
+    path: ArrayLike | None = None
+    path_pictures: ArrayLike | None = None
+    limits: tuple | None = None
+    title: str | None = None
 
     def plot(self, ax=None, *, cmap="viridis", picture_cmap="gray", scatter_kw=None):
         """Draw the map.
@@ -171,7 +161,7 @@ class LatentMapDisplay:
         place = self.axes_[0]
         if self.path_pictures is not None:
             place = self._draw_path_pictures(picture_cmap)
-        place.set_title(title)
+        entitle(place, title)
         return self
 
     def _draw_points(self, points, kwargs, cmap):
@@ -181,8 +171,9 @@ class LatentMapDisplay:
             self.scatters_ = [ax.scatter(*points.T, color=COLOURS[0], zorder=3, **kwargs)]
             return
         c = pd.Series(self.c).reset_index(drop=True)
-        if not is_category(c):
-            values = as_float(c)
+        (column,) = columns_of(c.to_frame("c"))
+        if not is_category(column):
+            values = column.numbers
             known = np.isfinite(values)
             if not known.all():
                 ax.scatter(*points[~known].T, color=MISSING, zorder=2, **kwargs)
@@ -355,16 +346,13 @@ class LatentMapDisplay:
                     f"map_ has shape {points.shape}; it must hold two numbers for each row "
                     f"of X, ({X.shape[0]}, 2)."
                 )
-            display = cls(
-                points=points,
-                c=c,
-                c_name=c_name,
-                point_names=("map_[:, 0]", "map_[:, 1]"),
-                title=f"A map of {len(points)} rows",
-            )
-            return display.plot(ax, cmap=cmap, scatter_kw=scatter_kw)
-        codes = codes_of(estimator, X, y)
-        first, second = _checked(components, codes)
+            names, title = "map_[:, {}]", f"A map of {len(points)} rows"
+            first, second = 0, 1
+        else:
+            codes = codes_of(estimator, X, y)
+            first, second = _checked(components, codes)
+            points = codes[:, [first, second]]
+            names, title = "component {}", f"Codes of {len(codes)} rows by {name}"
         parts = {}
         if grid is not None or path is not None:
             check_is_smooth(estimator)
@@ -383,11 +371,11 @@ class LatentMapDisplay:
             if shape is not None:
                 parts["path_pictures"] = as_pictures(decoded(estimator, way, y), shape)
         display = cls(
-            points=codes[:, [first, second]],
+            points=points,
             c=c,
             c_name=c_name,
-            point_names=(f"component {first}", f"component {second}"),
-            title=f"Codes of {len(codes)} rows by {name}",
+            point_names=(names.format(first), names.format(second)),
+            title=title,
             **parts,
         )
         return display.plot(ax, cmap=cmap, picture_cmap=picture_cmap, scatter_kw=scatter_kw)
@@ -411,8 +399,7 @@ def _checked(components, codes):
 
 def _grid(estimator, codes, components, grid, shape, y):
     """Return decoded pictures and their places, as arguments of a display."""
-    if not isinstance(grid, Integral) or isinstance(grid, bool) or grid < 2:
-        raise ValueError(f"grid must be an integer of at least 2. Got {grid!r}.")
+    check_count("grid", grid, least=2)
     if shape is None:
         raise ValueError(
             "grid draws pictures, and rows of X are none. Pass image_shape=(height, width) "
@@ -443,8 +430,7 @@ def _way(codes, path, n_steps):
             f"{path!r}."
         )
     check_rows_there("path", path, len(codes))
-    if not isinstance(n_steps, Integral) or n_steps < 2:
-        raise ValueError(f"n_steps must be an integer of at least 2. Got {n_steps!r}.")
+    check_count("n_steps", n_steps, least=2)
     at = np.linspace(0, len(path) - 1, n_steps)
     stops = np.arange(len(path))
     return np.stack([np.interp(at, stops, column) for column in codes[path].T], axis=1)

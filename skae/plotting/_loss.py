@@ -1,12 +1,15 @@
 """How the loss fell while an estimator was trained, and which weights it kept."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skae._autoencoders.base import BaseAutoencoder
-from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._shared import last_step, name_of
+from skae.plotting._base import COLOURS, axes_or_new, entitle, last_step, name_of
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LossCurveDisplay:
     """Training and held-out loss by epoch, with the epoch whose weights were kept.
 
@@ -59,24 +62,13 @@ class LossCurveDisplay:
     'ran all 5 epochs'
     """
 
-    def __init__(
-        self,
-        *,
-        train_loss,
-        validation_loss=None,
-        best_epoch=None,
-        best_loss=None,
-        ending=None,
-        loss_name="loss",
-        estimator_name=None,
-    ):
-        self.train_loss = train_loss
-        self.validation_loss = validation_loss
-        self.best_epoch = best_epoch
-        self.best_loss = best_loss
-        self.ending = ending
-        self.loss_name = loss_name
-        self.estimator_name = estimator_name
+    train_loss: ArrayLike
+    validation_loss: ArrayLike | None = None
+    best_epoch: int | None = None
+    best_loss: float | None = None
+    ending: str | None = None
+    loss_name: str = "loss"
+    estimator_name: str | None = None
 
     def plot(self, ax=None, *, train_kw=None, validation_kw=None):
         """Draw the curves.
@@ -109,19 +101,13 @@ class LossCurveDisplay:
                 loss = self.validation_loss[self.best_epoch - 1]
             ax.axvline(self.best_epoch, color="0.6", linestyle=":", linewidth=1, zorder=0)
             when = f"epoch {self.best_epoch}" if self.best_epoch else "the start"
-            (self.best_,) = ax.plot(
-                [self.best_epoch],
-                [loss],
-                "o",
-                color=COLOURS[1],
-                markeredgecolor="black",
-                markersize=8,
-                label=f"kept: {when}, {loss:.3g}",
-            )
+            style = {"color": COLOURS[1], "markeredgecolor": "black", "markersize": 8}
+            label = f"kept: {when}, {loss:.3g}"
+            (self.best_,) = ax.plot([self.best_epoch], [loss], "o", label=label, **style)
         ax.set(xlabel="epoch", ylabel=self.loss_name)
         ax.xaxis.get_major_locator().set_params(integer=True)
         told = [self.estimator_name, self.ending]
-        ax.set_title(" ".join(part for part in told if part))
+        entitle(ax, " ".join(part for part in told if part))
         ax.legend()
         return self
 
@@ -161,7 +147,8 @@ class LossCurveDisplay:
         began = max(0, n - fitted.get("n_iter_", n))  # where the last call went on
         best = np.flatnonzero(is_best[began:])
         best_epoch = best_loss = None
-        if np.isfinite(held_out[began:]).any():
+        is_judged = np.isfinite(held_out[began:]).any()
+        if is_judged:
             best_epoch = began + 1 + int(best[-1] if len(best) else 0)
             net = fitted.get("net_")
             if not len(best):
@@ -173,7 +160,7 @@ class LossCurveDisplay:
             validation_loss=held_out if np.isfinite(held_out).any() else None,
             best_epoch=best_epoch,
             best_loss=best_loss,
-            ending=_ending(owner, n - began),
+            ending=_ending(owner, n - began, not is_judged and "history_" in fitted),
             loss_name="loss per cell" if isinstance(owner, BaseAutoencoder) else "loss",
             estimator_name=name_of(owner) if name is None else name,
         )
@@ -202,26 +189,22 @@ def _recorded(owner):
 
 def _nothing(owner):
     """Return what to say of an estimator without losses."""
-    name, fitted = name_of(owner), vars(owner)
-    members = fitted.get("estimators_", ())
+    members = vars(owner).get("estimators_", ())
+    told = "no losses. Pass a fitted estimator that has history_ or loss_curve_, as every "
+    told += "autoencoder of skae has after fit."
     if len(members) and "history_" in vars(members[0]):
-        return (
-            f"estimator: {name} has recorded losses of each of its {len(members)} "
-            "autoencoders. Pass one of them: estimator.estimators_[0]."
-        )
-    return (
-        f"estimator: {name} has recorded no losses. Pass a fitted estimator that has "
-        "history_ or loss_curve_, as every autoencoder of skae has after fit."
-    )
+        told = f"losses of each of its {len(members)} autoencoders. Pass one of them: "
+        told += "estimator.estimators_[0]."
+    return f"estimator: {name_of(owner)} has recorded {told}"
 
 
-def _ending(owner, n):
-    """Return how a training of n epochs ended."""
+def _ending(owner, n, goes_on):
+    """Return how a training of n epochs ended, which may be partial_fit's."""
     net, most = vars(owner).get("net_"), vars(owner).get("max_iter")
     epochs = f"{n} epoch{'s' if n > 1 else ''}"
     if net is not None and vars(net).get("interrupted_"):
         return f"was interrupted after {epochs}"
-    if isinstance(most, str) or most is None or n > most:
+    if isinstance(most, str) or most is None or n > most or n == 1 == most or goes_on:
         return f"ran {epochs}"
     return (
         f"ran all {epochs}" if n == most else f"stopped after {n} of at most {most} epochs"

@@ -1,15 +1,18 @@
 """Which columns make rows abnormal."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skae._data.checks import check_count
 from skae._data.objects import brief
-from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._tables import last_of, left_out, short
+from skae.plotting._base import COLOURS, axes_or_new, entitle, last_of
+from skae.plotting._shared import GAP, draw_picture, limits_of
+from skae.plotting._tables import left_out, short
 
 MOST_ROWS = 30  # of a heat map
 MOST_PICTURES = 10
@@ -23,6 +26,7 @@ class Explains(Protocol):
     def explain(self, X, top): ...
 
 
+@dataclass(eq=False, repr=False)
 class ReasonsDisplay:
     """Which columns make a row abnormal, or which pixels.
 
@@ -64,10 +68,10 @@ class ReasonsDisplay:
     'x2'
     """
 
-    def __init__(self, contributions, *, observed=None, expected=None):
-        self.contributions = contributions
-        self.observed = observed
-        self.expected = expected
+    contributions: ArrayLike
+    _: KW_ONLY
+    observed: ArrayLike | None = None
+    expected: ArrayLike | None = None
 
     @classmethod
     def from_estimator(cls, estimator, X, *, max_columns=12, ax=None):
@@ -156,18 +160,15 @@ class ReasonsDisplay:
         size = 7, 1.4 + 0.36 * max(len(names), 2)
         self.figure_, self.ax_ = axes_or_new(ax, figsize=size)
         ax = self.ax_
-        ax.barh(np.arange(len(names)), heights, color=colours)
+        bars = ax.barh(np.arange(len(names)), heights, color=colours)
         ax.set_yticks(np.arange(len(names)), names)
         ax.invert_yaxis()
-        ax.set_xlim(0, max([*heights, 0.01]) * 1.12)
-        for at, height in enumerate(heights):
-            ax.text(height, at, f" {100 * height:.0f} %", va="center", fontsize="small")
+        ax.bar_label(bars, fmt="{:.0%}", padding=3, fontsize="small")
+        ax.set_xlim(0, max([*heights, 0.01]) * 1.2)  # with room for the percentages
         ax.xaxis.set_major_formatter("{x:.0%}")
         ax.set_xlabel("Share of the row's abnormality")
-        if len(names):
-            ax.set_title(f"Why row {brief(label)} is abnormal")
-        else:
-            ax.set_title(f"Row {brief(label)}: no column makes it abnormal")
+        why = "Why row {} is abnormal" if names else "Row {}: no column makes it abnormal"
+        entitle(ax, why.format(brief(label)))
 
     def _called(self, name, j):
         """Return a column's name with what was observed and expected in a row."""
@@ -202,7 +203,7 @@ class ReasonsDisplay:
         ax.set_ylabel("Row")
         gone = left_out(shares.shape[1] - len(drawn))
         gone += left_out(len(shares) - len(rows), "row")
-        ax.set_title(f"Why {len(rows)} rows are abnormal{gone}")
+        entitle(ax, f"Why {len(rows)} rows are abnormal{gone}")
 
     def _pictures(self, shares, ax):
         maps = shares[:MOST_PICTURES]
@@ -211,34 +212,23 @@ class ReasonsDisplay:
         size = max(4.0, 1.3 * n), 3.4
         self.figure_, self.ax_ = axes_or_new(ax, figsize=size)
         ax = self.ax_
-        step = width * 1.12
-        for i, heat in enumerate(maps):
-            left = i * step
-            ax.imshow(
-                heat, cmap="Blues", vmin=0, vmax=heat.max() or 1.0,
-                extent=(left, left + width, 0, height),
-            )  # fmt: skip
-            if self.observed is not None:
-                picture = np.asarray(self.observed)[i]
-                if picture.ndim == 3:  # colours last, or one grey
-                    picture = np.moveaxis(picture, 0, -1)
-                    picture = picture if picture.shape[-1] == 3 else picture.mean(-1)
-                picture = picture - picture.min()
-                ax.imshow(
-                    picture / (picture.max() or 1.0), cmap="gray",
-                    extent=(left, left + width, 1.12 * height, 2.12 * height),
-                )  # fmt: skip
-        top = 1.0 if self.observed is None else 2.12
-        ax.set_xlim(0, n * step - 0.12 * width)
-        ax.set_ylim(0, top * height)
-        ax.set_xticks([])
-        ax.set_yticks([0.5 * height], ["where it is\nabnormal"])
+        seen, names = [], ["where it is\nabnormal"]
         if self.observed is not None:
-            ax.set_yticks([0.5 * height, 1.62 * height], ["where it is\nabnormal", "seen"])
+            seen, names = np.asarray(self.observed, dtype=float)[:n], [*names, "seen"]
+        step, up = (1 + GAP) * width, (1 + GAP) * height
+        ax.set_aspect("equal")
+        for i, heat in enumerate(maps):
+            box = [i * step, i * step + width, 0, height]
+            draw_picture(ax, heat, box, (0, heat.max() or 1.0), "Blues")
+        for i, picture in enumerate(seen):
+            box = [i * step, i * step + width, up, up + height]
+            draw_picture(ax, picture, box, limits_of(picture), "gray")
+        top = height if len(names) == 1 else up + height
+        ax.set(xlim=(0, n * step - GAP * width), ylim=(0, top), xticks=[])
+        ax.set_yticks(0.5 * height + up * np.arange(len(names)), names)
         ax.tick_params(length=0)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
+        ax.spines[:].set_visible(False)
         gone = left_out(len(shares) - n, "picture")
         what = "a picture is" if n == 1 else f"{n} pictures are"
-        ax.set_title(f"Why {what} abnormal (darker is more){gone}")
+        entitle(ax, f"Why {what} abnormal (darker is more){gone}")
         return self

@@ -1,11 +1,22 @@
 """Rows beside what is rebuilt of their codes."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_consistent_length
+from numpy.typing import ArrayLike
+from sklearn.utils import _safe_indexing, check_consistent_length
 
 from skae._autoencoders.denoising import DenoisingAutoencoder
-from skae.plotting._base import COLOURS, pyplot
+from skae.plotting._base import (
+    COLOURS,
+    MARKERS,
+    entitle,
+    last_step,
+    name_of,
+    names_apart,
+    pyplot,
+)
 from skae.plotting._shared import (
     as_numbers,
     as_pictures,
@@ -15,24 +26,20 @@ from skae.plotting._shared import (
     decoded,
     deviations,
     draw_pictures,
-    last_step,
     limits_of,
-    name_of,
-    names_apart,
     new_figure_of_pictures,
     panels,
     picture_shape,
     rows_of,
-    short,
     size_of,
-    subset,
     told,
 )
+from skae.plotting._tables import short
 
 MOST = 30  # columns of a table whose names are legible
-MARKERS = "osD^vP"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ReconstructionDisplay:
     """Rows beside what estimators rebuild of their codes.
 
@@ -60,6 +67,11 @@ class ReconstructionDisplay:
     image_shape : tuple of int, default=None
         Shape of a picture, (height, width) or (channels, height, width), where rows are
         flat. None takes rows of several axes for pictures, and others for a table.
+    limits : tuple of float, default=None
+        The values of pictures that are darkest and brightest. None takes those of the
+        clean ones, if known, else of the input.
+    title : str, default=None
+        What is seen. None says it in general.
     location, scale : Series or array-like of shape (n_numbers,), default=None
         Mean and standard deviation of a table's columns of numbers (and of times, in
         days). None takes them from X.
@@ -101,28 +113,17 @@ class ReconstructionDisplay:
     ['PCA', 'Autoencoder']
     """
 
-    def __init__(
-        self,
-        *,
-        X,
-        reconstructions,
-        names,
-        X_clean=None,
-        row_names=None,
-        input_name="input",
-        image_shape=None,
-        location=None,
-        scale=None,
-    ):
-        self.X = X
-        self.reconstructions = reconstructions
-        self.names = names
-        self.X_clean = X_clean
-        self.row_names = row_names
-        self.input_name = input_name
-        self.image_shape = image_shape
-        self.location = location
-        self.scale = scale
+    X: ArrayLike
+    reconstructions: list
+    names: list
+    X_clean: ArrayLike | None = None
+    row_names: list | None = None
+    input_name: str = "input"
+    image_shape: tuple | None = None
+    limits: tuple | None = None
+    title: str | None = None
+    location: ArrayLike | None = None
+    scale: ArrayLike | None = None
 
     def plot(self, ax=None, *, cmap="gray"):
         """Draw the rows and what is rebuilt of them.
@@ -132,8 +133,7 @@ class ReconstructionDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; a table's panels are made inside of it. None makes a figure.
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of grey pictures, of one range for all: that of the clean ones, if
-            known, else that of the input.
+            Colours of grey pictures.
 
         Returns
         -------
@@ -155,12 +155,14 @@ class ReconstructionDisplay:
 
     def _draw_pictures(self, ax, parts, shape, cmap):
         pictures = np.stack([as_pictures(rows, shape) for rows in parts.values()])
-        limits = limits_of(pictures[0 if self.X_clean is None else -1])
+        limits = self.limits
+        if limits is None:
+            limits = limits_of(pictures[0 if self.X_clean is None else -1])
         if ax is None:
             _, ax = new_figure_of_pictures(*pictures.shape[:2], size_of(shape))
         row_names = [""] * pictures.shape[1] if self.row_names is None else self.row_names
         self.images_ = draw_pictures(ax, pictures, list(parts), row_names, limits, cmap)
-        ax.set_title("Pictures, and what is rebuilt from their codes")
+        entitle(ax, self.title or "Pictures, and what is rebuilt from their codes")
         if self.row_names is not None:
             ax.set_xlabel("row")
         self.ax_, self.axes_ = ax, None
@@ -173,32 +175,29 @@ class ReconstructionDisplay:
         columns, d = _worst_rebuilt(cells, texts, names), len(names)
         n = len(next(iter(cells.values())))
         if ax is None:
-            names_width = 0.085 * max(len(short(column)) for column in columns)
+            names_width = 0.085 * max(map(len, short(columns)))
             figsize = (max(1.6 + names_width + 1.9 * n, 6.0), 1.3 + 0.24 * len(columns))
             _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
         self.ax_, self.images_ = ax, None
         self.axes_ = panels(ax, 1, n, 0.04)[0]
-        titles = [f"row {i}" for i in range(n)]
-        if self.row_names is not None:
-            titles = self.row_names
-        low, high = _reach([cell[columns_of(cell, columns)] for cell in cells.values()])
+        titles = self.row_names or [f"row {i}" for i in range(n)]
+        low, high = _reach([cell.reindex(columns=columns) for cell in cells.values()])
         for i, panel in enumerate(self.axes_):
             rows = {
                 name: cell.iloc[i].reindex(columns).to_numpy(float)
                 for name, cell in cells.items()
             }
-            _draw_panel(
-                panel, rows, {c: texts[c][i] for c in columns if c in texts}, columns
-            )
-            panel.set_yticklabels([short(c) if i == 0 else "" for c in columns])
+            told = {c: texts[c][i] for c in columns if c in texts}
+            _draw_panel(panel, rows, told, columns)
+            panel.set_yticklabels(short(columns) if i == 0 else [""] * len(columns))
             panel.set_title(titles[i], fontsize="medium")
             panel.set_xlim(low, high)
         handles = self.axes_[-1].get_legend_handles_labels()
         ax.legend(*handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
-        title = "Rows, and what is rebuilt from their codes"
+        title = self.title or "Rows, and what is rebuilt from their codes"
         if len(columns) < d:
             title += f"\nThe {len(columns)} of {d} columns that are worst rebuilt"
-        ax.set_title(title, pad=24)  # above those of the panels
+        entitle(ax, title, pad=24)  # above those of the panels
 
     def _cells(self, tables):
         """Return numbers of tables in deviations, and texts of the other columns."""
@@ -236,6 +235,8 @@ class ReconstructionDisplay:
         indices=None,
         image_shape=None,
         names=None,
+        limits=None,
+        title=None,
         ax=None,
         cmap="gray",
     ):
@@ -263,6 +264,11 @@ class ReconstructionDisplay:
         names : list of str, default=None
             What to call the estimators. None takes their classes; what a
             `DenoisingAutoencoder` alone makes is called "denoised".
+        limits : tuple of float, default=None
+            The values of pictures that are darkest and brightest. None takes those of
+            `X_clean`, if given, else of the rows shown.
+        title : str, default=None
+            What is seen. None says it in general.
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure.
         cmap : str or matplotlib Colormap, default="gray"
@@ -286,7 +292,7 @@ class ReconstructionDisplay:
         if n_samples is None:
             n_samples = 3 if shape is None else 8
         indices = chosen_rows(X, indices, n_samples)
-        rows = subset(X, indices)
+        rows = _safe_indexing(X, indices)
         classes = None
         if y is not None:
             check_consistent_length(X, y)
@@ -298,7 +304,7 @@ class ReconstructionDisplay:
                     f"X_clean has shape {X_clean.shape}; it must be that of X, {X.shape}, "
                     "whose rows it holds without noise."
                 )
-            X_clean = subset(X_clean, indices)
+            X_clean = _safe_indexing(X_clean, indices)
         location = scale = None
         if shape is None:
             location, scale = deviations(X)
@@ -313,6 +319,8 @@ class ReconstructionDisplay:
             row_names=_row_names(rows, indices, shape),
             input_name="input" if X_clean is None else "noisy",
             image_shape=image_shape,
+            limits=limits,
+            title=title,
             location=location,
             scale=scale,
         )
@@ -374,20 +382,10 @@ def _draw_panel(panel, rows, texts, columns):
 def _style(i):
     """Return how to draw the observed cells (0), and the i-th other's."""
     if i == 0:
-        return {
-            "color": "black",
-            "marker": "o",
-            "markerfacecolor": "none",
-            "markersize": 7,
-            "zorder": 3,
-        }
+        style = {"color": "black", "marker": "o", "markerfacecolor": "none"}
+        return {**style, "markersize": 7, "zorder": 3}
     marker = MARKERS[(i - 1) % len(MARKERS)]
     return {"color": COLOURS[(i - 1) % len(COLOURS)], "marker": marker, "markersize": 5}
-
-
-def columns_of(cells, columns):
-    """Return those of some columns that a table of numbers has."""
-    return [column for column in columns if column in cells]
 
 
 def _reach(cells):

@@ -1,9 +1,12 @@
 """Rows that a model made beside real ones."""
 
 import inspect
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from scipy.stats import ks_2samp
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,6 +28,7 @@ MOST_PAIRED = 100  # columns whose pairs are compared
 LABELS = "real", "sampled"
 
 
+@dataclass(eq=False, repr=False)
 class SampleQualityDisplay:
     """Real and sampled rows beside each other, column by column, and their correlations.
 
@@ -67,9 +71,8 @@ class SampleQualityDisplay:
     (3, 13)
     """
 
-    def __init__(self, X, X_sampled):
-        self.X = X
-        self.X_sampled = X_sampled
+    X: ArrayLike
+    X_sampled: ArrayLike
 
     @classmethod
     def from_estimator(
@@ -107,7 +110,7 @@ class SampleQualityDisplay:
                 "an autoencoder in LatentSampler, or use from_samples(X, X_sampled)."
             ) from None
         if n_samples is None:
-            n_samples = min(len(X), MOST_DRAWN)
+            n_samples = min(X.shape[0] if sp.issparse(X) else len(X), MOST_DRAWN)
         check_count("n_samples", n_samples)
         kwargs = {}
         if "random_state" in inspect.signature(sample).parameters:
@@ -160,6 +163,9 @@ class SampleQualityDisplay:
                 f"X_sampled has {len(made)} columns, but X has {len(real)}: pass the "
                 "columns that were learnt from."
             )
+        named = {column.name: column for column in made}
+        if named.keys() == {column.name for column in real}:  # in whichever order
+            made = [named[column.name] for column in real]
         distance = np.array([_distance(*pair) for pair in zip(real, made, strict=True)])
         order = np.argsort(-distance, kind="stable")
         self.distances_ = pd.Series(

@@ -1,14 +1,17 @@
 """Scores of rows, and which are flagged."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skae._data.objects import brief
 from skae._params import check_option
-from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._tables import last_of
+from skae.plotting._base import COLOURS, axes_or_new, entitle, last_of
 
 BINS = 40
 FAR = 12.0  # times the middle half of the scores: lower ones share a bin
@@ -21,6 +24,7 @@ class Scores(Protocol):
     def score_samples(self, X): ...
 
 
+@dataclass(eq=False, repr=False)
 class OutlierScoresDisplay:
     """Scores of rows with the threshold, and the rows that it flags.
 
@@ -58,10 +62,10 @@ class OutlierScoresDisplay:
     '10 of 200 rows are flagged (5.0 %)'
     """
 
-    def __init__(self, scores, *, threshold=None, y=None):
-        self.scores = scores
-        self.threshold = threshold
-        self.y = y
+    scores: ArrayLike
+    _: KW_ONLY
+    threshold: float | None = None
+    y: ArrayLike | None = None
 
     @classmethod
     def from_estimator(
@@ -133,15 +137,15 @@ class OutlierScoresDisplay:
         groups = self._groups(scores)
         self.figure_, self.ax_ = axes_or_new(ax, figsize=(7, 4))
         ax, flagged = self.ax_, self.flagged
-        low = _floor(scores)
+        low = _floor(scores, self.threshold)
         draw = self._count if kind == "histogram" else self._sort
         draw(scores, groups, low)
-        n = int(flagged.sum())
-        if self.threshold is None:
-            ax.set_title(f"Scores of {len(scores)} rows")
-        else:
+        title = f"Scores of {len(scores)} rows"
+        if self.threshold is not None:
+            n = int(flagged.sum())
             share = 100 * n / len(scores)
-            ax.set_title(f"{n} of {len(scores)} rows are flagged ({share:.1f} %)")
+            title = f"{n} of {len(scores)} rows are flagged ({share:.1f} %)"
+        entitle(ax, title)
         ax.legend(loc="upper left" if kind == "histogram" else "lower right")
         return self
 
@@ -154,14 +158,15 @@ class OutlierScoresDisplay:
             return [("not flagged", ~flagged), ("flagged", flagged)]
         y = column_or_1d(self.y)
         check_consistent_length(scores, y)
-        labels = np.unique(y)
+        y = np.where(pd.isna(y), "missing", y.astype(object))
+        labels = list(dict.fromkeys(y))
         if len(labels) > len(COLOURS) - 1:
             raise ValueError(
                 f"y must hold at most {len(COLOURS) - 1} labels. Got {len(labels)}: draw "
                 "them in groups."
             )
-        labels = sorted(labels.tolist(), key=lambda label: -(y == label).sum())
-        return [(f"y = {label}", y == label) for label in labels]
+        labels.sort(key=lambda label: (-(y == label).sum(), str(label)))
+        return [(f"y = {brief(label)}", y == label) for label in labels]
 
     def _count(self, scores, groups, low):
         ax = self.ax_
@@ -220,7 +225,11 @@ def _called(scores, low):
     return f"Score (higher is more normal{more})"
 
 
-def _floor(scores):
-    """Return the score below which rows share a place."""
+def _floor(scores, threshold):
+    """Return the score below which rows share a place; those below a threshold are."""
     low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
-    return max(scores.min(), middle - FAR * max(high - low, 1e-12))
+    floor = middle - FAR * max(high - low, 1e-12)
+    if threshold is not None:
+        cut = float(np.squeeze(threshold))
+        floor = min(floor, cut - 0.05 * max(scores.max() - cut, 1e-12))
+    return max(scores.min(), floor)

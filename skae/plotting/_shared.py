@@ -4,43 +4,21 @@ n is the number of rows, d the columns, k the components of a code.
 """
 
 import math
-from numbers import Integral
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 
 from skae._autoencoders.binary import BinaryAutoencoder
+from skae._data.checks import check_count
 from skae._data.containers import taken
 from skae._data.frames import is_frame
-from skae.plotting._base import pyplot
+from skae.plotting._base import last_step, name_of, pyplot
+from skae.plotting._tables import columns_of
 
 GAP = 0.12  # between two pictures, in the width of one
 INCH = 0.9  # of a picture's longer side
-LONGEST = 28  # name of a column
-
-
-def last_step(estimator):
-    """Return the last step of a pipeline, or the estimator itself."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator[-1]
-    return estimator
-
-
-def name_of(estimator):
-    """Return what to call an estimator."""
-    return type(last_step(estimator)).__name__
-
-
-def names_apart(names):
-    """Return names, those that are there more than once with a number."""
-    return [
-        f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name
-        for i, name in enumerate(names)
-    ]
 
 
 # Rows
@@ -58,8 +36,7 @@ def chosen_rows(X, indices, n_samples):
     """Return which rows to show: those asked for, else n evenly from first to last."""
     n = X.shape[0]
     if indices is None:
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be an integer above 0. Got {n_samples!r}.")
+        check_count("n_samples", n_samples)
         return np.linspace(0, n - 1, min(n_samples, n)).round().astype(int)
     indices = np.asarray(indices)
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or not len(indices):
@@ -122,11 +99,6 @@ def check_is_smooth(estimator):
         )
 
 
-def subset(X, indices):
-    """Return some rows of X."""
-    return _safe_indexing(X, indices)
-
-
 # Rows as pictures
 
 
@@ -180,8 +152,10 @@ def draw_picture(ax, picture, box, limits, cmap, **kwargs):
     """Draw a picture in the box (left, right, bottom, top) of the data; return it."""
     image = shown(picture, limits)
     left, right, bottom, top = box
-    frame = {"fill": False, "edgecolor": "0.7", "linewidth": 0.6, "zorder": 2}
-    ax.add_patch(pyplot().Rectangle((left, bottom), right - left, top - bottom, **frame))
+    frame = {"fill": False, "edgecolor": "0.7", "linewidth": 0.6, "clip_on": False}
+    ax.add_patch(
+        pyplot().Rectangle((left, bottom), right - left, top - bottom, zorder=2, **frame)
+    )
     return ax.imshow(
         image, extent=box, cmap=cmap, vmin=limits[0], vmax=limits[1],
         interpolation="nearest", aspect=ax.get_aspect(), **kwargs,
@@ -236,24 +210,9 @@ def as_table(X, names=None):
 
 def as_numbers(table):
     """Return a table's columns that have an order as float64, times as days; no others."""
-    found = {}
-    for i, name in enumerate(table.columns):
-        column = table.iloc[:, i]
-        kind = pd.api.types
-        if kind.is_bool_dtype(column.dtype) or kind.is_numeric_dtype(column.dtype):
-            found[name] = column.astype("Float64").to_numpy(np.float64, na_value=np.nan)
-        elif kind.is_datetime64_any_dtype(column.dtype):
-            since = column - pd.Timestamp(0, tz=column.dt.tz)
-            found[name] = (since / pd.Timedelta(days=1)).to_numpy(np.float64)
-        elif kind.is_timedelta64_dtype(column.dtype):
-            found[name] = (column / pd.Timedelta(days=1)).to_numpy(np.float64)
+    columns = zip(table.columns, columns_of(table), strict=True)
+    found = {name: column.numbers for name, column in columns if not column.is_text}
     return pd.DataFrame(found, index=table.index)
-
-
-def short(name):
-    """Return a column's name as there is room for it on an axis."""
-    name = str(name)
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def deviations(X):

@@ -1,18 +1,26 @@
 """How much a code holds, by its size."""
 
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from numbers import Real
 
 import numpy as np
 
 from skae._autoencoders.base import BaseAutoencoder
-from skae.plotting._base import COLOURS, axes_or_new
-from skae.plotting._shared import last_step, name_of, names_apart
+from skae.plotting._base import (
+    COLOURS,
+    MARKERS,
+    axes_or_new,
+    entitle,
+    last_step,
+    name_of,
+    names_apart,
+)
 
-MARKERS = "osD^vPX"
 NAME = "n_components"
 
 
+@dataclass(eq=False, repr=False)
 class SizeCurveDisplay:
     """Share of the variance that a code explains, or a search's score, by its size.
 
@@ -79,12 +87,12 @@ class SizeCurveDisplay:
     [2.0, 4.0]
     """
 
-    def __init__(self, curves, *, chosen=None, asked=None, score_name="score", title=None):
-        self.curves = curves
-        self.chosen = chosen
-        self.asked = asked
-        self.score_name = score_name
-        self.title = title
+    curves: dict
+    _: KW_ONLY
+    chosen: tuple | None = None
+    asked: float | None = None
+    score_name: str = "score"
+    title: str | None = None
 
     def plot(self, ax=None):
         """Draw the curves.
@@ -105,19 +113,11 @@ class SizeCurveDisplay:
             style = {"color": "0.4", "linestyle": ":", "zorder": 0}
             ax.axhline(self.asked, label=f"asked for: {self.asked:g}", **style)
         for i, (name, (sizes, scores, *spread)) in enumerate(self.curves.items()):
-            style = {
-                "color": COLOURS[i % len(COLOURS)],
-                "marker": MARKERS[i % len(MARKERS)],
-            }
+            colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+            style = {"color": colour, "marker": marker}
             style |= {"linestyle": "-" if i == 0 else "--", "markersize": 5}
-            drawn = ax.errorbar(
-                sizes,
-                scores,
-                yerr=spread[0] if spread else None,
-                capsize=3,
-                label=name,
-                **style,
-            )
+            style |= {"yerr": spread[0] if spread else None, "capsize": 3}
+            drawn = ax.errorbar(sizes, scores, label=name, **style)
             self.lines_[name] = drawn.lines[0]
         if self.chosen is not None:
             name, size = self.chosen
@@ -138,7 +138,7 @@ class SizeCurveDisplay:
             else:
                 ax.xaxis.get_major_locator().set_params(integer=True)
         if self.title is not None:
-            ax.set_title(self.title)
+            entitle(ax, self.title)
         ax.margins(0.08)
         handles, labels = ax.get_legend_handles_labels()  # whose bars come last
         order = np.argsort([name not in self.curves for name in labels], kind="stable")

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.pipeline import Pipeline
 
 from skae._data.containers import taken
 from skae._data.frames import Series, Table, is_frame
 from skae._data.objects import brief
 from skae.plotting._base import COLOURS, pyplot
 
-LONGEST = 24  # letters of a name
+LONGEST = 28  # letters of a name
 FEW = 10  # different numbers are drawn one by one
 MOST_BINS = 30
 MOST_LEVELS = 8  # of a category that are drawn
@@ -39,12 +38,20 @@ class Column(NamedTuple):
         return self.values.dtype.kind not in "fM"
 
     @property
+    def numbers(self):
+        """Numbers, NaN where missing, or dates as days since 1970; (n,) float64."""
+        values = self.values
+        if values.dtype.kind == "M":
+            values = (values - np.datetime64(0, "us")) / DAY
+        return np.where(self.missing, np.nan, values)
+
+    @property
     def known(self):
         """The values that are not missing."""
         return self.values[~self.missing]
 
 
-def columns_of(X):
+def columns_of(X, missing_values=np.nan):
     """Return the columns of a table or an array; pictures are flattened."""
     X = taken(X)
     if sp.issparse(X):
@@ -54,15 +61,16 @@ def columns_of(X):
         X = X.reshape(len(X), -1) if X.ndim else X.reshape(1, 1)
         if X.dtype.kind in "biuf":
             X = X.astype(np.float64)
-            return [Column(f"x{j}", v, np.isnan(v)) for j, v in enumerate(X.T)]
+            gone = np.isnan(X) | (missing_values == X)
+            names = [f"x{j}" for j in range(X.shape[1])]
+            return [Column(*column) for column in zip(names, X.T, gone.T, strict=True)]
         X = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]).infer_objects()
-    return [_column(series) for series in Table.read(X).series]
+    return [_column(series) for series in Table.read(X, missing_values).series]
 
 
 def _column(series):
     """Return a series that was read as what is drawn."""
-    name = series.name
-    name = ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+    name = written(series.name)
     if isinstance(series, Series) and series.times is not None:
         times = series.times
         if times.what == "date":
@@ -76,18 +84,14 @@ def _column(series):
     return Column(name, texts, series.missing)
 
 
-def last_of(estimator, X):
-    """Return what a pipeline ends in, and X as it gets there; else both as they are."""
-    if not isinstance(estimator, Pipeline):
-        return estimator, X
-    if X is not None and len(estimator) > 1:
-        X = estimator[:-1].transform(X)
-    return estimator[-1], X
+def written(name):
+    """Return a column's name, which may be a tuple, as a text."""
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def short(names, longest=LONGEST):
     """Return names without their middle, if they are long, or so that they differ."""
-    names = [str(name) for name in names]
+    names = [written(name) for name in names]
     cut = [brief(name, longest) for name in names]
     for text in {text for text in cut if cut.count(text) > 1}:
         alike = [i for i, other in enumerate(cut) if other == text]
@@ -183,12 +187,13 @@ def compared(first, second):
         How often each level is, or the known values.
     """
     a, b = first.known, second.known
-    if first.is_text or second.is_text:
+    if first.is_text or second.is_text or a.dtype.kind != b.dtype.kind:
         a, b = a.astype(str), b.astype(str)
     elif len(np.unique(np.concatenate([a, b]))) > FEW:
         return None, [a, b]
     levels = np.unique(np.concatenate([a, b]))
-    return levels.tolist(), [
+    is_date = levels.dtype.kind == "M"
+    return list(map(pd.Timestamp, levels)) if is_date else levels.tolist(), [
         np.array([(v == level).mean() if len(v) else 0.0 for level in levels])
         for v in (a, b)
     ]
@@ -229,16 +234,16 @@ def draw_two(ax, first, second, labels):
             )  # fmt: skip
         margin = (edges[-1] - edges[0]) / 30
         ax.set_xlim(edges[0] - margin, edges[-1] + margin)
-        _few_ticks(ax, a.dtype.kind == "M")
+        few_ticks(ax.xaxis, a.dtype.kind == "M")
         ax.set_yticks([])
         return True
     keep = np.argsort(-(a + b), kind="stable")[:MOST_LEVELS]
     if not first.is_text:
         keep = np.sort(keep)
     if len(keep) == len(levels):
-        names = [brief(levels[i]) if not first.is_text else levels[i] for i in keep]
+        names = [brief(levels[i]) for i in keep]
     else:
-        names = [levels[i] for i in keep] + [f"{len(levels) - len(keep)} others"]
+        names = [brief(levels[i]) for i in keep] + [f"{len(levels) - len(keep)} others"]
         a, b = (np.append(v[keep], 1 - v[keep].sum()) for v in (a, b))
         keep = np.arange(len(keep) + 1)
     at = np.arange(len(keep))
@@ -261,14 +266,14 @@ def _counts(values, edges):
     return np.histogram(values, edges)[0]
 
 
-def _few_ticks(ax, is_date):
-    """Make ticks of a small panel few enough to be read."""
-    ax.tick_params(axis="x", labelsize="small")
+def few_ticks(axis, is_date):
+    """Make ticks of a small panel's axis few enough to be read."""
+    axis.set_tick_params(labelsize="small")
     if is_date:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
         locator = AutoDateLocator(minticks=2, maxticks=4)
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axis.set_major_locator(locator)
+        axis.set_major_formatter(ConciseDateFormatter(locator))
     else:
-        ax.locator_params(axis="x", nbins=4)
+        axis.get_major_locator().set_params(nbins=4)

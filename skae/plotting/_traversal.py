@@ -1,14 +1,17 @@
 """What each component of a code does, the others being as they are."""
 
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from skae._autoencoders.variational import VariationalAutoencoder
+from skae._data.checks import check_count
 from skae._params import check_option
-from skae.plotting._base import pyplot
+from skae.plotting._base import entitle, last_step, pyplot
 from skae.plotting._shared import (
     as_numbers,
     as_pictures,
@@ -19,22 +22,22 @@ from skae.plotting._shared import (
     decoded,
     deviations,
     draw_pictures,
-    last_step,
     limits_of,
     new_figure_of_pictures,
     panels,
     picture_shape,
     rows_of,
-    short,
     size_of,
     told,
 )
+from skae.plotting._tables import short
 
 MOST = 8  # components, of those that do most
 COLUMNS = 30  # of a table
 FAR = 2.0  # deviations of a component, either way
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TraversalDisplay:
     """What is decoded while one component of a code moves, and the others stay.
 
@@ -96,24 +99,13 @@ class TraversalDisplay:
     2
     """
 
-    def __init__(
-        self,
-        *,
-        rows,
-        component_names,
-        step_names,
-        columns=None,
-        by="quantiles",
-        around="the mean code",
-        limits=None,
-    ):
-        self.rows = rows
-        self.component_names = component_names
-        self.step_names = step_names
-        self.columns = columns
-        self.by = by
-        self.around = around
-        self.limits = limits
+    rows: ArrayLike
+    component_names: list
+    step_names: list
+    columns: list | None = None
+    by: str = "quantiles"
+    around: str = "the mean code"
+    limits: tuple | None = None
 
     def plot(self, ax=None, *, cmap=None):
         """Draw what is decoded.
@@ -144,7 +136,7 @@ class TraversalDisplay:
         else:
             if ax is None:
                 k, d = len(rows), len(self.columns)
-                longest = max(len(short(column)) for column in self.columns)
+                longest = max(map(len, short(self.columns)))
                 figsize = max(2.4 + 0.32 * d, 6.4), 1.0 + 0.085 * longest + 1.5 * k
                 _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
             self.images_ = None
@@ -153,13 +145,13 @@ class TraversalDisplay:
         title = f"One component moves, the others stay at {self.around}"
         if self.columns is not None:
             title += "\nColumns in standard deviations from their means"
-        ax.set_title(title)
+        entitle(ax, title)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
     def _draw_lines(self, ax, rows, cmap):
         places, n_steps = np.arange(len(self.columns)), rows.shape[1]
-        names = [short(column) for column in self.columns]
+        names = short(self.columns)
         low, high = min(rows.min(), -0.5), max(rows.max(), 0.5)
         margin = 0.05 * (high - low)
         for i, panel in enumerate(self.axes_):
@@ -241,15 +233,18 @@ class TraversalDisplay:
         """
         check_is_smooth(estimator)
         check_option("TraversalDisplay", "by", by, ("quantiles", "deviations"))
-        if not isinstance(n_steps, Integral) or n_steps < 2:
-            raise ValueError(f"n_steps must be an integer of at least 2. Got {n_steps!r}.")
+        check_count("n_steps", n_steps, least=2)
         X = rows_of(X)
         shape = picture_shape(X, image_shape)
         if y is not None:
             y = np.asarray(y)
             check_consistent_length(X, y)
         if row is not None:
-            _check_row(row, X.shape[0])
+            if not isinstance(row, Integral):
+                raise ValueError(
+                    f"row must be the number of a row of X, or None. Got {row!r}."
+                )
+            check_rows_there("row", [row], X.shape[0])
         codes = codes_of(estimator, X, y)
         base = codes.mean(0) if row is None else codes[row]
         places, step_names = _places(codes, by, n_steps)  # (T, k)
@@ -301,13 +296,6 @@ class TraversalDisplay:
             **parts,
         )
         return display.plot(ax, cmap=cmap)
-
-
-def _check_row(row, n):
-    """Raise a ``ValueError`` unless there is such a row."""
-    if not isinstance(row, Integral):
-        raise ValueError(f"row must be the number of a row of X, or None. Got {row!r}.")
-    check_rows_there("row", [row], n)
 
 
 def _places(codes, by, n_steps):

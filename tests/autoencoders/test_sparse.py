@@ -319,6 +319,46 @@ def test_top_features_and_top_samples():
             autoencoder.top_samples(bad, frame)
 
 
+def test_a_row_is_explained_by_its_units_and_its_own_columns():
+    frame = pd.DataFrame(np.eye(6)[[0, 1, 2, 3, 4, 5] * 20], columns=list("abcdef"))
+    frame += np.roll(frame, 1, axis=1) * 0.5
+    frame.iloc[7, 0] = 0.0
+    frame.index = [f"row {i}" for i in range(120)]
+    model = SparseAutoencoder(8, n_nonzero_coefs=3, max_iter=5, random_state=0).fit(frame)
+    weights, some = np.linspace(-2, 1, 8), frame.iloc[[7, 3]]
+    codes = model.transform(some).astype(float)
+    parts = model.explain(some, weights, n_features=2)
+    assert parts.columns.tolist() == ["unit", "code", "contribution", "features"]
+    assert parts.index.names == ["row", "rank"]
+    for row, code in zip(some.index, codes, strict=True):
+        of = parts.loc[row]
+        assert set(of["unit"]) == set(np.flatnonzero(code))
+        np.testing.assert_array_equal(of["code"], code[of["unit"]])
+        np.testing.assert_array_equal(of["contribution"], (code * weights)[of["unit"]])
+        assert of["contribution"].abs().is_monotonic_decreasing
+        assert of.index.tolist() == [*range(1, len(of) + 1)]
+        for unit, told in zip(of["unit"], of["features"], strict=True):
+            added = code[unit] * model.components_[unit] / frame.std(ddof=0).to_numpy()
+            added = added[(some.loc[row] != 0).to_numpy() & (added > 0)]
+            own = code[unit] * model.top_features(unit, 6, absolute=False)
+            own = own[(some.loc[row] != 0)[own.index] & (own > 0)]
+            order = own.sort_values(ascending=False).index
+            assert told == ", ".join(order[:2])
+            assert len(order) == len(added)
+    with pytest.warns(UserWarning, match="feature names"):
+        plain = model.explain(sp.csr_array(some.to_numpy()), n_units=1)
+    assert plain.index.tolist() == [(0, 1), (1, 1)]
+    assert plain["unit"].tolist() == np.abs(codes).argmax(1).tolist()
+    assert "contribution" not in plain
+
+
+def test_what_explain_is_told_is_checked(fitted):
+    with pytest.raises(ValueError, match=r"weights must hold one number for each of the"):
+        fitted["topk"].explain(X[:2], np.ones((1, 3)))
+    with pytest.raises(ValueError, match="n_units must be an integer of at least 1"):
+        fitted["topk"].explain(X[:2], n_units=0)
+
+
 # Sparse matrices
 
 

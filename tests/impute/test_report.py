@@ -43,6 +43,8 @@ def test_intervals_and_probabilities_are_those_of_the_methods(fitted):
     cells = report.loc[quantiles.index]
     assert cells[["low", "high"]].to_numpy().tolist() == quantiles.to_numpy().tolist()
     assert cells["probability"].isna().all()
+    whole = cells.xs("Int", level="column")[["low", "high"]].to_numpy().ravel()
+    assert {type(end) for end in whole} == {int}  # as the column's own
     others = report[report["probability"].notna()]
     assert len(others) + len(quantiles) == len(report)
     assert others[["low", "high"]].isna().all(axis=None)

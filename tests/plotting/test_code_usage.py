@@ -127,3 +127,19 @@ def test_arguments_are_checked(sparse):
         CodeUsageDisplay.from_estimator(PCA(2).fit(X))
     with pytest.raises(ValueError, match="CodeUsageDisplay: kind must be one of"):
         CodeUsageDisplay([1.0], kind="bits").plot()
+
+
+def test_pipelines_in_pipelines_and_classes_that_are_told():
+    inner = make_pipeline(StandardScaler(), PCA(3))
+    outer = make_pipeline("passthrough", inner).fit(X)
+    expected = (
+        inner[-1].explained_variance_ratio_ / inner[-1].explained_variance_ratio_.sum()
+    )
+    np.testing.assert_allclose(CodeUsageDisplay.from_estimator(outer, X).usage, expected)
+
+    class Told(PCA):
+        def transform(self, X, y):
+            return np.stack([y, 0 * y], axis=1)
+
+    told = CodeUsageDisplay.from_estimator(Told(2).fit(X), X, np.arange(80) % 2)
+    assert told.usage.tolist() == [1, 0]

@@ -62,6 +62,16 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
             draw()
 
 
+def test_titles_are_broken_where_axes_end():
+    figure, axes = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")
+    display = LossCurveDisplay.from_estimator(of_wine(), name="Twin of wines", ax=axes[0])
+    assert display.ax_.get_title() == "Twin of wines ran all 6\nepochs"
+    figure.canvas.draw()
+    box = display.ax_.title.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= axes[1].get_window_extent().x0
+
+
 def seen(axis):
     """Return the texts of an axis that are in view."""
     low, high = sorted(axis.get_view_interval())

@@ -168,3 +168,65 @@ def test_arguments_are_checked(fitted):
         ImputationDisplay.from_estimator(fitted, TABLE, level=90)
     with pytest.raises(ValueError, match="kind must be one of 'values', 'missing'"):
         ImputationDisplay.from_estimator(fitted, TABLE, kind="gaps")
+
+
+def test_against_the_truth():
+    whole = pd.DataFrame(
+        {"x": np.arange(20.0), "kind": ["a", "b"] * 10, "none": 1.0},
+        index=np.arange(20) // 2,
+    )
+    holed, done = whole.copy(), whole.copy()
+    holed.iloc[:6, :2] = None
+    done.iloc[:6, 0] = 7.5
+    done.iloc[:6, 1] = "a"
+    display = ImputationDisplay(holed, done, X_true=whole).plot()
+    numbers, kinds = display.axes_
+    dots, equal = numbers.get_lines()
+    assert dots.get_xydata().tolist() == [[i, 7.5] for i in range(6)]
+    assert equal.get_xydata().tolist() == [[0, 0], [7.5, 7.5]]
+    assert kinds.get_title() == "kind (6 imputed, 3 right)"
+    assert [bar.get_width() for bar in kinds.patches] == [0.5, 0.5, 1, 0]
+    with pytest.raises(ValueError, match="X_true must hold the rows and columns of X"):
+        ImputationDisplay(holed, done, X_true=whole.iloc[:3]).plot()
+
+
+def test_intervals_stand_at_the_true_values(fitted):
+    truth = fitted.transform(TABLE)
+    truth["number"] += 1.0
+    display = ImputationDisplay.from_estimator(fitted, TABLE, X_true=truth, level=0.8)
+    ax = display.axes_[0]
+    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    table = TABLE.reset_index(drop=True)
+    told = fitted.predict_quantiles(table, (0.1, 0.9)).xs("number", level="column")
+    at = truth["number"].to_numpy()[told.index]
+    drawn = [(a[0], a[1], b[1]) for a, b in lines.get_segments()]
+    expected = np.column_stack([at, told.astype(float).to_numpy()])
+    np.testing.assert_allclose(drawn, expected)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [f"row {i}" for i in range(N)][::-1],
+        pd.MultiIndex.from_product([["a", "b"], range(N // 2)]),
+    ],
+)
+def test_cells_are_found_by_their_labels(fitted, display, labels):
+    table = TABLE.set_axis(labels)
+    told, done = fitted.predict_quantiles(table, (0.1, 0.9)), fitted.transform(table)
+    again = ImputationDisplay(table, done, intervals=told).plot()
+    for k in (0, 1, 3):
+        ax, expected = again.axes_[k], display.axes_[k]
+        np.testing.assert_allclose(intervals_of(ax), intervals_of(expected))
+        dots, expected = ax.get_lines()[0], expected.get_lines()[0]
+        assert len(dots.get_xdata()) >= 8
+        np.testing.assert_array_equal(dots.get_xdata(), expected.get_xdata())
+
+
+def test_other_marks_of_missing_cells_are_read():
+    X = np.where(np.isnan(ARRAY), -1.0, ARRAY)
+    model = SimpleImputer(missing_values=-1).fit(X)
+    display = ImputationDisplay.from_estimator(model, X)
+    assert display.axes_[0].get_title() == "x0 (20 imputed)"
+    display = ImputationDisplay.from_estimator(model, X, kind="missing")
+    assert display.ax_.get_title() == "17 % of cells missing, 40 of 60 rows whole"

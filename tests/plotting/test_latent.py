@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
@@ -252,3 +253,22 @@ def test_keywords_of_the_scatter_are_passed_on():
     )
     assert display.scatters_[0].get_sizes().tolist() == [77]
     assert colour_of(display.scatters_[1]) == to_rgba("red")
+
+
+@pytest.mark.parametrize(
+    ("c", "names"),
+    [
+        (pd.array([0, 1, None] * 40, dtype="Int64"), ["0", "1"]),
+        (np.array([0.0, 1.0, np.nan] * 40), ["0", "1"]),  # as pandas has such integers
+        (pd.Series(["a", "b", None] * 40, dtype="string"), ["a", "b"]),
+        (pd.array([False, True, None] * 40, dtype="boolean"), ["False", "True"]),
+        (np.array([1, "a", None] * 40, dtype=object), ["1", "a"]),
+        (pl.Series(["a", "b", None] * 40), ["a", "b"]),
+    ],
+)
+def test_labels_of_some_rows_are_missing(c, names):
+    display = LatentMapDisplay.from_estimator(of_flat(), FLAT, c=c)
+    codes = of_flat().transform(FLAT)[:, :2]
+    assert legend(display) == [*names, "missing"]
+    for i, scatter in enumerate(display.scatters_):
+        np.testing.assert_array_equal(scatter.get_offsets(), codes[i::3])

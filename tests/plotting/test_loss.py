@@ -75,8 +75,11 @@ def test_the_last_call_of_a_warm_start_has_the_mark():
 def test_epochs_that_were_not_judged_leave_a_gap():
     fitted = quiet(Autoencoder(2, max_iter=3, random_state=0), SMALL)
     fitted.partial_fit(SMALL)
-    held_out = LossCurveDisplay.from_estimator(fitted).validation_loss
-    np.testing.assert_array_equal(np.isnan(held_out), [False, False, False, True])
+    display = LossCurveDisplay.from_estimator(fitted)
+    gone = np.isnan(display.validation_loss)
+    np.testing.assert_array_equal(gone, [False, False, False, True])
+    assert display.ending == "ran 1 epoch"  # which did not stop early
+    assert display.best_ is None
 
 
 def test_an_early_end_is_told():

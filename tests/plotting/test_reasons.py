@@ -84,7 +84,9 @@ def test_pictures_are_drawn_above_their_heat_maps():
     pictures, heat = rng.random((12, 4, 3)), rng.random((12, 4, 3))
     display = ReasonsDisplay(heat, observed=pictures).plot()
     assert len(display.ax_.images) == 20
-    np.testing.assert_array_equal(display.ax_.images[2].get_array(), heat[1])
+    np.testing.assert_array_equal(display.ax_.images[1].get_array(), heat[1])
+    assert display.ax_.images[1].get_clim() == (0, heat[1].max())
+    np.testing.assert_array_equal(display.ax_.images[11].get_array(), pictures[1])
     assert display.ax_.get_title().endswith("(2 other pictures not shown)")
     assert len(ReasonsDisplay(heat[:2]).plot().ax_.images) == 2
 

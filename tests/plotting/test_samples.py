@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from scipy.stats import ks_2samp, spearmanr
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
@@ -119,3 +120,25 @@ def test_arguments_are_checked():
         SampleQualityDisplay.from_samples(REAL, MADE[["kind", "day"]])
     with pytest.raises(ValueError, match="max_columns must be an integer"):
         SampleQualityDisplay.from_samples(REAL, MADE, max_columns=0)
+
+
+def test_columns_are_paired_by_their_names():
+    again = SampleQualityDisplay.from_samples(REAL, MADE[MADE.columns[::-1]]).distances_
+    expected = SampleQualityDisplay.from_samples(REAL, MADE).distances_
+    assert again.to_dict() == expected.to_dict()
+
+
+def test_days_are_named_as_such_and_other_kinds_differ_in_all():
+    days = pd.DataFrame({"day": pd.to_datetime(["2026-01-01", "2026-01-02"] * 5)})
+    display = SampleQualityDisplay.from_samples(days, days)
+    labels = [t.get_text() for t in display.axes_[0].get_yticklabels()]
+    assert labels == ["2026-01-01", "2026-01-02"]
+    numbers = pd.DataFrame({"day": np.arange(20.0)})
+    display = SampleQualityDisplay.from_samples(days, numbers)
+    assert display.distances_["day"] == pytest.approx(1)
+
+
+def test_sparse_rows_are_counted():
+    X = sp.csr_array(REAL[["number", "few"]].to_numpy())
+    model = GaussianMixture().fit(X.toarray())
+    assert len(SampleQualityDisplay.from_estimator(model, X).X_sampled) == N

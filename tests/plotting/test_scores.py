@@ -121,3 +121,23 @@ def test_it_draws_where_it_is_told_and_checks_arguments():
         OutlierScoresDisplay([1.0, np.nan]).plot()
     with pytest.raises(ValueError, match="must have score_samples"):
         OutlierScoresDisplay.from_estimator(StandardScaler().fit(X), X)
+
+
+def test_rows_without_a_label_are_drawn_too():
+    for y in ([1.0, np.nan, 1.0], np.array(["1", None, "1"], dtype=object)):
+        display = OutlierScoresDisplay([1.0, 2.0, 3.0], y=y).plot()
+        assert counted(display) == {"y = 1 (2)": 2, "y = missing (1)": 1}
+
+
+@pytest.mark.parametrize("kind", ["histogram", "sorted"])
+def test_what_a_far_threshold_flags_is_beyond_it(kind):
+    display = OutlierScoresDisplay([*np.linspace(0, 1, 99), -300.0], threshold=-200)
+    ax = display.plot(kind=kind).ax_
+    if kind == "sorted":
+        flagged = {c.get_label(): c.get_offsets()[:, 1] for c in ax.collections}
+        assert flagged["flagged (1)"].max() < -200
+    else:
+        flagged = {patch.get_label(): patch.get_data() for patch in ax.patches}
+        data = flagged["flagged (1)"]
+        assert data.edges[1:][data.values > 0].tolist() == [pytest.approx(-200, abs=6)]
+        assert data.edges[1:][data.values > 0] <= -200 + 1e-9
