@@ -230,3 +230,5 @@ def test_other_marks_of_missing_cells_are_read():
     assert display.axes_[0].get_title() == "x0 (20 imputed)"
     display = ImputationDisplay.from_estimator(model, X, kind="missing")
     assert display.ax_.get_title() == "17 % of cells missing, 40 of 60 rows whole"
+    display = ImputationDisplay(X, missing_values=-1).plot(kind="missing")
+    np.testing.assert_array_equal(display.ax_.images[0].get_array(), np.isnan(ARRAY).T)
