@@ -547,6 +547,19 @@ def is_finite(value):
     if sp.issparse(value):
         value = value.data
     if isinstance(value, pd.DataFrame):
+        if "reason_1" in value:  # a report: a row has as many reasons as it has
+            ranks = [name[7:] for name in value if name.startswith("reason_")]
+            told = [value[value[f"reason_{i}"].notna()] for i in ranks]
+            of = zip(told, ranks, strict=True)
+            value = [
+                value["score"].to_numpy(),
+                *(
+                    t[f"{k}_{i}"].to_numpy()
+                    for t, i in of
+                    for k in ("observed", "expected")
+                ),
+            ]
+            return is_finite(value)
         return all(is_finite(column.to_numpy()) for _, column in value.items())
     value = np.asarray(value)
     return value.dtype.kind != "f" or bool(np.isfinite(value).all())
