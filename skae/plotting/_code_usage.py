@@ -9,12 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 from skae._autoencoders.binary import BinaryAutoencoder
 from skae._autoencoders.sparse import SparseAutoencoder
 from skae._autoencoders.variational import VariationalAutoencoder
+from skae._codes.sparse import SHARE_ON
 from skae._params import check_option
 from skae.plotting._base import COLOURS, axes_or_new, entitle, last_of
 from skae.plotting._shared import codes_of, told
 
 NAMED = 40  # bars that have room for a name
-TARGET = 0.05  # activation of a unit that the penalty "kl" aims at, unless told
 #: what is drawn, and what those are that carry nothing
 KINDS = {
     "on": ("Share of rows that turn it on", "dead"),
@@ -221,7 +221,7 @@ def _of_units(model, X):
         least = 0.0
         if model.penalty == "kl":
             told = model.target_activation
-            least = TARGET if told is None else told
+            least = SHARE_ON if told is None else told
         on = codes > least
         often = on.mean(0)
         activation = _ratio((codes * on).sum(0), on.sum(0))

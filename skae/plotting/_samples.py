@@ -19,6 +19,7 @@ from skae.plotting._tables import (
     draw_two,
     left_out,
     legend,
+    on_a_scale,
     panels,
     short,
 )
@@ -211,18 +212,12 @@ def _distance(real, made):
         return 0.5 * np.abs(a - b).sum()
     if not len(a) or not len(b):
         return 1.0
-    if a.dtype.kind == "M":
-        a, b = (v.astype("datetime64[us]").astype(float) for v in (a, b))
-    return float(ks_2samp(a, b).statistic)
+    return float(ks_2samp(on_a_scale(a), on_a_scale(b)).statistic)
 
 
 def _correlations(columns, numbers):
     """Return rank correlations of pairs of columns of numbers; (pairs,)."""
     if len(numbers) < 2:
         return np.empty(0)
-    values = {
-        j: np.where(columns[j].missing, np.nan, columns[j].values.astype(float))
-        for j in numbers
-    }
-    table = pd.DataFrame(values).rank().corr()
+    table = pd.DataFrame({j: columns[j].numbers for j in numbers}).rank().corr()
     return table.to_numpy()[np.triu_indices(len(numbers), 1)]

@@ -113,7 +113,12 @@ class OutlierScoresDisplay:
         scores = np.asarray(self.scores, dtype=float)
         if self.threshold is None:
             return np.zeros(len(scores), dtype=bool)
-        return scores < float(np.squeeze(self.threshold))
+        return scores < self._cut
+
+    @property
+    def _cut(self):
+        """The threshold as a number, which estimators may keep as an array; or None."""
+        return None if self.threshold is None else float(np.squeeze(self.threshold))
 
     def plot(self, ax=None, *, kind="histogram"):
         """Draw the scores.
@@ -137,7 +142,7 @@ class OutlierScoresDisplay:
         groups = self._groups(scores)
         self.figure_, self.ax_ = axes_or_new(ax, figsize=(7, 4))
         ax, flagged = self.ax_, self.flagged
-        low = _floor(scores, self.threshold)
+        low = _floor(scores, self._cut)
         draw = self._count if kind == "histogram" else self._sort
         draw(scores, groups, low)
         title = f"Scores of {len(scores)} rows"
@@ -171,12 +176,11 @@ class OutlierScoresDisplay:
     def _count(self, scores, groups, low):
         ax = self.ax_
         edges = np.linspace(low, max(scores.max(), low + 1e-12), BINS + 1)
-        if self.threshold is not None:
-            cut = float(np.squeeze(self.threshold))
-            if edges[0] < cut < edges[-1]:  # no bin holds rows of both sides
-                edges += cut - edges[np.abs(edges - cut).argmin()]
-                edges[-1] = max(edges[-1], scores.max())
-                edges[0] = min(edges[0], low)
+        cut = self._cut
+        if cut is not None and edges[0] < cut < edges[-1]:  # no bin holds both sides
+            edges += cut - edges[np.abs(edges - cut).argmin()]
+            edges[-1] = max(edges[-1], scores.max())
+            edges[0] = min(edges[0], low)
         for (name, rows), colour in zip(groups, COLOURS, strict=False):
             counts, _ = np.histogram(scores[rows].clip(edges[0]), edges)
             alone = self.y is None
@@ -192,7 +196,7 @@ class OutlierScoresDisplay:
         ax.yaxis.set_major_formatter("{x:g}")
         ax.set_ylabel("Rows (log scale)")
         ax.set_xlabel(_called(scores, edges[0]))
-        self._cut("axvline")
+        self._draw_cut(ax.axvline)
 
     def _sort(self, scores, groups, low):
         ax, order = self.ax_, np.argsort(scores, kind="stable")
@@ -207,14 +211,12 @@ class OutlierScoresDisplay:
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlabel("Rank, the most abnormal row first (log scale)")
         ax.set_ylabel(_called(scores, low).replace("; ", ";\n"))
-        self._cut("axhline")
+        self._draw_cut(ax.axhline)
 
-    def _cut(self, line):
-        if self.threshold is None:
-            return
-        cut = float(np.squeeze(self.threshold))
-        draw = self.ax_.axvline if line == "axvline" else self.ax_.axhline
-        draw(cut, color=COLOURS[-1], linestyle="--", label=f"threshold {cut:.3g}")
+    def _draw_cut(self, draw):
+        cut = self._cut
+        if cut is not None:
+            draw(cut, color=COLOURS[-1], linestyle="--", label=f"threshold {cut:.3g}")
 
 
 def _called(scores, low):
@@ -225,11 +227,10 @@ def _called(scores, low):
     return f"Score (higher is more normal{more})"
 
 
-def _floor(scores, threshold):
+def _floor(scores, cut):
     """Return the score below which rows share a place; those below a threshold are."""
     low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
     floor = middle - FAR * max(high - low, 1e-12)
-    if threshold is not None:
-        cut = float(np.squeeze(threshold))
+    if cut is not None:
         floor = min(floor, cut - 0.05 * max(scores.max() - cut, 1e-12))
     return max(scores.min(), floor)

@@ -199,11 +199,18 @@ def compared(first, second):
     ]
 
 
+def on_a_scale(values):
+    """Return numbers as they are, and dates as microseconds."""
+    if values.dtype.kind != "M":
+        return values
+    return values.astype("datetime64[us]").astype(float)
+
+
 def edges_between(*samples):
     """Return the edges of bins for numbers or dates, without far ends; (bins + 1,)."""
     values = np.concatenate(samples)
     is_date = values.dtype.kind == "M"
-    values = values.astype("datetime64[us]").astype(float) if is_date else values
+    values = on_a_scale(values)
     low, high = np.quantile(values, [0.01, 0.99])
     wide = 0.5 * (high - low)
     low, high = max(values.min(), low - wide), min(values.max(), high + wide)
@@ -261,9 +268,7 @@ def draw_two(ax, first, second, labels):
 
 def _counts(values, edges):
     """Return how many values are in each bin; (bins,)."""
-    if values.dtype.kind == "M":
-        values, edges = values.astype("datetime64[us]").astype(float), edges.astype(float)
-    return np.histogram(values, edges)[0]
+    return np.histogram(on_a_scale(values), on_a_scale(edges))[0]
 
 
 def few_ticks(axis, is_date):
